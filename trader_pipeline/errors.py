@@ -1,0 +1,84 @@
+"""What can go wrong, each with a code for the runbook and the exit status of the command line.
+
+A message names the fact and the mend: "core.daily_bars: AAPL repeats 2024-01-02 (yahoo, fmp); drop one or
+rank the sources in settings.sources".
+"""
+
+from typing import ClassVar
+
+
+class TraderError(Exception):
+    """Base of every error that a user can mend; anything else is a bug."""
+
+    code: ClassVar[str] = "E000"
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TraderError):
+    """The command or its arguments cannot be carried out as given."""
+
+    code = "E100"
+    exit_code = 2
+
+
+class InputError(UsageError):
+    """A user's file or folder is empty, malformed, or holds two schemas."""
+
+    code = "E110"
+
+
+class SchemaError(TraderError):
+    """A frame does not have the shape that its table promises."""
+
+    code = "E200"
+
+
+class CorruptPartError(TraderError):
+    """A lake part is missing or its bytes do not match the commit."""
+
+    code = "E210"
+
+
+class DiskFullError(TraderError):
+    """Less free disk than a write needs."""
+
+    code = "E220"
+
+
+class BlockedByDataError(TraderError):
+    """A check at table scope failed: what follows must not run on this data."""
+
+    code = "E300"
+    exit_code = 3
+
+
+class NoModelError(TraderError):
+    """No trained model can serve the session that was asked for."""
+
+    code = "E400"
+    exit_code = 4
+
+
+class InsufficientHistoryError(NoModelError):
+    """The lake holds fewer sessions than the recipe needs."""
+
+    code = "E410"
+
+
+class TrainingError(TraderError):
+    """Training ended without a usable model."""
+
+    code = "E420"
+
+
+class SourceUnavailableError(TraderError):
+    """A vendor could not be reached, or went on throttling, until the deadline."""
+
+    code = "E500"
+    exit_code = 5
+
+
+class PortInUseError(UsageError):
+    """The port that a server was asked to bind is taken."""
+
+    code = "E120"

@@ -1,0 +1,109 @@
+"""Facts of one machine and one user: TRADER_* variables, `.env`. Read at the edge, passed inwards as values."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from trader_pipeline.errors import UsageError
+
+Dataset = Literal["deep", "broad", "simulated", "live", "own"]
+
+
+class YahooSettings(BaseModel):
+    """How Yahoo is asked."""
+
+    base_url: str | None = Field(None, description="Mirror or test server; unset is Yahoo itself.")
+    requests_per_hour: float = Field(1800, gt=0, description="Pace shared by all processes of the machine.")
+    burst: int = Field(4, ge=1, description="Requests that may go at once after a pause.")
+    timeout_seconds: float = Field(10, gt=0, description="Limit of one request.")
+    deadline_seconds: float = Field(300, gt=0, description="Limit of one ticker, retries and waits included.")
+    attempts: int = Field(8, ge=1, description="Attempts a ticker.")
+    workers: int = Field(4, ge=1, le=16, description="Threads that fetch.")
+    backoff_seconds: float = Field(0.5, gt=0, description="Multiplier of the exponential backoff with full jitter.")
+
+
+class CheckSettings(BaseModel):
+    """Where the quality rules draw their lines."""
+
+    missing_ratio: float = Field(0.02, description="Missing sessions over this share quarantine the ticker.")
+    missing_run: int = Field(5, description="More missing sessions in a row than this quarantine the ticker.")
+    nan_error: float = Field(0.05, description="Null ratio of a column that is an error.")
+    nan_warning: float = Field(0.01, description="Null ratio of a column that is a warning.")
+    stale_error: int = Field(5, description="Sessions behind the last closed one that are an error.")
+    stale_warning: int = Field(2, description="Sessions behind the last closed one that are a warning.")
+    outage_ratio: float = Field(0.20, description="More of the listed tickers than this missing one session is a provider outage.")
+    quarantined_tickers: float = Field(0.05, description="More of the listed tickers than this quarantined blocks what follows.")
+
+
+class DecisionSettings(BaseModel):
+    """How forecasts become positions."""
+
+    momentum_weight: float = Field(0.4, ge=0, description="Weight of the momentum score.")
+    ml_weight: float = Field(0.6, ge=0, description="Weight of the ML score.")
+    name_limit: float = Field(0.15, description="Largest absolute weight of an issuer.")
+    gross_limit: float = Field(1.0, description="Largest sum of absolute weights.")
+    abstain_confidence: float = Field(0.05, description="A forecast less confident than this abstains.")
+    abstain_novelty: float = Field(0.995, description="A forecast on inputs more novel than this abstains.")
+
+
+class ServeSettings(BaseModel):
+    """Where the dashboard listens."""
+
+    host: str = Field("127.0.0.1", description="Loopback unless a proxy with authentication stands before it.")
+    port: int = Field(8050, description="Port of the dashboard.")
+    dagster_port: int = Field(3000, description="Port of the Dagster UI.")
+
+
+class Settings(BaseSettings):
+    """All settings. A nested one is written TRADER_YAHOO__BASE_URL."""
+
+    model_config = SettingsConfigDict(env_prefix="TRADER_", env_nested_delimiter="__", env_file=".env", extra="ignore")
+
+    home: Path = Field(Path.home() / ".local/share/trader", description="Everything that the project writes.")
+    dataset: Dataset = Field("deep", description="Market that this home's run is about; one lake each.")
+    own_path: Path | None = Field(None, description="Folder of CSV or Parquet files for the dataset `own`.")
+    recipe: str = Field("three_members", description="Training recipe.")
+    seed: int = Field(0, description="Seed of training and of the simulated market.")
+    simulated_tickers: int = Field(150, description="Tickers of the simulated market.")
+    simulated_days: int = Field(1500, description="Sessions of the simulated market.")
+    simulated_null: bool = Field(False, description="A simulated market without any signal.")
+    live_universe: str = Field("default", description="Universe of universe.toml that the live dataset follows.")
+    live_first_session: str = Field("2010-01-04", description="First session of the live dataset's history.")
+    benchmark: str = Field("SPY", description="Benchmark ticker.")
+    webhook_url: SecretStr | None = Field(None, description="Where alerts are posted as JSON; unset logs only.")
+    chromium: str | None = Field(None, description="Browser for the browser tests, for example /usr/bin/chromium.")
+    yahoo: YahooSettings = YahooSettings()
+    checks: CheckSettings = CheckSettings()
+    decisions: DecisionSettings = DecisionSettings()
+    serve: ServeSettings = ServeSettings()
+
+    @property
+    def dataset_home(self) -> Path:
+        """Folder of the current dataset: lake, models, exports, reports."""
+        return self.home / self.dataset
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.home / "dagster"
+
+    @property
+    def universe_file(self) -> Path:
+        """The user's named lists of tickers."""
+        return self.home / "universe.toml"
+
+
+def load_universe(path: Path, name: str) -> list[str]:
+    """Return the tickers of one named list of `universe.toml`; raise `UsageError` when there is none."""
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; write one with `trader universe add {name} AAPL MSFT`")
+    try:
+        lists = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {error}; mend the file") from error
+    if name not in lists:
+        raise UsageError(f"{path} has no list {name!r}, only {sorted(lists)}; add it with `trader universe add {name} AAPL MSFT`")
+    return [str(member["ticker"]) for member in lists[name]["members"]]
