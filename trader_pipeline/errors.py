@@ -64,6 +64,11 @@ class InsufficientHistoryError(NoModelError):
 
     code = "E410"
 
+    def __init__(self, message: str, *, needed: int, available: int) -> None:
+        super().__init__(message)
+        self.needed = needed
+        self.available = available
+
 
 class TrainingError(TraderError):
     """Training ended without a usable model."""

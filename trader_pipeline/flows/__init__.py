@@ -1,1 +1,1 @@
-"""."""
+"""The one place that composes stages: read tables, call pure functions, publish. No Dagster."""

@@ -1,0 +1,142 @@
+"""Commands that only look: status, sql, check, doctor, export, universe."""
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trader_pipeline.cli.output import grid, line, print_json, print_rows
+from trader_pipeline.errors import BlockedByDataError, UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+universe_app = typer.Typer(no_args_is_help=True, help="Named lists of tickers in universe.toml.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(status)
+    app.command()(sql)
+    app.command()(check)
+    app.command()(export)
+    app.command()(doctor)
+    universe_app.command("add")(universe_add)
+    universe_app.command("list")(universe_list)
+    app.add_typer(universe_app, name="universe")
+
+
+def status(*, as_json: Json = False) -> None:
+    """Show how fresh the data and the predictions are, what the checks found, and the disk."""
+    from trader_pipeline.flows.status import status as read_status
+    from trader_pipeline.lake import Lake
+    from trader_pipeline.settings import Settings
+
+    settings = Settings()
+    facts = read_status(Lake(settings.dataset_home / "lake", settings.dataset), settings, now=dt.datetime.now(dt.UTC))
+    if as_json:
+        print_json("status", facts)
+        return
+    for name, value in facts.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            line(f"\n{name}")
+            grid(value)
+        else:
+            line(f"{name:<22} {value}")
+
+
+def sql(query: Annotated[str, typer.Argument(help='One SELECT, for example "select * from predictions.daily".')], *, as_json: Json = False) -> None:
+    """Run one SELECT over the tables, read-only."""
+    import duckdb
+
+    from trader_pipeline import lake
+    from trader_pipeline.settings import Settings
+
+    try:
+        statements = duckdb.extract_statements(query)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise UsageError("trader sql runs one SELECT; the tables are read-only, `trader export --duckdb FILE` writes a copy of your own")
+        rows = lake.open(Settings().dataset_home).sql(query).to_pylist()
+    except duckdb.Error as error:
+        raise UsageError(f"{error}; `trader sql \"select table_schema, table_name from information_schema.tables\"` lists the tables") from error
+    if as_json:
+        print_rows(rows)
+    else:
+        grid(rows)
+
+
+def check(
+    path: Annotated[Path, typer.Option(help="Folder of CSV or Parquet files.")],
+    as_of: Annotated[str, typer.Option("--as-of", help="Day YYYY-MM-DD that staleness is judged on; empty: the newest session in the files.")] = "",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Run the quality rules on a folder of your own files; nothing is stored. Exit 3 when a rule fails at error level."""
+    from trader_pipeline.flows.check_files import check_files
+    from trader_pipeline.settings import Settings
+
+    if not path.is_dir():
+        raise UsageError(f"{path} is no folder; name the folder that holds your CSV or Parquet files")
+    day = dt.date.fromisoformat(as_of) if as_of else None
+    report = check_files(path, Settings().checks, as_of=day, now=dt.datetime.now(dt.UTC))
+    findings = [row for rule in report.results for row in rule.findings.to_pylist()]
+    if as_json:
+        print_json("check", {"path": str(path), "findings": findings, "blocked_by": report.blocked_by})
+    else:
+        grid([{k: r[k] for k in ("ticker", "rule", "severity", "sessions", "first_session", "last_session", "message")} for r in findings])
+    if report.blocked_by:
+        raise BlockedByDataError(f"{path}: {', '.join(report.blocked_by)} failed; mend the files that the findings name")
+
+
+def export(
+    table: Annotated[str, typer.Option(help="Table, for example predictions.daily.")] = "predictions.daily",
+    to: Annotated[Path | None, typer.Option(help="File ending in .csv or .parquet.")] = None,
+    duckdb_file: Annotated[Path | None, typer.Option("--duckdb", help="Write a DuckDB file with every table instead.")] = None,
+) -> None:
+    """Write one table to a file, or all of them to a DuckDB database."""
+    from trader_pipeline import lake
+    from trader_pipeline.flows.export import export_duckdb, export_table
+    from trader_pipeline.settings import Settings
+
+    snapshot = lake.open(Settings().dataset_home)
+    written = export_duckdb(snapshot, duckdb_file) if duckdb_file else export_table(snapshot, table, to or Path(f"{table}.csv"))
+    line(str(written))
+
+
+def doctor(*, as_json: Json = False) -> None:
+    """Walk the checklist: versions, GPU, disk, keys, home, lake, freshness, model, last failed run."""
+    from trader_pipeline.defs.last_failure import last_failure
+    from trader_pipeline.operations.doctor import examine
+    from trader_pipeline.settings import Settings
+
+    settings = Settings()
+    findings = examine(settings, now=dt.datetime.now(dt.UTC), last_failure=last_failure(settings))
+    rows: list[dict[str, Any]] = [{"state": f.state, "name": f.name, "fact": f.fact, "mend": f.mend} for f in findings]
+    if as_json:
+        print_json("doctor", {"findings": rows})
+    else:
+        for row in rows:
+            line(f"{row['state']:<5} {row['name']:<16} {row['fact']}" + (f"\n{'':22} mend: {row['mend']}" if row["mend"] else ""))
+    if any(row["state"] == "fail" for row in rows):
+        sys.exit(1)
+
+
+def universe_add(name: Annotated[str, typer.Argument(help="List.")], tickers: Annotated[list[str], typer.Argument(help="Tickers.")]) -> None:
+    """Add tickers to a named list, with today's date."""
+    from trader_pipeline.flows.universe import add
+    from trader_pipeline.settings import Settings
+
+    members = add(Settings().universe_file, name, tickers, added=dt.datetime.now(dt.UTC).date())
+    line(f"{name}: {len(members)} tickers")
+
+
+def universe_list(*, as_json: Json = False) -> None:
+    """Print the named lists."""
+    from trader_pipeline.flows.universe import lists
+    from trader_pipeline.settings import Settings
+
+    found = lists(Settings().universe_file)
+    if as_json:
+        print_json("universe", {"lists": found})
+    else:
+        grid([{"name": name, **member} for name, members in found.items() for member in members])

@@ -1,0 +1,33 @@
+"""The one code location: `dagster dev -m trader_pipeline.definitions`, or `trader dev`."""
+
+import dagster as dg
+
+from trader_pipeline.defs import checks, core, daily, features, raw, training
+from trader_pipeline.defs.console import Progress, console_logger
+from trader_pipeline.defs.environment import prepare_environment
+from trader_pipeline.defs.jobs import jobs
+from trader_pipeline.defs.resources import RunOptions, Trader
+from trader_pipeline.defs.schedules import after_close
+from trader_pipeline.defs.sensors import on_failure, on_stale_data
+from trader_pipeline.settings import Settings
+
+
+def build_defs(settings: Settings | None = None, *, progress: Progress | None = None) -> dg.Definitions:
+    """Return all assets, checks, jobs, the schedule and the sensors over one set of settings.
+
+    `progress` replaces Dagster's event lines on the terminal of a run that this process executes itself.
+    """
+    trader = Trader(settings or Settings())
+    prepare_environment(trader.settings)
+    return dg.Definitions(
+        assets=[*raw.ASSETS, *core.ASSETS, *features.ASSETS, *training.ASSETS, *daily.ASSETS],
+        asset_checks=checks.CHECKS_DEFS,
+        jobs=jobs(trader.settings.dataset),
+        schedules=[after_close(running=trader.live)],
+        sensors=[on_stale_data(trader, running=trader.live), on_failure(trader)],
+        resources={"trader": trader, "options": RunOptions(), "pipes": dg.PipesSubprocessClient()},
+        loggers={"console": console_logger(progress)} if progress else None,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,34 @@
+"""Standardized tables, and the bars that passed the checks."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from trader_pipeline.defs.metadata import table_result, table_spec
+from trader_pipeline.defs.resources import RunOptions, Trader, as_of
+from trader_pipeline.flows.check import accept
+from trader_pipeline.flows.standardize import standardize
+from trader_pipeline.schema import Table, core
+from trader_pipeline.sources import SOURCES
+
+RAW = [table for source in SOURCES for table in source.raw_tables]
+STANDARDIZED: tuple[Table, ...] = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
+
+
+@dg.multi_asset(name="core", specs=[table_spec(t, group="core", deps=RAW) for t in STANDARDIZED])
+def standardized(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
+    """Turn raw rows into tables of one meaning."""
+    standardize(trader.lake, trader.source, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    snapshot = trader.lake.snapshot()
+    for table in STANDARDIZED:
+        yield table_result(snapshot, table)
+
+
+@dg.multi_asset(name="accepted_bars", specs=[table_spec(core.ACCEPTED_BARS, group="core", deps=[core.DAILY_BARS, core.TICKER_MAP])])
+def accepted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
+    """Keep the bars that passed, one source a ticker-session."""
+    outcome = accept(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    return table_result(trader.lake.snapshot(), core.ACCEPTED_BARS, {"quarantined_rows": outcome.quarantined})
+
+
+ASSETS = [standardized, accepted]

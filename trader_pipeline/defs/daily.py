@@ -1,0 +1,63 @@
+"""What is made for each session: predictions, decisions, the report."""
+
+import datetime as dt
+
+import dagster as dg
+
+from trader_pipeline.defs.metadata import records, table_result, table_spec
+from trader_pipeline.defs.partitions import SESSIONS
+from trader_pipeline.defs.resources import RunOptions, Trader, as_of, started_at
+from trader_pipeline.features import PANEL
+from trader_pipeline.flows.decide import decide
+from trader_pipeline.flows.predict import predict
+from trader_pipeline.flows.report import report
+from trader_pipeline.schema import outputs
+
+REPORT_KEY = dg.AssetKey(["reports", "daily"])
+
+
+def _session(context: dg.AssetExecutionContext) -> dt.date:
+    return dt.date.fromisoformat(context.partition_key)
+
+
+@dg.multi_asset(
+    name="predictions", specs=[table_spec(outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION])], partitions_def=SESSIONS
+)
+def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
+    """Forecast every ticker of the session at every horizon."""
+    outcome = predict(
+        trader.lake,
+        trader.settings,
+        session=_session(context),
+        as_of=as_of(context, trader, options),
+        made_at=started_at(context),
+        run_id=context.run.run_id,
+    )
+    return table_result(trader.lake.snapshot(), outputs.DAILY, {"rows": outcome.rows, "abstained": outcome.abstained, "model_id": outcome.model_id})
+
+
+@dg.multi_asset(name="decisions", specs=[table_spec(outputs.DECISIONS, group="daily", deps=[outputs.DAILY, PANEL])], partitions_def=SESSIONS)
+def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
+    """Blend momentum and ML, size, limit."""
+    session = _session(context)
+    decide(trader.lake, trader.settings, session=session, made_at=started_at(context), run_id=context.run.run_id)
+    snapshot = trader.lake.snapshot()
+    rows = snapshot.sql("select rank, ticker, action, target_weight, score, reasons from decisions.daily where session = ? order by rank", [session])
+    return table_result(snapshot, outputs.DECISIONS, {"decisions": records(rows)})
+
+
+@dg.asset(
+    key=REPORT_KEY,
+    group_name="daily",
+    deps=[dg.AssetKey(list(t.path)) for t in (outputs.DECISIONS, outputs.DAILY, outputs.SCORECARD, outputs.BACKTEST)],
+    partitions_def=SESSIONS,
+    kinds={"html"},
+    description="One self-contained HTML a session: summary, limitations, methodology, scenarios, risk, comparison, sources.",
+)
+def session_report(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
+    """Write the session's report."""
+    path = report(trader.lake, trader.settings, session=_session(context), made_at=started_at(context))
+    return dg.MaterializeResult(metadata={"report": dg.MetadataValue.path(str(path))})
+
+
+ASSETS = [predictions, decisions, session_report]

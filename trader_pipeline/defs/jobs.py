@@ -1,0 +1,49 @@
+"""The four jobs. `refetch` brings data up to date, `train` makes a model, `daily` goes from data to report, `purge` forgets old runs."""
+
+import datetime as dt
+
+import dagster as dg
+
+from trader_pipeline.defs import checks, core, daily, features, raw, training
+from trader_pipeline.defs.partitions import SESSIONS
+from trader_pipeline.sources import source_of
+
+KEEP_RUNS = dt.timedelta(days=90)
+
+
+def _data(dataset: str) -> dg.AssetSelection:
+    mine = f"raw_{source_of(dataset).name}"
+    fetched = [asset for asset in raw.ASSETS if asset.op.name == mine]
+    return dg.AssetSelection.assets(*fetched, *core.ASSETS, *features.ASSETS) | dg.AssetSelection.checks(*checks.CHECKS_DEFS)
+
+
+@dg.op
+def delete_old_runs(context: dg.OpExecutionContext) -> int:
+    """Delete finished runs older than 90 days with their events: Dagster keeps them for ever."""
+    before = dt.datetime.now(dt.UTC) - KEEP_RUNS
+    done = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    old = context.instance.get_runs(filters=dg.RunsFilter(statuses=done, created_before=before))
+    for run in old:
+        context.instance.delete_run(run.run_id)
+    context.log.info(f"{len(old)} runs older than {KEEP_RUNS.days} days deleted")
+    return len(old)
+
+
+@dg.job(name="purge", executor_def=dg.in_process_executor)
+def purge() -> None:
+    """Forget runs older than 90 days."""
+    delete_old_runs()
+
+
+def jobs(dataset: str) -> list[dg.JobDefinition]:
+    """Return the jobs over the raw assets of one dataset."""
+    data = _data(dataset)
+    fitted = dg.AssetSelection.assets(*training.ASSETS)
+    made = dg.AssetSelection.assets(*daily.ASSETS)
+    executor = dg.in_process_executor
+    return [
+        dg.define_asset_job("refetch", data, executor_def=executor, description="Raw, core, checks and features brought up to date."),
+        dg.define_asset_job("train", fitted, executor_def=executor, description="Fit, score and calibrate a model on the features."),
+        dg.define_asset_job("daily", data | made, executor_def=executor, partitions_def=SESSIONS, description="Everything for one session."),
+        purge,
+    ]

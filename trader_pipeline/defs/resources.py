@@ -1,0 +1,75 @@
+"""What every asset needs: the settings, the lake, and the one instant that a run speaks of."""
+
+import datetime as dt
+from functools import cached_property
+
+import dagster as dg
+
+from trader_pipeline import calendar
+from trader_pipeline.errors import UsageError
+from trader_pipeline.flows.due import EXCHANGE, default_as_of
+from trader_pipeline.lake import Lake
+from trader_pipeline.settings import Settings
+from trader_pipeline.sources import source_of
+from trader_pipeline.sources.source import Source
+
+__all__ = ["EXCHANGE", "RunOptions", "Trader", "as_of", "moment_of", "started_at"]
+
+
+class Trader:
+    """Settings of this code location and the lake that they point at."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The current dataset's lake."""
+        return Lake(self.settings.dataset_home / "lake", self.settings.dataset)
+
+    @cached_property
+    def source(self) -> Source:
+        """The current dataset's source."""
+        return source_of(self.settings.dataset)
+
+    @property
+    def live(self) -> bool:
+        """Whether the dataset grows with every session."""
+        return self.settings.dataset == "live"
+
+
+class RunOptions(dg.ConfigurableResource):
+    """What the Launchpad may say of one run."""
+
+    as_of: str = ""
+    """Session (YYYY-MM-DD) whose close + 30 min the run speaks of; empty is the partition, else the newest that the dataset has."""
+    tickers: list[str] = []
+    """Tickers to fetch; empty is the whole universe."""
+    source: str = "primary"
+    """primary, or fallback where the dataset has a second source."""
+
+
+def as_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, trader: Trader, options: RunOptions) -> dt.datetime:
+    """Return the one instant of the run: option, partition, a sample's last session, or now."""
+    partition = context.run.tags.get("dagster/partition")
+    session = options.as_of or partition
+    if session:
+        return moment_of(session)
+    return default_as_of(trader.settings, now=started_at(context))
+
+
+def moment_of(session: str) -> dt.datetime:
+    """Return close + 30 min of a session written YYYY-MM-DD; raise `UsageError` for any other day."""
+    try:
+        day = dt.date.fromisoformat(session)
+    except ValueError as error:
+        raise UsageError(f"{session!r} is no date; write YYYY-MM-DD") from error
+    if not calendar.is_session(EXCHANGE, day):
+        raise UsageError(f"{session} is no {EXCHANGE} session; the one before it is {calendar.offset(EXCHANGE, day, 0)}")
+    return calendar.known_at(EXCHANGE, day)
+
+
+def started_at(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> dt.datetime:
+    """Return when the run was created, the same for all of its steps."""
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    return record.create_timestamp if record else dt.datetime.now(dt.UTC)

@@ -1,0 +1,67 @@
+"""What reacts by itself: stale data is fetched again, a failed run is told to somebody."""
+
+import datetime as dt
+import json
+
+import dagster as dg
+
+from trader_pipeline import calendar
+from trader_pipeline.defs.resources import EXCHANGE, Trader
+from trader_pipeline.flows.freshness import staleness
+from trader_pipeline.operations.alerts import alert
+
+
+def stale_requests(behind: dict[str, int], target: dt.date, cursor: str, limit: int) -> tuple[list[str], list[str], str]:
+    """Decide what to do about tables that are `behind` so many sessions.
+
+    Returns the tables to fetch again (first time a table and session), the tables to tell somebody about (fetched
+    again once already), and the new cursor.
+    """
+    seen: dict[str, int] = json.loads(cursor or "{}")
+    fetch, tell = [], []
+    for table, sessions in sorted(behind.items()):
+        key = f"{table}:{target}"
+        if sessions < limit:
+            continue
+        tries = seen.get(key, 0)
+        if tries == 0:
+            fetch.append(table)
+        elif tries == 1:
+            tell.append(table)
+        seen[key] = tries + 1
+    return fetch, tell, json.dumps({k: v for k, v in seen.items() if k.endswith(str(target))})
+
+
+def on_stale_data(trader: Trader, *, running: bool) -> dg.SensorDefinition:
+    """Return the sensor that starts `refetch` with the fallback source once a table and session, then alerts."""
+
+    @dg.sensor(
+        name="on_stale_data",
+        job_name="refetch",
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = dt.datetime.now(dt.UTC)
+        target = calendar.last_closed_session(EXCHANGE, now)
+        behind = staleness(trader.lake, as_of=now)
+        fetch, tell, cursor = stale_requests(behind, target, context.cursor or "", trader.settings.checks.stale_warning)
+        for table in tell:
+            alert(trader.settings, event="stale_data", text=f"{table} is {behind[table]} sessions behind {target} after a refetch")
+        config = {"resources": {"options": {"config": {"source": "fallback"}}}}
+        requests = [dg.RunRequest(run_key=f"stale:{table}:{target}", run_config=config, tags={"reason": f"stale {table}"}) for table in fetch[:1]]
+        reason = None if requests else dg.SkipReason(f"sessions behind {target}: {behind}")
+        return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=reason)
+
+    return sensor
+
+
+def on_failure(trader: Trader) -> dg.SensorDefinition:
+    """Return the sensor that logs a failed run and posts it to the webhook of the settings."""
+
+    @dg.run_failure_sensor(name="on_failure", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+    def sensor(context: dg.RunFailureSensorContext) -> None:
+        run = context.dagster_run
+        alert(trader.settings, event="run_failed", text=f"{run.job_name} {run.run_id}: {context.failure_event.message}")
+
+    return sensor

@@ -1,0 +1,63 @@
+"""Training in a child process, and the scores and calibration of what it made."""
+
+import sys
+from collections.abc import Iterator
+
+import dagster as dg
+
+from trader_pipeline.defs.metadata import records, table_result, table_spec
+from trader_pipeline.defs.resources import RunOptions, Trader, as_of, started_at
+from trader_pipeline.features import PANEL
+from trader_pipeline.flows import train
+from trader_pipeline.flows.evaluate import evaluate
+from trader_pipeline.schema import outputs
+from trader_pipeline.schema.features import TARGETS
+
+TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
+EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST)
+
+
+class TrainOptions(dg.Config):
+    """What the Launchpad may say of one training run; empty is the setting."""
+
+    recipe: str = ""
+    seed: int | None = None
+
+
+@dg.multi_asset(name="trained", specs=[table_spec(t, group="training", deps=[PANEL, TARGETS]) for t in TRAINED], pool="gpu")
+def trained(
+    context: dg.AssetExecutionContext,
+    trader: dg.ResourceParam[Trader],
+    options: RunOptions,
+    config: TrainOptions,
+    pipes: dg.ResourceParam[dg.PipesSubprocessClient],
+) -> Iterator[dg.MaterializeResult]:
+    """Fit every member of the recipe, walk-forward and finally, in a process of its own."""
+    settings = trader.settings
+    request = train.prepare(
+        trader.lake,
+        models_dir=settings.dataset_home / "models",
+        recipe=config.recipe or settings.recipe,
+        seed=settings.seed if config.seed is None else config.seed,
+        as_of=as_of(context, trader, options),
+        run_id=context.run.run_id,
+    )
+    command = [sys.executable, "-u", "-m", "trader_pipeline.defs.training_child", str(request.path)]
+    pipes.run(context=context.op_execution_context, command=command)
+    train.publish(trader.lake, request, finished_at=started_at(context))
+    snapshot = trader.lake.snapshot()
+    for table in TRAINED:
+        yield table_result(snapshot, table, {"model_id": request.model_id})
+
+
+@dg.multi_asset(name="evaluated", specs=[table_spec(t, group="training", deps=[outputs.OUT_OF_FOLD, TARGETS]) for t in EVALUATED])
+def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
+    """Score what was predicted out of fold and fit the calibration that serves."""
+    evaluate(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    snapshot = trader.lake.snapshot()
+    verdicts = snapshot.sql("select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions")
+    for table in EVALUATED:
+        yield table_result(snapshot, table, {"verdicts": records(verdicts)} if table is outputs.SCORECARD else None)
+
+
+ASSETS = [trained, evaluated]

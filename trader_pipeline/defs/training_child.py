@@ -1,0 +1,47 @@
+"""The training process: reads Parquet, writes its own folder, reports epochs to Dagster.
+
+Its first act ties its life to the parent's: without it, it outlives a killed worker and holds the GPU.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from dagster_pipes import open_dagster_pipes
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel for SIGINT when the parent ends; leave at once when it has ended already."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    if os.getppid() != parent:
+        sys.exit(130)
+
+
+def main() -> None:
+    """Run the request named on the command line."""
+    die_with_parent()
+    from trader_pipeline.training import job  # noqa: PLC0415 - torch takes seconds; the tie comes first
+    from trader_pipeline.training.request import TrainingRequest  # noqa: PLC0415 - the same
+
+    with open_dagster_pipes() as pipes:
+
+        def report(event: Mapping[str, object]) -> None:
+            pipes.log.info(" ".join(f"{k}={v:.5g}" if isinstance(v, float) else f"{k}={v}" for k, v in event.items()))
+
+        request = TrainingRequest.from_json(Path(sys.argv[1]).read_bytes())
+        try:
+            job.run(request, report)
+        except KeyboardInterrupt:
+            pipes.log.warning("cancelled")
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""What is due, and the instant that a run speaks of when nobody says."""
+
+import datetime as dt
+
+from trader_pipeline import calendar
+from trader_pipeline.flows import ingest, predict, train
+from trader_pipeline.lake import Lake
+from trader_pipeline.settings import Settings
+from trader_pipeline.sources import last_session_of
+from trader_pipeline.sources.source import Source
+
+EXCHANGE = "XNYS"
+
+
+def default_as_of(settings: Settings, *, now: dt.datetime) -> dt.datetime:
+    """Return close + 30 min of a sample's last session; for data that grows, of the last session closed at `now`."""
+    session = last_session_of(settings.dataset) or calendar.last_closed_session(EXCHANGE, now)
+    return calendar.known_at(EXCHANGE, session)
+
+
+def model(lake: Lake, *, as_of: dt.datetime) -> bool:
+    """Say whether no published model could have been used at `as_of`."""
+    return train.is_due(lake, as_of=as_of)
+
+
+def daily(lake: Lake, settings: Settings, source: Source, *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
+    """Say whether the session has no prediction, its inputs changed, or the source has something to ask for."""
+    return ingest.is_due(lake, source, settings, as_of=as_of, tickers=tickers or None) or predict.is_due(lake, session=session, as_of=as_of)
