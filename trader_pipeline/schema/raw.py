@@ -32,6 +32,44 @@ SAMPLE_ACTIONS = Table(
         _REQUEST,
     ),
 )
+SAMPLE_TICKERS = Table(
+    layer="raw",
+    name="sample_tickers",
+    key=("ticker", "valid_from", "fetched_at"),
+    description="Tickers that ship inside the package, with issuer and role.",
+    columns=(
+        _TICKER,
+        day("valid_from", "First session of the ticker in the sample."),
+        text("issuer_id", "Joins share classes."),
+        text("exchange", "Calendar of the listing."),
+        text("name", "Company.", nullable=True),
+        text("role", "stock or benchmark."),
+        _FETCHED_AT,
+        _REQUEST,
+    ),
+)
+SAMPLE_SECTORS = Table(
+    layer="raw",
+    name="sample_sectors",
+    key=("ticker", "valid_from", "fetched_at"),
+    description="Sectors that ship inside the package.",
+    columns=(
+        _TICKER,
+        day("valid_from", "First day, inclusive."),
+        day("valid_to", "Last day, inclusive; null is open.", nullable=True),
+        text("sector", "Sector."),
+        _FETCHED_AT,
+        _REQUEST,
+    ),
+)
+SAMPLE_MACRO = Table(
+    layer="raw",
+    name="sample_macro",
+    year_of="date",
+    key=("series", "date", "fetched_at"),
+    description="Macro series that ship inside the package.",
+    columns=(text("series", "Series."), _DATE, number("value", "percent", "Value."), _FETCHED_AT, _REQUEST),
+)
 OWN_BARS = Table(
     layer="raw",
     name="own_bars",
@@ -113,4 +151,15 @@ FETCH_ATTEMPTS = Table(
         RUN_ID,
     ),
 )
-TABLES = (SAMPLE_BARS, SAMPLE_ACTIONS, OWN_BARS, YAHOO_BARS, SIMULATED_BARS, SIMULATED_FACTS, FETCH_ATTEMPTS)
+TABLES = (
+    SAMPLE_BARS,
+    SAMPLE_ACTIONS,
+    SAMPLE_TICKERS,
+    SAMPLE_SECTORS,
+    SAMPLE_MACRO,
+    OWN_BARS,
+    YAHOO_BARS,
+    SIMULATED_BARS,
+    SIMULATED_FACTS,
+    FETCH_ATTEMPTS,
+)
