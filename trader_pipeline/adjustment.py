@@ -26,7 +26,12 @@ def split_factors(sessions_T: Days, action_sessions_A: Days, ratios_A: npt.Array
 
 
 def dividend_factors(sessions_T: Days, close_T: npt.ArrayLike, split_T: Floats, action_sessions_A: Days, cash_A: npt.ArrayLike) -> Floats:
-    """Return the growth of share count when every dividend is reinvested at the close of its ex-date.
+    """Return the growth of share count when every dividend is reinvested at the close of its ex-date: the product of `dividend_steps`."""
+    return np.asarray(np.cumprod(dividend_steps(sessions_T, close_T, split_T, action_sessions_A, cash_A)))
+
+
+def dividend_steps(sessions_T: Days, close_T: npt.ArrayLike, split_T: Floats, action_sessions_A: Days, cash_A: npt.ArrayLike) -> Floats:
+    """Return each session's growth of share count by reinvested dividends, 1 where there is none.
 
     `close_T` is as traded and may hold NaN; `split_T` comes from `split_factors`; `cash_A` is per as-traded share. On the
     ex-date the return of close * split * dividend factor is (close + cash) / previous close - 1, CRSP's definition. Where
@@ -38,7 +43,7 @@ def dividend_factors(sessions_T: Days, close_T: npt.ArrayLike, split_T: Floats, 
     for index, cash in _effective(sessions_T, action_sessions_A, cash_A):
         if adjusted_T[index] > 0:
             steps_T[index] += cash * split_T[index] / adjusted_T[index]
-    return np.asarray(np.cumprod(steps_T))
+    return steps_T
 
 
 def _effective(sessions_T: Days, action_sessions_A: Days, values_A: npt.ArrayLike) -> list[tuple[int, float]]:
