@@ -24,7 +24,10 @@ serve.register(app)
 
 
 def main() -> NoReturn:
-    """Run the command line; exit 0 done, 1 failure, 2 usage, 3 blocked by data, 4 no model or history, 5 source unavailable, 130 interrupted."""
+    """Run the command line.
+
+    Exit status: 0 done, 1 failure, 2 usage, 3 blocked by data, 4 no model or history, 5 source unavailable, 130 interrupted.
+    """
     try:
         app(standalone_mode=True)
     except TraderError as error:

@@ -45,7 +45,9 @@ def status(*, as_json: Json = False) -> None:
             line(f"{name:<22} {value}")
 
 
-def sql(query: Annotated[str, typer.Argument(help='One SELECT, for example "select * from predictions.daily".')], *, as_json: Json = False) -> None:
+def sql(
+    query: Annotated[str, typer.Argument(help='One SELECT, for example "select * from predictions.daily".')], *, as_json: Json = False
+) -> None:
     """Run one SELECT over the tables, read-only."""
     import duckdb
 
@@ -55,10 +57,13 @@ def sql(query: Annotated[str, typer.Argument(help='One SELECT, for example "sele
     try:
         statements = duckdb.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UsageError("trader sql runs one SELECT; the tables are read-only, `trader export --duckdb FILE` writes a copy of your own")
+            raise UsageError(
+                "trader sql runs one SELECT; the tables are read-only, `trader export --duckdb FILE` writes a copy of your own"
+            )
         rows = lake.open(Settings().dataset_home).sql(query).to_pylist()
     except duckdb.Error as error:
-        raise UsageError(f"{error}; `trader sql \"select table_schema, table_name from information_schema.tables\"` lists the tables") from error
+        mend = '`trader sql "select table_schema, table_name from information_schema.tables"` lists the tables'
+        raise UsageError(f"{error}; {mend}") from error
     if as_json:
         print_rows(rows)
     else:
@@ -67,7 +72,9 @@ def sql(query: Annotated[str, typer.Argument(help='One SELECT, for example "sele
 
 def check(
     path: Annotated[Path, typer.Option(help="Folder of CSV or Parquet files.")],
-    as_of: Annotated[str, typer.Option("--as-of", help="Day YYYY-MM-DD that staleness is judged on; empty: the newest session in the files.")] = "",
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="Day YYYY-MM-DD that staleness is judged on; empty: the newest session in the files.")
+    ] = "",
     *,
     as_json: Json = False,
 ) -> None:
@@ -121,7 +128,9 @@ def doctor(*, as_json: Json = False) -> None:
         sys.exit(1)
 
 
-def universe_add(name: Annotated[str, typer.Argument(help="List.")], tickers: Annotated[list[str], typer.Argument(help="Tickers.")]) -> None:
+def universe_add(
+    name: Annotated[str, typer.Argument(help="List.")], tickers: Annotated[list[str], typer.Argument(help="Tickers.")]
+) -> None:
     """Add tickers to a named list, with today's date."""
     from trader_pipeline.flows.universe import add
     from trader_pipeline.settings import Settings

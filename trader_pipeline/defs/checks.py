@@ -17,7 +17,9 @@ _KEY = dg.AssetKey(list(DAILY_BARS.path))
     name="daily_bars_checks",
     specs=[dg.AssetCheckSpec(r.name, asset=_KEY, blocking=r.blocking, description=r.description) for r in CHECKS],
 )
-def daily_bars_checks(context: dg.AssetCheckExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.AssetCheckResult]:
+def daily_bars_checks(
+    context: dg.AssetCheckExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
+) -> Iterator[dg.AssetCheckResult]:
     """Run all rules, store what they found, and report each."""
     report = check(trader.lake, as_of=as_of(context, trader, options), settings=trader.settings.checks, run_id=context.run.run_id)
     for rule in report.results:

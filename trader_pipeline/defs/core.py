@@ -16,7 +16,9 @@ STANDARDIZED: tuple[Table, ...] = tuple(table for table in core.TABLES if table 
 
 
 @dg.multi_asset(name="core", specs=[table_spec(t, group="core", deps=RAW) for t in STANDARDIZED])
-def standardized(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
+def standardized(
+    context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
+) -> Iterator[dg.MaterializeResult]:
     """Turn raw rows into tables of one meaning."""
     standardize(trader.lake, trader.source, as_of=as_of(context, trader, options), run_id=context.run.run_id)
     snapshot = trader.lake.snapshot()

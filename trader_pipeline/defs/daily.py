@@ -21,7 +21,9 @@ def _session(context: dg.AssetExecutionContext) -> dt.date:
 
 
 @dg.multi_asset(
-    name="predictions", specs=[table_spec(outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION])], partitions_def=SESSIONS
+    name="predictions",
+    specs=[table_spec(outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION])],
+    partitions_def=SESSIONS,
 )
 def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
     """Forecast every ticker of the session at every horizon."""
@@ -33,16 +35,22 @@ def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trad
         made_at=started_at(context),
         run_id=context.run.run_id,
     )
-    return table_result(trader.lake.snapshot(), outputs.DAILY, {"rows": outcome.rows, "abstained": outcome.abstained, "model_id": outcome.model_id})
+    return table_result(
+        trader.lake.snapshot(), outputs.DAILY, {"rows": outcome.rows, "abstained": outcome.abstained, "model_id": outcome.model_id}
+    )
 
 
-@dg.multi_asset(name="decisions", specs=[table_spec(outputs.DECISIONS, group="daily", deps=[outputs.DAILY, PANEL])], partitions_def=SESSIONS)
+@dg.multi_asset(
+    name="decisions", specs=[table_spec(outputs.DECISIONS, group="daily", deps=[outputs.DAILY, PANEL])], partitions_def=SESSIONS
+)
 def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
     """Blend momentum and ML, size, limit."""
     session = _session(context)
     decide(trader.lake, trader.settings, session=session, made_at=started_at(context), run_id=context.run.run_id)
     snapshot = trader.lake.snapshot()
-    rows = snapshot.sql("select rank, ticker, action, target_weight, score, reasons from decisions.daily where session = ? order by rank", [session])
+    rows = snapshot.sql(
+        "select rank, ticker, action, target_weight, score, reasons from decisions.daily where session = ? order by rank", [session]
+    )
     return table_result(snapshot, outputs.DECISIONS, {"decisions": records(rows)})
 
 

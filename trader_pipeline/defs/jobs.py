@@ -25,7 +25,7 @@ def delete_old_runs(context: dg.OpExecutionContext) -> int:
     old = context.instance.get_runs(filters=dg.RunsFilter(statuses=done, created_before=before))
     for run in old:
         context.instance.delete_run(run.run_id)
-    context.log.info(f"{len(old)} runs older than {KEEP_RUNS.days} days deleted")
+    context.log.info("%d runs older than %d days deleted", len(old), KEEP_RUNS.days)
     return len(old)
 
 
@@ -44,6 +44,8 @@ def jobs(dataset: str) -> list[dg.JobDefinition]:
     return [
         dg.define_asset_job("refetch", data, executor_def=executor, description="Raw, core, checks and features brought up to date."),
         dg.define_asset_job("train", fitted, executor_def=executor, description="Fit, score and calibrate a model on the features."),
-        dg.define_asset_job("daily", data | made, executor_def=executor, partitions_def=SESSIONS, description="Everything for one session."),
+        dg.define_asset_job(
+            "daily", data | made, executor_def=executor, partitions_def=SESSIONS, description="Everything for one session."
+        ),
         purge,
     ]

@@ -50,6 +50,9 @@ def table_result(snapshot: Snapshot, table: Table, more: Mapping[str, Any] | Non
 
 def records(rows: pa.Table, limit: int = 200) -> dg.MetadataValue:
     """Return rows as a table of the UI, at most `limit` of them."""
-    shown = [dg.TableRecord({k: v if isinstance(v, int | float | bool | str) else str(v) for k, v in r.items()}) for r in rows.slice(0, limit).to_pylist()]
+    shown = [
+        dg.TableRecord({k: v if isinstance(v, int | float | bool | str) else str(v) for k, v in r.items()})
+        for r in rows.slice(0, limit).to_pylist()
+    ]
     schema = dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in rows.column_names])
     return dg.MetadataValue.table(records=shown, schema=schema)

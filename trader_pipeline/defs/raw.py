@@ -8,7 +8,6 @@ import dagster as dg
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.ingest import ingest
-from trader_pipeline.schema.raw import FETCH_ATTEMPTS
 from trader_pipeline.sources import SOURCES
 from trader_pipeline.sources.source import Source
 
@@ -32,7 +31,9 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
             tickers=tuple(options.tickers) or None,
         )
         snapshot = trader.lake.snapshot()
-        attempts = snapshot.sql(f"select * exclude (run_id) from {FETCH_ATTEMPTS.full_name} where run_id = ? order by outcome <> 'ok' desc, ticker", [context.run.run_id])  # noqa: S608, E501 - schema name
+        attempts = snapshot.sql(
+            "select * exclude (run_id) from raw.fetch_attempts where run_id = ? order by outcome <> 'ok' desc, ticker", [context.run.run_id]
+        )
         for table in source.raw_tables:
             yield table_result(snapshot, table, {"outcomes": records(attempts), "requests": outcome.requests, "new_rows": outcome.new_rows})
 

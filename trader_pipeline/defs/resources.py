@@ -43,7 +43,7 @@ class RunOptions(dg.ConfigurableResource):
 
     as_of: str = ""
     """Session (YYYY-MM-DD) whose close + 30 min the run speaks of; empty is the partition, else the newest that the dataset has."""
-    tickers: list[str] = []
+    tickers: list[str] = []  # noqa: RUF012 - a pydantic field; the default is copied
     """Tickers to fetch; empty is the whole universe."""
     source: str = "primary"
     """primary, or fallback where the dataset has a second source."""

@@ -49,7 +49,9 @@ def on_stale_data(trader: Trader, *, running: bool) -> dg.SensorDefinition:
         for table in tell:
             alert(trader.settings, event="stale_data", text=f"{table} is {behind[table]} sessions behind {target} after a refetch")
         config = {"resources": {"options": {"config": {"source": "fallback"}}}}
-        requests = [dg.RunRequest(run_key=f"stale:{table}:{target}", run_config=config, tags={"reason": f"stale {table}"}) for table in fetch[:1]]
+        requests = [
+            dg.RunRequest(run_key=f"stale:{table}:{target}", run_config=config, tags={"reason": f"stale {table}"}) for table in fetch[:1]
+        ]
         reason = None if requests else dg.SkipReason(f"sessions behind {target}: {behind}")
         return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=reason)
 

@@ -55,7 +55,9 @@ def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
     """Score what was predicted out of fold and fit the calibration that serves."""
     evaluate(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)
     snapshot = trader.lake.snapshot()
-    verdicts = snapshot.sql("select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions")
+    verdicts = snapshot.sql(
+        "select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions"
+    )
     for table in EVALUATED:
         yield table_result(snapshot, table, {"verdicts": records(verdicts)} if table is outputs.SCORECARD else None)
 

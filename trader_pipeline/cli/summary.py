@@ -1,0 +1,105 @@
+"""What a run says when it is done: the forecasts at both ends, the scorecard, where to look next."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trader_pipeline.cli.output import grid, line
+from trader_pipeline.errors import InsufficientHistoryError, UsageError
+
+if TYPE_CHECKING:
+    from trader_pipeline.settings import Settings
+
+_HEADLINE_SESSIONS = 5
+_SHOWN = 3
+_LIST_TICKERS = '`trader sql "select distinct ticker from predictions.daily"` lists the tickers'
+
+
+def report_path(settings: "Settings", session: dt.date) -> Path:
+    """Return where the session's report lies."""
+    return settings.dataset_home / "reports" / f"report_{session}.html"
+
+
+def facts(settings: "Settings", session: dt.date, shortage: InsufficientHistoryError | None) -> dict[str, Any]:
+    """Return what `--json` prints of a run."""
+    from trader_pipeline import lake
+
+    snapshot = lake.open(settings.dataset_home)
+    row = snapshot.sql(
+        "select count(*) n, count(distinct ticker) t, count(*) filter (abstained) a from predictions.daily where session = ?", [session]
+    ).to_pylist()[0]
+    listed = snapshot.sql("select count(distinct ticker) n from core.daily_bars").to_pylist()[0]["n"]
+    facts = {
+        "state": "insufficient_history" if shortage else "predicted",
+        "session": session,
+        "tickers": row["t"] or listed,
+        "predictions": row["n"],
+        "abstained": row["a"],
+        "home": str(settings.dataset_home),
+    }
+    if shortage:
+        facts |= {"sessions_needed": shortage.needed, "sessions_available": shortage.available, "message": str(shortage)}
+    return facts
+
+
+def predictions(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the session's forecasts, best first a horizon; raise `UsageError` for a ticker that has none."""
+    from trader_pipeline import lake
+
+    rows = lake.open(settings.dataset_home).sql(
+        "select ticker, horizon_sessions, return_mean, q05, q95, p_up, base_rate, confidence, score, abstained from predictions.daily "
+        "where session = $session and (len($tickers) = 0 or list_contains($tickers, ticker)) order by horizon_sessions, score desc",
+        {"session": session, "tickers": list(tickers)},
+    )
+    found: list[dict[str, Any]] = rows.to_pylist()
+    unknown = sorted(set(tickers) - {r["ticker"] for r in found})
+    if unknown:
+        raise UsageError(f"no prediction of {session} for {', '.join(unknown)}; {_LIST_TICKERS}")
+    return found
+
+
+def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHistoryError | None) -> None:
+    """Print the run for a person."""
+    from trader_pipeline import lake
+
+    if shortage:
+        line(f"{facts['session']}: no predictions. {shortage}")
+        _tell_findings(settings)
+        return
+    snapshot = lake.open(settings.dataset_home)
+    line(f"{facts['predictions']} predictions of {facts['session']} for {facts['tickers']} tickers, {facts['abstained']} abstained.")
+    _tell_extremes(settings, facts["session"])
+    line("\nOut-of-fold direction (ensemble), beside the better base rate:")
+    verdicts = snapshot.sql(
+        "select horizon_sessions, verdict from evaluation.scorecard where model = 'ensemble' "
+        "qualify rank() over (order by known_at desc, model_id) = 1 order by horizon_sessions"
+    )
+    for row in verdicts.to_pylist():
+        line(f"  {row['horizon_sessions']:>2} sessions  {row['verdict']}")
+    line(f"\nReport:    {report_path(settings, facts['session'])}")
+    line('Dashboard: trader serve       Dagster UI: trader dev       Tables: trader sql "select * from decisions.daily"')
+    if settings.dataset != "deep":
+        line(f"(these read TRADER_DATASET, now {settings.dataset}: export TRADER_DATASET={settings.dataset})")
+
+
+def _tell_extremes(settings: "Settings", session: dt.date) -> None:
+    rows = [r for r in predictions(settings, session, ()) if r["horizon_sessions"] == _HEADLINE_SESSIONS]
+    shown = [*rows[:_SHOWN], *rows[-_SHOWN:]] if len(rows) > 2 * _SHOWN else rows
+    line("\nTop and bottom by score, 5 sessions:")
+    for row in shown:
+        odds = f"P(up) {row['p_up']:.1%} (base {row['base_rate']:.1%})  confidence {row['confidence']:.2f}"
+        span = f"[{row['q05']:+.1%} … {row['q95']:+.1%}]"
+        line(f"  {row['ticker']:<6} {row['return_mean']:+.2%}  {span:<18} {odds}{'  abstained' if row['abstained'] else ''}")
+
+
+def _tell_findings(settings: "Settings") -> None:
+    from trader_pipeline import lake
+
+    rows = lake.open(settings.dataset_home).sql(
+        "select rule, severity, scope, count(*) findings, sum(sessions)::bigint sessions, count(distinct ticker) tickers "
+        "from quality.findings "
+        "where run_id = (select max_by(run_id, known_at) from quality.findings) group by all order by all"
+    )
+    line("\nWhat the checks found:")
+    grid(rows.to_pylist())
