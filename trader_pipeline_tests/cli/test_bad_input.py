@@ -1,0 +1,117 @@
+"""Bad input gets the fact and the mend, the right exit status, and nothing is lost."""
+
+import socket
+
+import pytest
+
+from trader_pipeline_tests.conftest import trader
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+def test_no_lake_names_the_command_that_makes_one(home):
+    ran = trader("sql", "select 1", home=home)
+    assert (ran.code, ran.out) == (2, "")
+    assert "trader demo" in ran.err
+
+
+def test_unknown_command_is_usage(home):
+    assert trader("dance", home=home).code == 2
+
+
+def test_a_write_is_refused(demo):
+    ran = trader("sql", "drop view predictions.daily", home=demo.home)
+    assert ran.code == 2
+    assert "read-only" in ran.err
+
+
+def test_a_wrong_column_is_usage_and_names_it(demo):
+    ran = trader("sql", "select nonsense from predictions.daily", home=demo.home)
+    assert ran.code == 2
+    assert "nonsense" in ran.err
+
+
+def test_a_day_without_session_is_named(demo):
+    ran = trader("predict", "--session", "2020-02-08", home=demo.home)
+    assert ran.code == 2
+    assert "2020-02-08 is no XNYS session; the one before it is 2020-02-07" in ran.err
+
+
+def test_a_session_without_a_model_is_exit_4(demo):
+    ran = trader("predict", "--session", "2015-06-01", home=demo.home)
+    assert ran.code == 4, ran.err
+    assert "model" in ran.err
+
+
+def test_an_unknown_ticker_is_named(demo):
+    ran = trader("predict", "--tickers", "AAPL,NOPE", home=demo.home)
+    assert ran.code == 2
+    assert "NOPE" in ran.err
+    assert "AAPL" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("files", "fact"),
+    [
+        ({}, "no "),
+        ({"A.csv": ""}, "A.csv"),
+        ({"A.csv": "Date,Open\n2020-01-02,1\n"}, "lose"),
+        ({"A.csv": "not;a;table\n1;2"}, "A.csv"),
+        ({"A.csv": "Date,Open,High,Low,Close,Volume\n2020-01-02,1,1,1,1,1\n", "B.csv": "when,price\n2020-01-02,1\n"}, "B.csv"),
+    ],
+)
+def test_a_bad_folder_is_named(home, tmp_path, files, fact):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    ran = trader("check", "--path", str(folder), home=home)
+    assert ran.code == 2, (ran.out, ran.err)
+    assert fact in ran.err
+
+
+def test_a_missing_folder_is_named(home):
+    ran = trader("run", "--source", "own", "--path", "nowhere", home=home)
+    assert ran.code == 2
+    assert "nowhere is no folder" in ran.err
+
+
+def test_a_port_in_use_is_named(demo):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for command in ("serve", "dev"):
+            ran = trader(command, "--port", str(port), home=demo.home)
+            assert ran.code == 2
+            assert f"127.0.0.1:{port} is in use" in ran.err
+
+
+def test_no_network_is_exit_5(home):
+    (home / "universe.toml").write_text('[default]\nmembers = [{ticker = "AAPL", added = 2020-01-02}]\n')
+    ran = trader(
+        "run", "--source", "yahoo", home=home, YAHOO__BASE_URL="http://127.0.0.1:9", YAHOO__ATTEMPTS="2", YAHOO__BACKOFF_SECONDS="0.01"
+    )
+    assert ran.code == 5, ran.err
+    assert "AAPL" in ran.err
+
+
+def test_a_corrupt_part_is_named_and_the_rest_stays_readable(demo, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(demo.home, copy)
+    part = next((copy / "deep/lake/parts/core/accepted_bars").glob("2015-*.parquet"))
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    part.write_bytes(data)
+    ran = trader("doctor", home=copy)
+    assert ran.code == 1
+    assert part.name in ran.out
+    ran = trader("sql", "select count(*) n from predictions.daily", "--json", home=copy)
+    assert (ran.code, ran.json()) == (0, [{"n": 44}])

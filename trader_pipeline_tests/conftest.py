@@ -1,0 +1,53 @@
+"""Homes that more than one test reads: the deep demo, run once by the real command."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+
+class Ran(NamedTuple):
+    """A finished `trader …`."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def trader(*arguments: str, home: Path, timeout: float = 280, cwd: Path | None = None, **settings: str) -> Ran:
+    """Run the real command in a process of its own against `home`."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRADER_", "DAGSTER_"))}
+    environment |= {"TRADER_HOME": str(home), **{f"TRADER_{k}": v for k, v in settings.items()}}
+    done = subprocess.run(
+        [sys.executable, "-m", "trader_pipeline", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environment,
+        cwd=cwd or home.parent,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class Demo(NamedTuple):
+    """A home where the deep demo ran, and what it printed. Read only."""
+
+    home: Path
+    first: dict
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> Demo:
+    """The deep demo, trained once for the whole session."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    ran = trader("demo", "--json", home=home)
+    assert ran.code == 0, ran.err
+    return Demo(home, ran.json())
