@@ -232,7 +232,7 @@ BACKTEST = Table(
         SESSION,
         number("strategy_return", "fraction", "Simple return of the session, net of cost."),
         number("gross_return", "fraction", "Before cost; with k times the cost: gross_return - k * cost."),
-        number("cost", "fraction", "Half spread and commission on the turnover, and impact."),
+        number("cost", "fraction", "Half spread 2 bp and commission 0.5 bp on the turnover; no market impact."),
         number("turnover", "fraction of equity", "Bought plus sold."),
         number("exposure", "fraction of equity", "Sum of absolute weights held."),
         number("benchmark_return", "fraction", "Close to close return of the benchmark."),

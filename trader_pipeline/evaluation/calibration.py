@@ -1,0 +1,95 @@
+"""Fit the parameters that turn raw forecasts into honest probabilities, on out-of-fold rows only.
+
+Every slope is multiplied by the positive part of 1 - variance / slope^2 (James & Stein 1961), where the variance counts
+labels that overlap in time and names that move together once: a signal that the past folds do not establish is shrunk to
+nothing, and the forecast falls back to the base rate.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from trader_pipeline.evaluation.judged import Flags, Floats, Judged
+from trader_pipeline.models.calibrate import Calibration, apply, expit, logit
+
+_NEWTON_STEPS = 50
+_LONGEST_STEP = 5.0
+_COVERAGE = 0.90
+_ATTAINABLE = 0.99
+_CLOSE = 1e-10
+_Rows = npt.NDArray[np.int64]
+
+
+def fit(judged: Judged, rows_NT: Flags) -> Calibration | None:
+    """Return the calibration fitted on the rows, or None where fewer than two sessions have any."""
+    _, session = np.nonzero(rows_NT)
+    if len(np.unique(session)) < 2:  # noqa: PLR2004 - no variance from one
+        return None
+    labels = judged.labels
+    horizon = labels.horizon
+    raw, realised, up = judged.scaled_mean_NT[rows_NT], labels.scaled_return_NT[rows_NT], labels.up_NT[rows_NT]
+    score, rank, base = judged.score_NT[rows_NT], labels.residual_rank_NT[rows_NT], labels.base_rate_NT[rows_NT]
+    center, drift = float(raw.mean()), float(realised.mean())
+    ranked = np.isfinite(rank) & (rank != 0)
+    draft = Calibration(
+        up_shrink=logistic_slope(raw - center, up, logit(base), session, horizon),
+        outperform_shrink=logistic_slope(score[ranked], (rank[ranked] > 0) * 1.0, np.zeros(ranked.sum()), session[ranked], horizon),
+        mean_shrink=min(linear_slope(raw - center, realised - drift, session, horizon), 1.0),
+        mean_center=center,
+        drift=drift,
+        interval_scale=1.0,
+        base_rate=float(up.mean()),
+        attainable=0.0,
+    )
+    quantiles = judged.scaled_quantiles_QNT[:, rows_NT]
+    plain = apply(draft, score=score, scaled_mean=raw, scaled_quantiles_Q=quantiles, base_rate=base)
+    return Calibration(
+        up_shrink=draft.up_shrink,
+        outperform_shrink=draft.outperform_shrink,
+        mean_shrink=draft.mean_shrink,
+        mean_center=center,
+        drift=drift,
+        interval_scale=_interval_scale(realised - plain.scaled_mean, plain.scaled_quantiles - plain.scaled_mean),
+        base_rate=draft.base_rate,
+        attainable=float(np.quantile(np.abs(plain.p_up - base), _ATTAINABLE)),
+    )
+
+
+def logistic_slope(x: Floats, outcome: Floats, offset: Floats, session: _Rows, horizon: int) -> float:
+    """Return the shrunk maximum-likelihood slope of logit P(outcome) = offset + slope * x, at least 0. `session`: each row's session."""
+    slope = 0.0
+    if not len(x) or float(x @ x) < _CLOSE:
+        return slope
+    for _ in range(_NEWTON_STEPS):
+        p = expit(offset + slope * x)
+        step = float(x @ (outcome - p)) / max(float(x**2 @ (p * (1 - p))), _CLOSE)
+        slope += float(np.clip(step, -_LONGEST_STEP, _LONGEST_STEP))
+        if abs(step) < _CLOSE:
+            break
+    p = expit(offset + slope * x)
+    return _shrunk(slope, x * (outcome - p), float(x**2 @ (p * (1 - p))), session, horizon)
+
+
+def linear_slope(x: Floats, y: Floats, session: _Rows, horizon: int) -> float:
+    """Return the shrunk least-squares slope of y = slope * x, at least 0."""
+    curvature = float(x @ x)
+    if curvature < _CLOSE:
+        return 0.0
+    slope = float(x @ y) / curvature
+    return _shrunk(slope, x * (y - slope * x), curvature, session, horizon)
+
+
+def _shrunk(slope: float, gradient: Floats, curvature: float, session: _Rows, horizon: int) -> float:
+    """Shrink by the sandwich variance over blocks of two horizons (Liang & Zeger 1986); one block alone establishes nothing."""
+    block = (session - session.min()) // (2 * horizon)
+    sums = np.bincount(block, weights=gradient)
+    sums = sums[np.bincount(block) > 0]
+    if slope <= 0 or len(sums) < 2 or curvature < _CLOSE:  # noqa: PLR2004 - no variance from one
+        return 0.0
+    variance = float(sums @ sums) / curvature**2 * len(sums) / (len(sums) - 1)
+    return slope * max(0.0, 1 - variance / slope**2)
+
+
+def _interval_scale(residual: Floats, distance_Q: Floats) -> float:
+    """Return the factor on the quantiles' distances from the mean at which q05..q95 would have held 90 % of the rows."""
+    upper, lower = np.maximum(distance_Q[-1], _CLOSE), np.minimum(distance_Q[0], -_CLOSE)
+    return float(np.quantile(np.where(residual > 0, residual / upper, residual / lower), _COVERAGE))
