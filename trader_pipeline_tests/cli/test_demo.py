@@ -6,14 +6,17 @@ import pytest
 
 from trader_pipeline_tests.conftest import trader
 
-COUNTS = (
-    "select count(*) n, count(distinct ticker) t, count(distinct horizon_sessions) h from predictions.daily where session = date '2020-02-07'"
-)
+COUNTS = "select count(*) n, count(distinct ticker) t, count(distinct horizon_sessions) h from predictions.daily where session = date '2020-02-07'"
 
 
 def test_says_what_it_did(demo):
     assert set(demo.first) >= {"schema", "state", "session", "tickers", "predictions", "seconds", "peak_mb", "home"}
-    assert (demo.first["state"], demo.first["session"], demo.first["tickers"], demo.first["predictions"]) == ("predicted", "2020-02-07", 11, 44)
+    assert (demo.first["state"], demo.first["session"], demo.first["tickers"], demo.first["predictions"]) == (
+        "predicted",
+        "2020-02-07",
+        11,
+        44,
+    )
 
 
 def test_stays_under_3_gb(demo):

@@ -25,7 +25,9 @@ def commands() -> dict[str, list[str]]:
 
 def test_help_is_quick_and_imports_nothing_heavy():
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "trader_pipeline", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "trader_pipeline", "--help"], capture_output=True, text=True, check=True
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert not imported & {"torch", "dagster", "pandas", "duckdb", "numba"}

@@ -1,0 +1,125 @@
+"""What the Dagster location promises by name."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.definitions import build_defs
+from trader_pipeline.defs.partitions import SESSIONS
+from trader_pipeline.defs.resources import moment_of
+from trader_pipeline.defs.sensors import stale_requests
+from trader_pipeline.errors import UsageError
+from trader_pipeline.settings import Settings
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.fixture(scope="module")
+def defs(tmp_path_factory):
+    return build_defs(Settings(home=tmp_path_factory.mktemp("home"), dataset="live"))
+
+
+def test_the_chain_is_there_by_its_names(defs):
+    keys = {key.to_user_string() for key in defs.resolve_all_asset_keys()}
+    assert keys >= {
+        "raw/sample_bars",
+        "raw/yahoo_bars",
+        "raw/own_bars",
+        "raw/simulated_bars",
+        "core/daily_bars",
+        "core/accepted_bars",
+        "core/corporate_actions",
+        "features/panel",
+        "features/targets",
+        "training/runs",
+        "predictions/out_of_fold",
+        "training/calibration",
+        "evaluation/scorecard",
+        "predictions/daily",
+        "decisions/daily",
+        "reports/daily",
+    }
+
+
+def test_jobs_schedule_sensors(defs):
+    repository = defs.get_repository_def()
+    assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "purge"}
+    assert {s.name for s in repository.schedule_defs} == {"after_close"}
+    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure"}
+
+
+def test_every_rule_is_a_named_check(defs):
+    names = {key.name for key in defs.get_repository_def().asset_graph.asset_check_keys}
+    assert names == {rule.name for rule in CHECKS}
+    assert names >= {"missing_dates", "nan_ratio", "staleness", "ohlc_order", "duplicates"}
+
+
+def test_only_the_own_source_is_fetched(tmp_path):
+    for dataset, table in (
+        ("deep", "raw/sample_bars"),
+        ("live", "raw/yahoo_bars"),
+        ("simulated", "raw/simulated_bars"),
+        ("own", "raw/own_bars"),
+    ):
+        job = build_defs(Settings(home=tmp_path, dataset=dataset)).resolve_job_def("refetch")
+        fetched = {k.to_user_string() for k in job.asset_layer.executable_asset_keys if k.path[0] == "raw"}
+        assert table in fetched
+        assert len({name.split("_")[0] for name in fetched}) == 1
+
+
+def test_schedule_and_freshness_sensor_run_only_for_live_data(tmp_path):
+    for dataset, running in (("live", True), ("deep", False)):
+        repository = build_defs(Settings(home=tmp_path, dataset=dataset)).get_repository_def()
+        assert (repository.get_schedule_def("after_close").default_status is dg.DefaultScheduleStatus.RUNNING) is running
+        assert (repository.get_sensor_def("on_stale_data").default_status is dg.DefaultSensorStatus.RUNNING) is running
+
+
+@pytest.mark.parametrize(
+    ("day", "runs"),
+    [
+        ("2026-11-25", True),
+        ("2026-11-26", False),  # Thanksgiving
+        ("2026-11-27", True),  # a half day
+        ("2026-12-25", False),
+        ("2026-03-09", True),  # the Monday after clocks went forward
+    ],
+)
+def test_the_schedule_knows_holidays(defs, day, runs):
+    schedule = defs.get_repository_def().get_schedule_def("after_close")
+    at = dt.datetime.fromisoformat(f"{day}T17:30").replace(tzinfo=NEW_YORK)
+    with dg.DagsterInstance.ephemeral() as instance:
+        tick = schedule.evaluate_tick(dg.build_schedule_context(instance, at, repository_def=defs.get_repository_def()))
+    assert [r.partition_key for r in tick.run_requests or []] == ([day] if runs else [])
+    assert bool(tick.skip_message) is not runs
+
+
+def test_sessions_are_partitions_and_nothing_else_is():
+    keys = set(SESSIONS.get_partition_keys(dt.datetime(2020, 2, 8, tzinfo=dt.UTC)))
+    assert {"2009-02-09", "2020-02-07", "2019-11-29"} <= keys
+    assert not keys & {
+        "2019-11-28",
+        "2020-02-01",
+        "2012-10-29",
+        "2018-12-05",
+    }  # Thanksgiving, a Saturday, Sandy, the mourning of G. H. W. Bush
+
+
+def test_moment_of_a_half_day_is_its_own_close_plus_30_minutes():
+    assert moment_of("2019-11-29") == dt.datetime(2019, 11, 29, 18, 30, tzinfo=dt.UTC)
+    with pytest.raises(UsageError, match="the one before it is 2019-11-27"):
+        moment_of("2019-11-28")
+
+
+def test_stale_data_is_fetched_once_then_told_once():
+    target, behind = dt.date(2026, 11, 20), {"core.daily_bars": 3, "core.macro": 0}
+    fetch, tell, cursor = stale_requests(behind, target, "", 2)
+    assert (fetch, tell) == (["core.daily_bars"], [])
+    fetch, tell, cursor = stale_requests(behind, target, cursor, 2)
+    assert (fetch, tell) == ([], ["core.daily_bars"])
+    fetch, tell, cursor = stale_requests(behind, target, cursor, 2)
+    assert (fetch, tell) == ([], [])
+    fetch, _, cursor = stale_requests(behind, dt.date(2026, 11, 23), cursor, 2)
+    assert fetch == ["core.daily_bars"]
