@@ -1,5 +1,6 @@
 """Bad input gets the fact and the mend, the right exit status, and nothing is lost."""
 
+import shutil
 import socket
 
 import pytest
@@ -102,8 +103,6 @@ def test_no_network_is_exit_5(home):
 
 
 def test_a_corrupt_part_is_named_and_the_rest_stays_readable(demo, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(demo.home, copy)
     part = next((copy / "deep/lake/parts/core/accepted_bars").glob("2015-*.parquet"))

@@ -6,7 +6,10 @@ import pytest
 
 from trader_pipeline_tests.conftest import trader
 
-COUNTS = "select count(*) n, count(distinct ticker) t, count(distinct horizon_sessions) h from predictions.daily where session = date '2020-02-07'"
+COUNTS = """
+select count(*) n, count(distinct ticker) t, count(distinct horizon_sessions) h
+from predictions.daily where session = date '2020-02-07'
+"""
 
 
 def test_says_what_it_did(demo):

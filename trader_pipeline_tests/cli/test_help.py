@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from trader_pipeline.cli import app
+from trader_pipeline.cli.output import plain
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -50,6 +51,4 @@ def test_every_command_explains_itself(command):
 
 
 def test_json_rows_hold_no_nan():
-    from trader_pipeline.cli.output import plain
-
     assert json.dumps(plain({"a": float("nan"), "b": [float("inf"), 1.5]}), allow_nan=False) == '{"a": null, "b": [null, 1.5]}'

@@ -20,10 +20,19 @@ mutation Launch($job: String!, $config: RunConfigData, $tags: [ExecutionTag!]) {
   launchRun(executionParams: {
     selector: {repositoryLocationName: "trader_pipeline.definitions", repositoryName: "__repository__", jobName: $job},
     runConfigData: $config, executionMetadata: {tags: $tags}
-  }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } }
+  }) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
 }
 """
-RUN = "query Run($id: ID!) { runOrError(runId: $id) { ... on Run { status stats { ... on RunStatsSnapshot { stepsFailed materializations } } } } }"
+RUN = """
+query Run($id: ID!) { runOrError(runId: $id) {
+  ... on Run { status stats { ... on RunStatsSnapshot { stepsFailed materializations } } }
+} }
+"""
 CHECKS = """
 query { assetNodes(assetKeys: [{path: ["core", "daily_bars"]}]) {
   assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } }
