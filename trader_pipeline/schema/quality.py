@@ -1,6 +1,6 @@
 """What the checks found, kept over time."""
 
-from trader_pipeline.schema.columns import KNOWN_AT, RUN_ID, SESSION, TICKER, count, day, flag, number, text
+from trader_pipeline.schema.columns import KNOWN_AT, RUN_ID, SESSION, SOURCE, TICKER, count, day, flag, number, text
 from trader_pipeline.schema.table import Table
 
 _TABLE = text("table_name", "Table that was checked.")
@@ -25,13 +25,14 @@ METRICS = Table(
 FINDINGS = Table(
     layer="quality",
     name="findings",
-    key=("run_id", "table_name", "rule", "ticker", "first_session"),
-    description="What a rule objected to. Ticker '*' speaks of the session or the table.",
+    key=("run_id", "table_name", "rule", "ticker", "source", "first_session"),
+    description="What a rule objected to. Ticker '*' speaks of the session or the table, source '*' of every source.",
     columns=(
         RUN_ID,
         _TABLE,
         _RULE,
         TICKER,
+        SOURCE,
         _SEVERITY,
         text("scope", "ticker_day, ticker, session or table."),
         day("first_session", "First session concerned."),
@@ -45,8 +46,8 @@ FINDINGS = Table(
 QUARANTINE = Table(
     layer="quality",
     name="quarantine",
-    key=("ticker", "session", "rule"),
-    description="Ticker-days that features must not read, as of the last checks.",
-    columns=(TICKER, SESSION, _RULE, text("reason", "The fact."), KNOWN_AT, RUN_ID),
+    key=("ticker", "session", "source", "rule"),
+    description="Ticker-days of a source that features must not read, as of the last checks.",
+    columns=(TICKER, SESSION, SOURCE, _RULE, text("reason", "The fact."), KNOWN_AT, RUN_ID),
 )
 TABLES = (METRICS, FINDINGS, QUARANTINE)
