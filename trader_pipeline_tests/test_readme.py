@@ -1,0 +1,84 @@
+"""The README's commands are run, its links exist, its tables are what the code says."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from trader_pipeline.flows.dictionary import settings_table
+
+from trader_pipeline_tests.conftest import trader
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def commands(kind: str) -> list[list[str]]:
+    """The `trader …` lines of the shell blocks of one kind, without their comments."""
+    blocks = [body for language, info, body in BLOCKS if language == "sh" and info.strip() == kind]
+    return [shlex.split(line, comments=True) for body in blocks for line in body.splitlines() if line.startswith("trader ")]
+
+
+def test_blocks_are_of_known_kinds():
+    assert {info.strip() for language, info, _ in BLOCKS if language == "sh"} == {"setup", "server", "", "network", "own"}
+
+
+@pytest.mark.parametrize("command", commands(""), ids=" ".join)
+def test_a_command_runs(command, demo):
+    ran = trader(*command[1:], home=demo.home)
+    assert ran.code == 0, ran.err
+    assert ran.out
+
+
+def test_the_notebook_lines_run(demo, tmp_path):
+    code = next(body for language, _, body in BLOCKS if language == "python")
+    environment = os.environ | {"TRADER_HOME": str(demo.home)}
+    script = code.replace("lake.open", "print(lake.open").rstrip() + ".shape)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, cwd=tmp_path, check=True)
+    assert done.stdout.startswith("(44, ")
+
+
+@pytest.mark.slow
+def test_own_files_run(demo, tmp_path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    exported = tmp_path / "bars.csv"
+    assert trader("export", "--table", "raw.sample_bars", "--to", str(exported), home=demo.home).code == 0
+    shutil.copy(exported, folder / "bars.csv")
+    home = tmp_path / "home"
+    for command in commands("own"):
+        ran = trader(*command[1:], home=home, cwd=tmp_path, RECIPE="ridge")
+        assert ran.code == 0, ran.err
+    ran = trader("sql", "select count(*) n from predictions.daily", "--json", home=home, DATASET="own")
+    assert ran.json()[0]["n"] >= 44
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert targets >= {"demo", "test", "check", "dev", "serve", "lock", "clean", "help"}
+    assert set(re.findall(r"`?make ([a-z]+)", TEXT)) <= targets
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_settings_table_is_the_settings():
+    shown = TEXT.split("<!-- settings -->\n")[1].split("<!-- /settings -->")[0]
+    assert shown.strip() == settings_table().strip()
+
+
+def test_the_packaged_dagster_yaml_is_the_one_at_the_root():
+    assert (ROOT / "dagster.yaml").read_bytes() == (ROOT / "trader_pipeline/defs/dagster.yaml").read_bytes()
+
+
+def test_constraints_are_plain_pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines)
+    assert "torch==2.13.0" in lines
