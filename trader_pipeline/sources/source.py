@@ -57,6 +57,9 @@ class FetchResult:
 class Source:
     """One vendor. `local` sources read files or compute; they send no requests and are always asked.
 
+    The first of `raw_tables` holds the bars; its `year_of` is their date. `request_hashes` names what a local source
+    would read now, so that it is due only when something of it is not stored yet.
+
     `to_core` turns all of the source's raw rows into core rows. Bars and corporate actions come back with one extra
     column `fetched_at` and without `known_at`, `known_at_basis`: `standardize.point_in_time` tells first loads from
     corrections and fills both clocks. Every other core table comes back complete.
@@ -67,3 +70,4 @@ class Source:
     local: bool
     fetch: Callable[[FetchRequest, Settings], FetchResult]
     to_core: Callable[[RawTables], Mapping[Table, pa.Table]]
+    request_hashes: Callable[[Settings], frozenset[str]] | None = None

@@ -1,0 +1,158 @@
+"""Ask a source for what is missing and append what came to its raw tables, with the outcome of every ticker."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trader_pipeline import calendar
+from trader_pipeline.errors import SourceUnavailableError, UsageError
+from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.schema import raw
+from trader_pipeline.settings import Settings, load_universe
+from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.source import Attempt, FetchRequest, Source
+
+FAILED = frozenset({"throttled", "transient_exhausted", "unknown_symbol"})
+FAILED_TICKERS = 2
+FAILED_RATIO = 0.02
+"""More failed tickers than both of these fail the fetch, after what came was published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOutcome:
+    """What a fetch brought: attempts by ticker, HTTP requests sent, raw rows added, and whether the lake changed."""
+
+    attempts: tuple[Attempt, ...]
+    requests: int
+    new_rows: int
+    changed: bool
+
+
+def ingest(
+    lake: Lake,
+    source: Source,
+    settings: Settings,
+    *,
+    as_of: dt.datetime,
+    fetched_at: dt.datetime,
+    run_id: str,
+    tickers: tuple[str, ...] | None = None,
+) -> IngestOutcome:
+    """Fetch what is due and publish it. A vendor is not asked at all when every ticker is complete.
+
+    Raises `SourceUnavailableError` after publishing when too many tickers failed, `UsageError` when none is known.
+    """
+    snapshot = lake.snapshot()
+    wanted = None if source.local else _wanted(settings, tickers)
+    due = None if wanted is None else _due(snapshot, source, wanted, as_of)
+    if due is not None and not due:
+        return IngestOutcome(attempts=(), requests=0, new_rows=0, changed=False)
+    request = FetchRequest(
+        as_of=as_of,
+        fetched_at=fetched_at,
+        tickers=tickers if due is None else tuple(due),
+        first_session=dt.date.fromisoformat(settings.live_first_session),
+        watermarks=_watermarks(snapshot, source),
+        seen=_seen(snapshot, source),
+    )
+    result = source.fetch(request, settings)
+    changes = [Change.append(table, rows) for table, rows in result.tables.items() if rows.num_rows]
+    if result.attempts:
+        changes.append(Change.append(raw.FETCH_ATTEMPTS, _attempt_rows(source, result.attempts, run_id)))
+    if changes:
+        lake.publish(*changes)
+    _raise_if_unavailable(source, result.attempts)
+    return IngestOutcome(
+        attempts=result.attempts,
+        requests=sum(attempt.requests for attempt in result.attempts),
+        new_rows=sum(rows.num_rows for rows in result.tables.values()),
+        changed=bool(changes),
+    )
+
+
+def is_due(lake: Lake, source: Source, settings: Settings, *, as_of: dt.datetime, tickers: tuple[str, ...] | None = None) -> bool:
+    """Say whether `ingest` would ask the source for anything; sends no request."""
+    snapshot = lake.snapshot()
+    if source.request_hashes is not None:
+        return not source.request_hashes(settings) <= _seen(snapshot, source)
+    return bool(_due(snapshot, source, _wanted(settings, tickers), as_of))
+
+
+def _wanted(settings: Settings, tickers: tuple[str, ...] | None) -> list[str]:
+    """Return the tickers of the run or the configured universe, and the benchmark."""
+    named = list(tickers) if tickers else load_universe(settings.universe_file, settings.live_universe)
+    return sorted({*named, settings.benchmark})
+
+
+def _due(snapshot: Snapshot, source: Source, wanted: Iterable[str], as_of: dt.datetime) -> list[str]:
+    """Return the tickers that lack the last closed session and were not answered since it became known."""
+    watermarks = _watermarks(snapshot, source)
+    answered = _answered(snapshot, source)
+    due = []
+    for ticker in wanted:
+        exchange = listing_of(ticker).exchange
+        target = calendar.last_closed_session(exchange, as_of)
+        complete = ticker in watermarks and watermarks[ticker] >= target
+        asked = ticker in answered and answered[ticker] >= calendar.known_at(exchange, target)
+        if not (complete or asked):
+            due.append(ticker)
+    return due
+
+
+def _watermarks(snapshot: Snapshot, source: Source) -> dict[str, dt.date]:
+    """Return the last stored session of each ticker."""
+    bars = source.raw_tables[0]
+    date = str(bars.year_of)
+    spans = snapshot.read(bars, ["ticker", date]).group_by("ticker").aggregate([(date, "max")])
+    return dict(zip(spans["ticker"].to_pylist(), spans[f"{date}_max"].to_pylist(), strict=True))
+
+
+def _answered(snapshot: Snapshot, source: Source) -> dict[str, dt.datetime]:
+    """Return when each ticker was last answered: rows, no data, or unknown."""
+    rows = snapshot.sql(
+        "select ticker, max(at) as at from raw.fetch_attempts "
+        "where source = ? and outcome in ('ok', 'no_data', 'unknown_symbol') group by ticker",
+        [source.name],
+    )
+    return {row["ticker"]: row["at"].astimezone(dt.UTC) for row in rows.to_pylist()}
+
+
+def _seen(snapshot: Snapshot, source: Source) -> frozenset[str]:
+    """Return the hashes of everything that a local source has brought already."""
+    if not source.local:
+        return frozenset()
+    return frozenset(pc.unique(snapshot.read(source.raw_tables[0], ["request_sha256"])["request_sha256"]).to_pylist())
+
+
+def _attempt_rows(source: Source, attempts: tuple[Attempt, ...], run_id: str) -> pa.Table:
+    rows = [{name: getattr(attempt, name) for name in Attempt.__dataclass_fields__} for attempt in attempts]
+    return pa.Table.from_pylist([{"source": source.name, "run_id": run_id, **row} for row in rows], schema=raw.FETCH_ATTEMPTS.arrow_schema)
+
+
+def _raise_if_unavailable(source: Source, attempts: tuple[Attempt, ...]) -> None:
+    """Raise when the answer as a whole is not to be relied on. One unknown ticker among many is only reported."""
+    by_outcome: dict[str, list[str]] = {}
+    for attempt in attempts:
+        by_outcome.setdefault(attempt.outcome, []).append(attempt.ticker)
+    if attempts and set(by_outcome) == {"unknown_symbol"}:
+        raise UsageError(f"{source.name} knows none of {_shown(by_outcome['unknown_symbol'])}; check the spelling of the tickers")
+    failed = [ticker for outcome in sorted(FAILED & set(by_outcome)) for ticker in by_outcome[outcome]]
+    too_many = len(failed) > FAILED_TICKERS and len(failed) > FAILED_RATIO * len(attempts)
+    nothing = bool(failed) and len(failed) == len(attempts)
+    if "schema_change" in by_outcome or too_many or nothing:
+        raise SourceUnavailableError(
+            f"{source.name}: {_said({o: t for o, t in by_outcome.items() if o not in {'ok', 'no_data'}})} of {len(attempts)} tickers; "
+            "what came is stored, run again later to ask for the rest"
+        )
+
+
+def _said(by_outcome: Mapping[str, list[str]]) -> str:
+    return "; ".join(f"{outcome}: {_shown(tickers)}" for outcome, tickers in sorted(by_outcome.items()))
+
+
+def _shown(tickers: list[str], most: int = 20) -> str:
+    rest = f" and {len(tickers) - most} more" if len(tickers) > most else ""
+    return ", ".join(sorted(tickers)[:most]) + rest
