@@ -1,1 +1,19 @@
-"""."""
+"""Features and labels: declared functions of what was known, computed on dense [ticker, session] arrays."""
+
+from trader_pipeline.features import characteristics, macro, momentum, residual, volatility, volume
+from trader_pipeline.features.feature import Feature
+from trader_pipeline.schema.features import panel_table
+
+FEATURES: tuple[Feature, ...] = (
+    *momentum.FEATURES,
+    *volatility.FEATURES,
+    *volume.FEATURES,
+    *residual.FEATURES,
+    *characteristics.FEATURES,
+    *macro.FEATURES,
+)
+"""Every feature, in the order of the panel's columns."""
+
+PANEL = panel_table(tuple(feature.column for feature in FEATURES))
+
+__all__ = ["FEATURES", "PANEL", "Feature"]

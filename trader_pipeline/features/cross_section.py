@@ -1,0 +1,90 @@
+"""Statistics over the tickers of one session: what a feature means relative to the others that traded that day."""
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from trader_pipeline.features import kernels
+from trader_pipeline.features.kernels import Float, Index
+
+Number = TypeVar("Number", np.float64, np.int64)
+MINIMUM_TICKERS = 3
+"""Fewer than this on a session have no cross-section."""
+
+
+def day_mean(x_NT: Float) -> tuple[Float, Float]:
+    """Return mean [1, T] (NaN where nobody has a value) and count [1, T] over the tickers of each session."""
+    total_1T, count_1T = kernels.group_sums(x_NT, np.zeros(x_NT.shape, np.int64), 1)
+    return ratio(total_1T, count_1T), count_1T
+
+
+def day_variance(x_NT: Float) -> tuple[Float, Float, Float]:
+    """Return mean, variance (n - 1) and count of each session, [1, T]; variance NaN under three tickers, 0 where all agree."""
+    mean_1T, count_1T = day_mean(x_NT)
+    squares_1T, _ = kernels.group_sums((x_NT - mean_1T) ** 2, np.zeros(x_NT.shape, np.int64), 1)
+    variance_1T = np.where(count_1T >= MINIMUM_TICKERS, ratio(squares_1T, count_1T - 1), np.nan)
+    with np.errstate(invalid="ignore"):
+        same_1T = np.fmax.reduce(x_NT, axis=0, keepdims=True) == np.fmin.reduce(x_NT, axis=0, keepdims=True)
+    return mean_1T, np.where(same_1T & np.isfinite(variance_1T), 0.0, variance_1T), count_1T
+
+
+def day_z(x_NT: Float) -> Float:
+    """Return (x - mean) / standard deviation over the session's tickers; NaN under three of them or where all agree."""
+    mean_1T, variance_1T, _ = day_variance(x_NT)
+    return ratio(x_NT - mean_1T, np.sqrt(variance_1T))
+
+
+def vasicek(beta_NT: Float, squared_error_NT: Float) -> Float:
+    """Return each beta drawn to the day's mean beta by its own uncertainty; as estimated under three tickers. Vasicek 1973."""
+    mean_1T, variance_1T, _ = day_variance(beta_NT)
+    shrunk_NT = ratio(beta_NT * variance_1T + mean_1T * squared_error_NT, variance_1T + squared_error_NT)
+    return np.where(np.isfinite(shrunk_NT), shrunk_NT, beta_NT)
+
+
+def less_group_mean(x_NT: Float, group_NT: Index, minimum: int) -> Float:
+    """Return x less its group's mean of the session where the group has `minimum` values; elsewhere x as it is."""
+    groups = int(group_NT.max(initial=-1)) + 1
+    if not groups:
+        return x_NT
+    total_GT, count_GT = kernels.group_sums(x_NT, group_NT, groups)
+    mean_NT = _of_group(np.where(count_GT >= minimum, ratio(total_GT, count_GT), 0.0), group_NT)
+    return x_NT - np.where(group_NT >= 0, mean_NT, 0.0)
+
+
+def mean_of_peers(x_NT: Float, group_NT: Index) -> Float:
+    """Return the mean over the other tickers of the group that session; NaN without peers or without a group."""
+    groups = int(group_NT.max(initial=-1)) + 1
+    if not groups:
+        return np.full(x_NT.shape, np.nan)
+    total_GT, count_GT = kernels.group_sums(x_NT, group_NT, groups)
+    own_NT = np.isfinite(x_NT)
+    others_NT = _of_group(total_GT, group_NT) - np.where(own_NT, x_NT, 0.0)
+    peers_NT = _of_group(count_GT, group_NT) - own_NT
+    return np.where(group_NT >= 0, ratio(others_NT, peers_NT), np.nan)
+
+
+def value_of_leader(x_NT: Float, size_NT: Float, group_NT: Index) -> Float:
+    """Return x of the ticker of largest size in the group that session; NaN for the leader itself and without a group."""
+    groups = int(group_NT.max(initial=-1)) + 1
+    if not groups:
+        return np.full(x_NT.shape, np.nan)
+    largest_GT = kernels.group_largest(size_NT, group_NT, groups)
+    leader_NT = _of_group(largest_GT, group_NT)
+    value_NT: Float = x_NT[np.maximum(leader_NT, 0), np.arange(x_NT.shape[1])]
+    itself_NT = leader_NT == np.arange(x_NT.shape[0])[:, None]
+    return np.where((group_NT >= 0) & (leader_NT >= 0) & ~itself_NT, value_NT, np.nan)
+
+
+def ratio(above: Float, below: Float) -> Float:
+    """Return above / below, NaN where below is not positive."""
+    shape = np.broadcast_shapes(above.shape, below.shape)
+    with np.errstate(invalid="ignore"):
+        positive = np.broadcast_to(below > 0, shape)
+    out: Float = np.divide(above, below, out=np.full(shape, np.nan), where=positive)
+    return out
+
+
+def _of_group(x_GT: npt.NDArray[Number], group_NT: Index) -> npt.NDArray[Number]:
+    x_NT: npt.NDArray[Number] = x_GT[np.maximum(group_NT, 0), np.arange(group_NT.shape[1])]
+    return x_NT
