@@ -50,7 +50,7 @@ def fit(judged: Judged, rows_NT: Flags) -> Calibration | None:
         drift=drift,
         interval_scale=_interval_scale(realised - plain.scaled_mean, plain.scaled_quantiles - plain.scaled_mean),
         base_rate=draft.base_rate,
-        attainable=float(np.quantile(np.abs(plain.p_up - base), _ATTAINABLE)),
+        attainable=float(np.quantile(np.abs(plain.p_up - base), _ATTAINABLE)) if draft.up_shrink > 0 else 0.0,
     )
 
 

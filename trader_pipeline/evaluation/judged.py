@@ -57,7 +57,8 @@ class Judged:
         """Rows of earlier folds whose label had ended when `fold` made its first forecast: the purge."""
         first = int(np.flatnonzero(self.fold_T == fold)[0])
         sessions = np.arange(len(self.fold_T))
-        return self.rows_NT & ((self.fold_T != NO_FOLD) & (self.fold_T < fold) & (sessions + self.labels.horizon <= first))
+        earlier_T: Flags = (self.fold_T != NO_FOLD) & (self.fold_T < fold) & (sessions + self.labels.horizon <= first)
+        return self.rows_NT & earlier_T
 
 
 def labels_of(targets: pa.Table, grid: panel.Grid, horizon: int) -> Labels:

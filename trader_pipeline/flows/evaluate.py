@@ -1,0 +1,180 @@
+"""predictions.out_of_fold -> training.calibration, evaluation.scorecard and evaluation.backtest of the newest model."""
+
+import datetime as dt
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trader_pipeline import panel
+from trader_pipeline.ensembles.combine import combine
+from trader_pipeline.ensembles.weights import equal_weights
+from trader_pipeline.errors import InsufficientHistoryError, NoModelError
+from trader_pipeline.evaluation import calibration, scorecard
+from trader_pipeline.evaluation.judged import Floats, Judged, Labels, judged_of, labels_of
+from trader_pipeline.flows.paper_portfolio import paper_portfolio
+from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.core import ORACLE
+from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, OUT_OF_FOLD, SCORECARD
+from trader_pipeline.settings import DecisionSettings
+
+CODE_VERSION = "1"
+"""Rises when a formula of evaluation, ensembles or decisions changes."""
+
+ENSEMBLE = "ensemble"
+SERVING_FOLD = -1
+
+_DEFAULTS = DecisionSettings()
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOutcome:
+    """Which model was judged; `changed` says whether this run wrote it."""
+
+    model_id: str
+    verdicts: dict[int, str]
+    leak_alarms: tuple[str, ...]
+    changed: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """What is judged: one model's out-of-fold rows, and only the labels that were known when it was trained."""
+
+    run: dict[str, Any]
+    grid: panel.Grid
+    targets: pa.Table
+    forecasts: pa.Table
+    labels: dict[int, Labels]
+
+    @property
+    def members(self) -> list[str]:
+        """Names of the members, ascending."""
+        return sorted(set(self.forecasts["model"].unique().to_pylist()))
+
+    @cached_property
+    def ensemble(self) -> pa.Table:
+        """Forecasts of the equal-weight ensemble."""
+        return combine(self.forecasts, equal_weights(self.members))
+
+    def judged(self, model: str, horizon: int) -> Judged:
+        """Return one member's, or the ensemble's, forecasts beside the labels."""
+        rows = self.ensemble if model == ENSEMBLE else self.forecasts.filter(pc.equal(self.forecasts["model"], model))
+        return judged_of(rows, self.labels[horizon], self.grid)
+
+
+def evaluate(lake: Lake, *, as_of: dt.datetime, run_id: str, decisions: DecisionSettings = _DEFAULTS) -> EvaluateOutcome:
+    """Calibrate and judge the newest model that existed at `as_of`; does nothing when neither forecasts nor labels changed.
+
+    Raises `NoModelError` without a model, `InsufficientHistoryError` when its folds are too short to calibrate on.
+    """
+    snapshot = lake.snapshot()
+    material = _material(snapshot, as_of)
+    inputs = _inputs_version(snapshot, material, decisions)
+    if any(snapshot.inputs(table) != inputs for table in (CALIBRATION, SCORECARD, BACKTEST)):
+        lake.publish(
+            Change.upsert(CALIBRATION, _calibration(material), by=("model_id",), inputs=inputs),
+            Change.upsert(SCORECARD, _scorecard(snapshot, material), by=("model_id",), inputs=inputs),
+            Change.upsert(BACKTEST, _backtest(snapshot, material, decisions), by=("model_id",), inputs=inputs),
+        )
+        outcome = _outcome(lake.snapshot(), material.run["model_id"], changed=True)
+        _log.info("run %s judged model %s: %s", run_id, outcome.model_id, outcome.verdicts)
+        return outcome
+    return _outcome(snapshot, material.run["model_id"], changed=False)
+
+
+def _material(snapshot: Snapshot, as_of: dt.datetime) -> Material:
+    runs = snapshot.sql(
+        "select * from training.runs r where as_of <= ? and exists (select 1 from predictions.out_of_fold o where o.model_id = r.model_id) "
+        "order by as_of desc, finished_at desc, model_id limit 1",
+        [as_of],
+    ).to_pylist()
+    if not runs:
+        raise NoModelError(
+            f"no model trained on what was known at {as_of:%Y-%m-%d %H:%M} UTC has out-of-fold forecasts; train one: `trader run`"
+        )
+    run = runs[0]
+    targets = snapshot.sql(
+        "select * from features.targets where session <= (select max(session) from core.accepted_bars where known_at <= ?)", [run["as_of"]]
+    )
+    grid = panel.Grid.of(targets)
+    forecasts = snapshot.sql("select * from predictions.out_of_fold where model_id = ? and model <> ?", [run["model_id"], ENSEMBLE])
+    labels = {horizon: labels_of(targets, grid, horizon) for horizon in HORIZONS_SESSIONS}
+    return Material(run=run, grid=grid, targets=targets, forecasts=forecasts, labels=labels)
+
+
+def _inputs_version(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> str:
+    """Return what the judgement depends on. The labels count by value: a new day adds rows but none that the model is judged on."""
+    digest = hashlib.sha256(decisions.model_dump_json().encode())
+    for labels in material.labels.values():
+        digest.update(labels.scaled_return_NT.tobytes())
+        digest.update(labels.residual_rank_NT.tobytes())
+    return f"{material.run['model_id']}:{snapshot.data_version([OUT_OF_FOLD, ORACLE])}:{digest.hexdigest()}:{CODE_VERSION}"
+
+
+def _calibration(material: Material) -> pa.Table:
+    rows = []
+    for horizon in HORIZONS_SESSIONS:
+        judged = material.judged(ENSEMBLE, horizon)
+        fits = {fold: judged.before_NT(fold) for fold in judged.folds[1:]} | {SERVING_FOLD: judged.rows_NT}
+        for fold, known_NT in fits.items():
+            fitted = calibration.fit(judged, known_NT)
+            if fitted is not None:
+                rows.append(_calibration_row(material, fold, horizon, fitted, int(known_NT.sum())))
+            elif fold == SERVING_FOLD:
+                raise InsufficientHistoryError(
+                    f"model {material.run['model_id']}: no {horizon}-session label of its out-of-fold forecasts is known, so nothing "
+                    "can be calibrated; load a longer history and run `trader run`",
+                    needed=len(material.grid.sessions) + horizon,
+                    available=len(material.grid.sessions),
+                )
+    return pa.Table.from_pylist(rows, schema=CALIBRATION.arrow_schema)
+
+
+def _calibration_row(material: Material, fold: int, horizon: int, fitted: Calibration, rows: int) -> dict[str, Any]:
+    parameters = {name: getattr(fitted, name) for name in Calibration.__dataclass_fields__}
+    keys = {"model_id": material.run["model_id"], "fold": fold, "horizon_sessions": horizon}
+    return keys | parameters | {"rows": rows, "known_at": material.run["as_of"]}
+
+
+def _scorecard(snapshot: Snapshot, material: Material) -> pa.Table:
+    rows = []
+    for horizon in HORIZONS_SESSIONS:
+        oracle_NT = _oracle(snapshot, material, horizon)
+        for model in (*material.members, ENSEMBLE):
+            scored = scorecard.score(material.judged(model, horizon), oracle_NT=oracle_NT)
+            if scored is not None:
+                keys = {"model_id": material.run["model_id"], "model": model, "horizon_sessions": horizon}
+                rows.append(keys | scored | {"known_at": material.run["as_of"]})
+    return pa.Table.from_pylist(rows, schema=SCORECARD.arrow_schema)
+
+
+def _oracle(snapshot: Snapshot, material: Material, horizon: int) -> Floats | None:
+    rows = snapshot.sql("select ticker, session, expected_log_return from core.oracle where horizon_sessions = ?", [horizon])
+    return panel.dense(rows, material.grid, "expected_log_return") if rows.num_rows else None
+
+
+def _backtest(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> pa.Table:
+    judged = [material.judged(ENSEMBLE, horizon) for horizon in HORIZONS_SESSIONS]
+    days = paper_portfolio(snapshot, material.targets, judged, material.grid, decisions=decisions, as_of=material.run["as_of"])
+    return days.append_column("model_id", pa.array([material.run["model_id"]] * days.num_rows, pa.string()))
+
+
+def _outcome(snapshot: Snapshot, model_id: str, *, changed: bool) -> EvaluateOutcome:
+    rows = snapshot.sql(
+        "select horizon_sessions h, verdict, leak_alarm from evaluation.scorecard where model_id = ? and model = ? order by h",
+        [model_id, ENSEMBLE],
+    ).to_pylist()
+    return EvaluateOutcome(
+        model_id=model_id,
+        verdicts={row["h"]: row["verdict"] for row in rows},
+        leak_alarms=tuple(f"{row['h']} sessions: {row['leak_alarm']}" for row in rows if row["leak_alarm"]),
+        changed=changed,
+    )

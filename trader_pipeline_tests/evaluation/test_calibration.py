@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from trader_pipeline.evaluation import calibration
+from trader_pipeline_tests.evaluation.planted import planted
+
+
+def test_recovers_the_shrink_of_a_forecast_that_is_four_times_too_loud():
+    judged = planted(strength=0.2, loudness=0.8)
+    fitted = calibration.fit(judged, judged.rows_NT)
+    assert fitted.mean_shrink == pytest.approx(0.25, abs=0.02)
+    assert fitted.drift == pytest.approx(0.05, abs=0.02)
+    assert fitted.mean_center == pytest.approx(0.0, abs=0.02)
+    # P(up) = Phi(0.05 + 0.2 * signal): slope 0.4 / 0.25 = 1.6 in logit units a unit of Phi's argument, times 0.25
+    assert fitted.up_shrink == pytest.approx(1.6 * 0.25, rel=0.07)
+    assert fitted.attainable == pytest.approx(0.2, abs=0.03)
+
+
+def test_interval_scale_makes_the_interval_hold_nine_in_ten():
+    judged = planted(strength=0.0, noise=2.0)  # quantiles are those of a standard normal, labels are twice as wide
+    fitted = calibration.fit(judged, judged.rows_NT)
+    assert fitted.interval_scale == pytest.approx(2.0, rel=0.03)
+
+
+@pytest.mark.parametrize("horizon", [1, 20])
+def test_noise_is_shrunk_to_nothing(horizon):
+    shrinks = []
+    for seed in range(20):
+        judged = planted(strength=0.0, horizon=horizon, names=10, sessions=600, seed=seed)
+        fitted = calibration.fit(judged, judged.rows_NT)
+        shrinks.append(fitted.up_shrink)
+        assert (fitted.attainable == 0) == (fitted.up_shrink == 0)
+    # positive at all takes z > 1 to the right side: about one in six
+    assert np.mean(np.array(shrinks) > 0) < 0.40
+    assert np.mean(shrinks) < 0.03
+
+
+def test_a_reversed_forecast_is_not_turned_round():
+    judged = planted(strength=-0.3)
+    fitted = calibration.fit(judged, judged.rows_NT)
+    assert (fitted.up_shrink, fitted.mean_shrink, fitted.outperform_shrink) == (0, 0, 0)
+
+
+def test_folds_before_are_purged_by_the_horizon():
+    judged = planted(strength=0.1, horizon=20, names=3, sessions=300)
+    rows = judged.before_NT(1)
+    assert rows[:, : 100 - 20 + 1].all()  # the label of session 80 ends at 100, the first session that fold 1 predicts
+    assert not rows[:, 100 - 20 + 1 :].any()
+
+
+def test_too_little_is_no_calibration():
+    judged = planted(strength=0.1, names=3, sessions=30)
+    assert calibration.fit(judged, np.zeros((3, 30), dtype=bool)) is None
+
+
+def test_later_labels_do_not_change_an_earlier_folds_calibration():
+    judged = planted(strength=0.1, horizon=5, names=5, sessions=300)
+    before = calibration.fit(judged, judged.before_NT(1))
+    judged.labels.scaled_return_NT[:, 100:] = 9.0
+    judged.labels.up_NT[:, 100:] = 1.0
+    assert calibration.fit(judged, judged.before_NT(1)) == before

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from trader_pipeline.evaluation import scorecard
+from trader_pipeline.evaluation.leaks import leak_alarm
+from trader_pipeline_tests.evaluation.planted import planted
+
+
+def test_the_verdict_reads_as_promised():
+    assert scorecard.verdict(0.531, 0.522, 0.014, met=False) == "53.1 % vs 52.2 % base (±1.4), target 70 %: not met"
+    assert scorecard.verdict(0.75, 0.52, 0.02, met=True) == "75.0 % vs 52.0 % base (±2.0), target 70 %: met"
+    assert "too few windows" in scorecard.verdict(0.5, 0.5, float("nan"), met=False)
+
+
+def test_a_planted_signal_is_found():
+    row = scorecard.score(planted(strength=0.2, loudness=0.8, sessions=900))
+    # correlation 0.2 / sqrt(1.04) = 0.196, its rank correlation is 6 / pi * asin(r / 2) = 0.188
+    assert row["rank_ic"] == pytest.approx(0.188, abs=0.02)
+    # P(hit) = 1/2 + asin(0.196) / pi = 0.563, and the drift adds little
+    assert row["accuracy"] == pytest.approx(0.565, abs=0.015)
+    assert row["base_rate"] == pytest.approx(0.52, abs=0.015)
+    assert row["accuracy"] - row["accuracy_half_width"] > row["base_rate"]
+    assert row["brier_skill"] > 0.01
+    assert row["ece"] < 1.5 * row["ece_noise_floor"]
+    assert row["interval_90_coverage"] == pytest.approx(0.90, abs=0.01)
+    assert row["coverage"] == 1
+    assert row["rows"] == 30 * (600 - 1)
+    assert row["windows"] == 599
+    assert row["target_met"] is False
+    assert np.isnan(row["oracle_rank_ic"])
+
+
+def test_a_null_market_promises_nothing():
+    """Five seeds, ten names, h = 5: no skill, no alarm, calibrated."""
+    for seed in range(5):
+        row = scorecard.score(planted(strength=0.0, horizon=5, names=10, sessions=900, seed=seed))
+        assert abs(row["rank_ic"]) < 3 / 1.96 * row["rank_ic_half_width"]
+        assert row["accuracy"] < row["base_rate"] + 0.03
+        assert row["ece"] < 2 * row["ece_noise_floor"]
+        assert row["brier_skill"] < 0.005
+        assert row["interval_90_coverage"] == pytest.approx(0.90, abs=0.03)
+        assert row["leak_alarm"] is None
+
+
+def test_the_oracle_is_judged_on_the_same_rows():
+    judged = planted(strength=0.3)
+    row = scorecard.score(judged, oracle_NT=judged.score_NT)
+    assert row["oracle_rank_ic"] == row["rank_ic"]
+    assert row["rank_ic"] > 0.2
+    assert row["leak_alarm"] is None or "rank IC" not in row["leak_alarm"]
+
+
+def test_one_fold_cannot_be_judged():
+    assert scorecard.score(planted(strength=0.1, folds=1)) is None
+
+
+def test_leak_alarm():
+    calm = {"accuracy": 0.58, "base_rate": 0.52, "half_width": 0.01, "rank_ic": 0.05}
+    assert leak_alarm(**calm) is None
+    assert "accuracy" in leak_alarm(**calm | {"accuracy": 0.61})
+    assert leak_alarm(**calm | {"accuracy": 0.61, "half_width": 0.06}) is None
+    assert "rank IC -0.25" in leak_alarm(**calm | {"rank_ic": -0.25})
+    assert leak_alarm(**calm | {"rank_ic": 0.25}, oracle_rank_ic=0.3) is None
+    assert "0.30" in leak_alarm(**calm | {"rank_ic": 0.35}, oracle_rank_ic=0.3)
+    assert leak_alarm(accuracy=float("nan"), base_rate=0.5, half_width=float("nan"), rank_ic=float("nan")) is None
+
+
+def test_effective_rows_count_names_that_move_together_once():
+    rng = np.random.default_rng(0)
+    p = np.full((20, 500), 0.5)
+    rows = np.ones_like(p, dtype=bool)
+    apart = (rng.random((20, 500)) < 0.5) * 1.0
+    together = np.repeat((rng.random((1, 500)) < 0.5) * 1.0, 20, axis=0)
+    assert scorecard.effective_rows(p, apart, rows, 1) == pytest.approx(10_000, rel=0.15)
+    assert scorecard.effective_rows(p, together, rows, 1) == pytest.approx(500, rel=0.15)
