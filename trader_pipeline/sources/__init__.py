@@ -3,11 +3,15 @@
 import datetime as dt
 
 from trader_pipeline.errors import UsageError
-from trader_pipeline.sources import sample
+from trader_pipeline.sources import sample, simulated
 from trader_pipeline.sources.sample import SAMPLE
+from trader_pipeline.sources.simulated import SIMULATED
 from trader_pipeline.sources.source import Source
 
-SOURCES: tuple[Source, ...] = (SAMPLE,)
+SOURCES: tuple[Source, ...] = (
+    SAMPLE,
+    SIMULATED,
+)
 
 _OF_DATASET = {"deep": "sample", "broad": "sample", "own": "own", "simulated": "simulated", "live": "yahoo"}
 
@@ -23,7 +27,7 @@ def source_of(dataset: str) -> Source:
 
 def last_session_of(dataset: str) -> dt.date | None:
     """Return the last session of a dataset that does not grow, None of one that does."""
-    return sample.LAST_SESSIONS.get(dataset)
+    return simulated.LAST_SESSION if dataset == "simulated" else sample.LAST_SESSIONS.get(dataset)
 
 
 __all__ = ["SOURCES", "Source", "last_session_of", "source_of"]
