@@ -1,0 +1,221 @@
+"""Sessions that should be there and are not, and sessions that should not be there."""
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+
+from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, listing
+from trader_pipeline.schema.core import DAILY_BARS
+
+MIN_LISTED_FOR_OUTAGE = 5
+"""With fewer tickers listed, a provider's outage cannot be told from a ticker's own hole."""
+
+_PREPARE = """
+create or replace temp table expected as
+select s.ticker, s.source, s.exchange, s.last_closed, s.newest_session, c.session, c.position,
+  c.session <= s.last_session as in_range,
+  b.session is null as missing
+from daily_series s
+join sessions c on c.exchange = s.exchange and c.session between s.first_session and
+  case when s.valid_to is not null then greatest(s.last_session, least(s.valid_to, s.newest_session))
+       when s.behind_newest_sessions < $presumed_delisted then s.newest_session
+       else s.last_session end
+left join (select distinct ticker, source, session from bars) b
+  on b.ticker = s.ticker and b.source = s.source and b.session = c.session
+"""
+_OUTAGES = """
+create or replace temp table outages as
+select source, exchange, session, count(*) filter (missing) as missing, count(*) as listed,
+  (select count(*) from sessions c
+   where c.exchange = expected.exchange and c.session > expected.session and c.session <= expected.last_closed) as behind_sessions,
+  any_value(newest_session) as newest_session
+from expected group by source, exchange, session, last_closed
+having count(*) filter (missing) > $ratio * count(*) and count(*) >= $min_listed
+"""
+_HOLES = """
+with judged as (
+  select e.*, row_number() over (partition by e.ticker, e.source order by e.position) as place
+  from expected e anti join outages o on o.source = e.source and o.exchange = e.exchange and o.session = e.session
+  where in_range
+), totals as (
+  select ticker, source, count(*) as expected from judged group by all
+), runs as (
+  select ticker, source, session, place - row_number() over (partition by ticker, source order by place) as island
+  from judged where missing
+), longest as (
+  select ticker, source, max(n) as longest_run
+  from (select ticker, source, island, count(*) as n from runs group by all) group by all
+)
+select ticker, source, list(session order by session) as days, any_value(expected) as expected, any_value(longest_run) as longest_run
+from runs join totals using (ticker, source) join longest using (ticker, source)
+group by all order by all
+"""
+_MISPLACED = """
+create or replace temp table misplaced as
+select distinct b.ticker, b.source, b.session, s.exchange,
+  case when b.session > s.last_closed then 'future' else 'closed' end as kind,
+  case when b.session > s.last_closed then 'the session is not closed yet' else s.exchange || ' was closed' end as reason
+from bars b
+join series s using (ticker, source)
+left join sessions c on c.exchange = s.exchange and c.session = b.session
+where s.spacing = 'daily' and (c.session is null or b.session > s.last_closed)
+"""
+
+
+def missing_dates(context: CheckContext) -> RuleResult:
+    """Judge each ticker against its exchange's sessions between its own first and last one.
+
+    Over `missing_ratio` or over `missing_run` in a row quarantines every row of the ticker. A session that more than
+    `outage_ratio` of the tickers listed that day miss is the provider's outage: it counts against no ticker, is a warning
+    where it is history, and an error that holds the watermark where it is newer than what was published (on a first load:
+    where no session follows it), until `stale_error` sessions have closed after it.
+    """
+    settings = context.settings
+    context.connection.execute(_PREPARE, {"presumed_delisted": settings.stale_error})
+    context.connection.execute(_OUTAGES, {"ratio": settings.outage_ratio, "min_listed": MIN_LISTED_FOR_OUTAGE})
+    outages = context.rows("select * from outages order by session, exchange, source")
+    holes = context.rows(_HOLES)
+    bad = [h for h in holes if _too_many(h, context)]
+    findings = [_outage(context, row) for row in outages] + [_hole(context, row) for row in holes]
+    expected = context.rows("select count(*) as n from expected where in_range")[0]["n"]
+    missing = sum(len(h["days"]) for h in holes)
+    return RuleResult(
+        findings=_merged(findings),
+        quarantine=_whole_tickers(context, bad),
+        metrics={
+            "missing_sessions": missing,
+            "missing_ratio": missing / expected if expected else 0.0,
+            "tickers_with_holes": len(holes),
+            "quarantined_tickers": len(bad),
+            "outage_sessions": len(outages),
+            "held_sessions": sum(f.scope == "session" and f.severity == "error" for f in findings),
+        },
+    )
+
+
+def _too_many(hole: dict[str, Any], context: CheckContext) -> bool:
+    ratio = len(hole["days"]) / hole["expected"]
+    return bool(ratio > context.settings.missing_ratio or hole["longest_run"] > context.settings.missing_run)
+
+
+def _hole(context: CheckContext, row: dict[str, Any]) -> Finding:
+    days, expected = row["days"], row["expected"]
+    bad = _too_many(row, context)
+    fact = f"{row['ticker']}: {len(days)} of {expected} sessions missing ({len(days) / expected:.1%}, longest run {row['longest_run']})"
+    limits = f"more than {context.settings.missing_ratio:.0%} or {context.settings.missing_run} in a row"
+    mend = f"quarantined ({limits}): fetch the ticker again or drop it from the universe" if bad else "fetch them again, or leave them"
+    return Finding(
+        ticker=row["ticker"],
+        source=row["source"],
+        severity="error" if bad else "warning",
+        scope="ticker",
+        first_session=days[0],
+        last_session=days[-1],
+        sessions=len(days),
+        value=len(days) / expected,
+        message=f"{fact}, first {listing(days)}; {mend}",
+    )
+
+
+def _outage(context: CheckContext, row: dict[str, Any]) -> Finding:
+    session: dt.date = row["session"]
+    news = session > context.published_through if context.published_through else session == row["newest_session"]
+    held = news and row["behind_sessions"] < context.settings.stale_error
+    severity: Severity = "error" if held else "warning"
+    mend = "nothing from it on is accepted until it is fetched again" if held else "no ticker is judged by it; fetch it again if you can"
+    return Finding(
+        ticker=EVERY,
+        source=row["source"],
+        severity=severity,
+        scope="session",
+        first_session=session,
+        last_session=session,
+        sessions=1,
+        value=row["missing"] / row["listed"],
+        message=f"{session}: {row['missing']} of {row['listed']} listed tickers missing, an outage of {row['source']}; {mend}",
+    )
+
+
+def _merged(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Keep one finding a (ticker, source, first session): two exchanges can lose the same session."""
+    kept: dict[tuple[str, str, dt.date], Finding] = {}
+    for finding in findings:
+        key = (finding.ticker, finding.source, finding.first_session)
+        if key not in kept or finding.severity == "error":
+            kept[key] = finding
+    return tuple(kept.values())
+
+
+def _whole_tickers(context: CheckContext, holes: list[dict[str, Any]]) -> pa.Table | None:
+    if not holes:
+        return None
+    chosen = {
+        "ticker": [h["ticker"] for h in holes],
+        "source": [h["source"] for h in holes],
+        "reason": [f"{len(h['days'])} of {h['expected']} sessions missing, longest run {h['longest_run']}" for h in holes],
+    }
+    context.connection.register("chosen", pa.table(chosen))
+    return context.table("select distinct ticker, session, source, reason from bars join chosen using (ticker, source)")
+
+
+def off_calendar(context: CheckContext) -> RuleResult:
+    """Quarantine rows on days when the exchange did not trade, and rows of sessions that are not closed at `as_of`."""
+    context.connection.execute(_MISPLACED)
+    rows = context.rows(
+        "select ticker, source, kind, any_value(exchange) as exchange, list(session order by session) as days from misplaced "
+        "group by all order by all"
+    )
+    findings = [_misplaced(context, row) for row in rows]
+    return RuleResult(
+        findings=_merged(findings),
+        quarantine=context.table("select ticker, session, source, reason from misplaced"),
+        metrics={
+            "off_calendar_rows": sum(len(r["days"]) for r in rows if r["kind"] == "closed"),
+            "future_rows": sum(len(r["days"]) for r in rows if r["kind"] == "future"),
+        },
+    )
+
+
+def _misplaced(context: CheckContext, row: dict[str, Any]) -> Finding:
+    days = row["days"]
+    fact = (
+        f"{len(days)} rows of sessions that are not closed at {context.as_of:%Y-%m-%d %H:%M} UTC"
+        if row["kind"] == "future"
+        else f"{len(days)} rows on days when {row['exchange']} was closed"
+    )
+    mend = "correct the dates, or fetch again after the close" if row["kind"] == "future" else "correct the dates or the ticker's exchange"
+    return Finding(
+        ticker=row["ticker"],
+        source=row["source"],
+        severity="error",
+        scope="ticker_day",
+        first_session=days[0],
+        last_session=days[-1],
+        sessions=len(days),
+        value=float(len(days)),
+        message=f"{row['ticker']}: {fact}, first {listing(days)}; quarantined: {mend}",
+    )
+
+
+RULES = (
+    Rule(
+        name="missing_dates",
+        table=DAILY_BARS,
+        severity="error",
+        scope="ticker",
+        blocking=False,
+        description="Sessions missing against the exchange calendar, between a ticker's own first and last session.",
+        run=missing_dates,
+    ),
+    Rule(
+        name="off_calendar",
+        table=DAILY_BARS,
+        severity="error",
+        scope="ticker_day",
+        blocking=False,
+        description="Rows on days without a session, and rows of sessions that are not closed yet.",
+        run=off_calendar,
+    ),
+)

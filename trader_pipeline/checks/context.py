@@ -1,0 +1,122 @@
+"""What every rule looks at: bars with their series, and the exchange sessions that they should cover."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from trader_pipeline import calendar
+from trader_pipeline.schema.columns import DATE
+from trader_pipeline.schema.quality import QUARANTINE
+from trader_pipeline.settings import CheckSettings
+
+DEFAULT_EXCHANGE = "XNYS"
+"""Calendar of a ticker that core.ticker_map does not know."""
+
+_QUARANTINED = pa.schema([QUARANTINE.arrow_schema.field(name) for name in ("ticker", "session", "source", "rule", "reason")])
+
+_LISTINGS = """
+create temp table listings as
+with mapped as (
+  select ticker, arg_max(exchange, valid_from) as exchange, arg_max(valid_to, valid_from) as valid_to from ticker_map group by all
+)
+select ticker, coalesce(exchange, ?) as exchange, valid_to from (select distinct ticker from bars) left join mapped using (ticker)
+"""
+_SERIES = """
+create temp table series as
+with days as (
+  select ticker, source, session, count(*) as rows, count(distinct (open, high, low, close)) as variants
+  from bars group by all
+), gaps as (
+  select *, session - lag(session) over (partition by ticker, source order by session) as gap_days from days
+)
+select ticker, source, exchange, valid_to, last_closed,
+  min(session) as first_session, max(session) filter (session <= last_closed) as last_session,
+  case when median(rows) >= 3 and median(variants) >= 2 then 'intraday'
+       when median(gap_days) > 10 then 'monthly'
+       when median(gap_days) > 3 then 'weekly'
+       else 'daily' end as spacing
+from gaps join listings using (ticker) join closed using (exchange)
+group by all order by ticker, source
+"""
+_DAILY_SERIES = """
+create temp table daily_series as
+select s.* exclude (spacing), n.newest_session,
+  (select count(*) from sessions c
+   where c.exchange = s.exchange and c.session > s.last_session and c.session <= s.last_closed) as behind_sessions,
+  (select count(*) from sessions c
+   where c.exchange = s.exchange and c.session > s.last_session and c.session <= n.newest_session) as behind_newest_sessions
+from series s
+join (select exchange, max(last_session) as newest_session from series where spacing = 'daily' group by all) n using (exchange)
+where spacing = 'daily' and last_session is not null
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckContext:
+    """Bars of one table at one instant, opened in an in-memory DuckDB.
+
+    Views and tables of `connection`: `bars` (core.daily_bars rows; a row that repeats a ticker-session-source is there
+    twice); `sessions` (exchange, session, position); `series`, one row a ticker and source: exchange, valid_to, spacing
+    (daily, weekly, monthly or intraday), first_session, last_session (null where nothing is closed) and last_closed, the
+    exchange's last closed session at `as_of`; `daily_series`, the daily ones with newest_session (of the exchange),
+    behind_sessions (closed at `as_of` and after the last one) and behind_newest_sessions (up to newest_session).
+    `quarantine` holds what the rules before this one quarantined.
+    """
+
+    bars: pa.Table
+    as_of: dt.datetime
+    settings: CheckSettings
+    published_through: dt.date | None
+    connection: duckdb.DuckDBPyConnection
+    quarantine: pa.Table
+
+    def table(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
+        """Run one SELECT; values are bound."""
+        return self.connection.sql(query, params=parameters or None).to_arrow_table()
+
+    def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """Run one SELECT and return its rows as dicts."""
+        rows: list[dict[str, Any]] = self.table(query, parameters).to_pylist()
+        return rows
+
+
+def open_context(
+    bars: pa.Table, ticker_map: pa.Table, *, as_of: dt.datetime, settings: CheckSettings, published_through: dt.date | None = None
+) -> CheckContext:
+    """Return the context of `bars` (core.daily_bars shape, the versions known at `as_of`).
+
+    `published_through` is the newest session that core.accepted_bars already holds, None before the first load.
+    """
+    connection = duckdb.connect(":memory:", config={"threads": 2})
+    connection.execute("set timezone = 'UTC'")
+    connection.register("bars", bars)
+    connection.register("ticker_map", ticker_map)
+    connection.execute(_LISTINGS, [DEFAULT_EXCHANGE])
+    _add_sessions(connection, as_of)
+    connection.execute(_SERIES)
+    connection.execute(_DAILY_SERIES)
+    return CheckContext(
+        bars=bars,
+        as_of=as_of,
+        settings=settings,
+        published_through=published_through,
+        connection=connection,
+        quarantine=_QUARANTINED.empty_table(),
+    )
+
+
+def _add_sessions(connection: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:
+    connection.execute("create temp table sessions (exchange varchar, session date, position bigint)")
+    connection.execute("create temp table closed (exchange varchar, last_closed date)")
+    spans = connection.sql("select exchange, min(session), max(session) from bars join listings using (ticker) group by all").fetchall()
+    for exchange, first, last in spans:
+        closed = calendar.last_closed_session(exchange, as_of)
+        days = calendar.sessions(exchange, first, max(last, closed))
+        connection.register("days", pa.table({"session": pa.array(days, type=DATE)}))
+        connection.execute("insert into sessions select ?, session, row_number() over (order by session) from days", [exchange])
+        connection.execute("insert into closed values (?, ?)", [exchange, closed])
+        connection.unregister("days")

@@ -1,0 +1,63 @@
+"""How much of the market is left after the other rules."""
+
+from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult
+from trader_pipeline.schema.core import DAILY_BARS
+
+_LOST = """
+with left_over as (
+  select ticker, count(q.ticker) = count(*) as lost, max(session) as last_session
+  from (select distinct ticker, source, session from bars) b
+  left join (select distinct ticker, source, session from quarantined) q using (ticker, source, session)
+  group by all
+), listed as (
+  select l.*, coalesce(s.behind, 0) as behind
+  from left_over l left join (select ticker, min(behind_newest_sessions) as behind from daily_series group by all) s using (ticker)
+)
+select ticker, lost, last_session from listed where behind < ? order by ticker
+"""
+
+
+def quarantined_tickers(context: CheckContext) -> RuleResult:
+    """Block when more than `quarantined_tickers` of the listed tickers have every row quarantined.
+
+    Listed is what still trades: tickers presumed delisted do not count. A single ticker never blocks the others.
+    """
+    context.connection.register("quarantined", context.quarantine)
+    listed = context.rows(_LOST, [context.settings.stale_error])
+    if not listed:
+        return RuleResult()
+    lost = [row["ticker"] for row in listed if row["lost"]]
+    share = len(lost) / len(listed)
+    blocks = bool(lost) and share > context.settings.quarantined_tickers and (len(lost) > 1 or len(listed) == 1)
+    metrics = {"quarantined_tickers": len(lost), "listed_tickers": len(listed), "quarantined_ratio": share}
+    if not blocks:
+        return RuleResult(metrics=metrics)
+    newest = max(row["last_session"] for row in listed)
+    shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")  # noqa: PLR2004 - a message shows five names
+    finding = Finding(
+        ticker=EVERY,
+        source=EVERY,
+        severity="error",
+        scope="table",
+        first_session=newest,
+        last_session=newest,
+        sessions=0,
+        value=share,
+        message=f"{len(lost)} of {len(listed)} listed tickers are quarantined ({share:.1%}, "
+        f"limit {context.settings.quarantined_tickers:.0%}): {shown}; mend the source, or raise TRADER_CHECKS__QUARANTINED_TICKERS",
+    )
+    return RuleResult(findings=(finding,), metrics=metrics, blocks=True)
+
+
+RULES = (
+    Rule(
+        name="quarantined_tickers",
+        table=DAILY_BARS,
+        severity="error",
+        scope="table",
+        blocking=True,
+        description="More than 5 % of the listed tickers quarantined as a whole blocks what follows.",
+        run=quarantined_tickers,
+    ),
+)

@@ -1,0 +1,64 @@
+"""What a quality rule is, and what it says."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+
+from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.schema import Table
+from trader_pipeline.schema.quality import FINDINGS
+
+Severity = Literal["error", "warning"]
+Scope = Literal["ticker_day", "ticker", "session", "table"]
+
+EVERY = "*"
+"""Ticker or source of a finding that speaks of the session or the whole table."""
+
+FINDING_COLUMNS = tuple(c.name for c in FINDINGS.columns if c.name not in {"run_id", "known_at"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One objection: the fact and the mend. `sessions` counts the sessions concerned, `value` is in the rule's unit."""
+
+    ticker: str
+    source: str
+    severity: Severity
+    scope: Scope
+    first_session: dt.date
+    last_session: dt.date
+    sessions: int
+    value: float | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """What one rule found. `quarantine` has ticker, session, source, reason; `blocks` stops everything downstream."""
+
+    findings: tuple[Finding, ...] = ()
+    quarantine: pa.Table | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A named check of one table. `severity` is the worst it can say; a `blocking` rule may fail at table scope."""
+
+    name: str
+    table: Table
+    severity: Severity
+    scope: Scope
+    blocking: bool
+    description: str
+    run: Callable[[CheckContext], RuleResult]
+
+
+def listing(days: list[dt.date], limit: int = 3) -> str:
+    """Return the first days as text: "2009-11-12, 2009-11-13 and 4 more"."""
+    shown = ", ".join(day.isoformat() for day in days[:limit])
+    return shown if len(days) <= limit else f"{shown} and {len(days) - limit} more"
