@@ -1,0 +1,84 @@
+"""Publish core.accepted_bars: what passed the checks, one source a ticker-session."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
+from trader_pipeline.schema.quality import METRICS, QUARANTINE
+
+SOURCE_ORDER = ("sample", "own", "simulated", "yahoo")
+"""First source wins; a later one fills the sessions that no earlier one has with rows that pass."""
+
+_VERSION = "1"
+
+_PASSED = """
+with known as (
+  select * from core.daily_bars where known_at <= $as_of
+  qualify row_number() over (partition by ticker, session, source order by known_at desc) = 1
+)
+select ticker, session, known_at, source, open, high, low, close, volume_shares,
+  case when currency = 'USD' and price_unit = 'USD' then close end as close_usd
+from known anti join quality.quarantine using (ticker, session, source)
+where $held_from is null or session < $held_from
+qualify row_number() over (partition by ticker, session order by list_position($order, source)) = 1
+order by ticker, session
+"""
+_HELD = """
+select min(first_session) as day from quality.findings
+where run_id = ? and rule = 'missing_dates' and scope = 'session' and severity = 'error'
+"""
+_BLOCKS = """
+select distinct f.rule, f.message from quality.findings f
+join (select distinct rule from quality.metrics where run_id = $run_id and not passed) using (rule)
+where f.run_id = $run_id and f.scope = 'table' and f.severity = 'error' order by all
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptOutcome:
+    """What is accepted now: rows, tickers, and ticker-days kept out. `held_from` is the session of an outage that stops the rest."""
+
+    rows: int
+    tickers: int
+    quarantined: int
+    held_from: dt.date | None
+    changed: bool
+
+
+def accept(lake: Lake, *, as_of: dt.datetime, run_id: str) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
+    """Publish the newest version known at `as_of` of the first source that passes, for each ticker and session.
+
+    Benchmarks are included. Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last
+    checks failed at table scope; core.accepted_bars then stays as it was.
+    """
+    snapshot = lake.snapshot()
+    run = _require_pass(snapshot)
+    held_from: dt.date | None = snapshot.sql(_HELD, [run])["day"][0].as_py()
+    known = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
+    inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE])}:{known}:{held_from}:{_VERSION}"
+    changed = snapshot.inputs(ACCEPTED_BARS) != inputs
+    if changed:
+        rows = snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(SOURCE_ORDER)})
+        lake.publish(Change.replace(ACCEPTED_BARS, rows, inputs=inputs))
+        snapshot = lake.snapshot()
+    counts = snapshot.sql(
+        "select (select count(*) from core.accepted_bars) as n, (select count(distinct ticker) from core.accepted_bars) as tickers, "
+        "(select count(*) from (select distinct ticker, session, source from quality.quarantine)) as quarantined"
+    ).to_pylist()[0]
+    return AcceptOutcome(
+        rows=counts["n"], tickers=counts["tickers"], quarantined=counts["quarantined"], held_from=held_from, changed=changed
+    )
+
+
+def _require_pass(snapshot: Snapshot) -> str:
+    """Return the id of the last checks' run, or raise."""
+    version, _, rest = (snapshot.inputs(METRICS) or "").partition(":")
+    if version != snapshot.data_version([DAILY_BARS]):
+        raise BlockedByDataError(f"{DAILY_BARS.full_name} changed since it was checked; run the checks (`trader run`) before accepting")
+    run: str = rest.rpartition(":")[2]
+    blocks = snapshot.sql(_BLOCKS, {"run_id": run}).to_pylist()
+    if blocks:
+        raise BlockedByDataError("; ".join(f"{b['rule']}: {b['message']}" for b in blocks))
+    return run

@@ -1,0 +1,95 @@
+"""Judge core.daily_bars, keep what was found, and publish the bars that passed."""
+
+import datetime as dt
+import hashlib
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trader_pipeline import calendar
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.context import DEFAULT_EXCHANGE, open_context
+from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
+from trader_pipeline.flows.accept import AcceptOutcome, accept
+from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.schema import Table
+from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
+from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE
+from trader_pipeline.settings import CheckSettings
+
+__all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
+
+_VERSION = "1"
+"""Raise it when a rule changes its mind about the same rows."""
+
+_KNOWN = """
+select * from core.daily_bars where known_at <= ?
+qualify rank() over (partition by ticker, session, source order by known_at desc) = 1
+order by ticker, session, source
+"""
+
+
+def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: str) -> CheckReport:
+    """Run every rule over the bars known at `as_of` and publish metrics, findings and quarantine in one commit.
+
+    Where the same rows were judged at the same last closed session by the same settings, nothing is written and the stored
+    report comes back (`changed` False). A report of the same `as_of` is replaced; all others are kept.
+    """
+    snapshot = lake.snapshot()
+    inputs = _inputs(snapshot, as_of, settings)
+    stored = snapshot.inputs(METRICS)
+    if stored and stored.startswith(f"{inputs}:"):
+        return last_report(snapshot)
+    context = open_context(
+        snapshot.sql(_KNOWN, [as_of]),
+        snapshot.read(TICKER_MAP),
+        as_of=as_of,
+        settings=settings,
+        published_through=snapshot.sql("select max(session) as day from core.accepted_bars")["day"][0].as_py(),
+    )
+    report = run_rules(CHECKS, context, run_id=run_id)
+    rows = report.tables()
+    kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
+    stamp = f"{inputs}:{run_id}"
+    lake.publish(
+        Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]]), inputs=stamp),
+        Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]]), inputs=stamp),
+        Change.replace(QUARANTINE, rows[QUARANTINE], inputs=stamp),
+    )
+    return report
+
+
+def last_report(snapshot: Snapshot) -> CheckReport:
+    """Return the report of the run that checked last. There must be one."""
+    run_id = (snapshot.inputs(METRICS) or "").rpartition(":")[2]
+    metrics = _of_run(snapshot, METRICS, run_id)
+    return stored_report(
+        CHECKS,
+        metrics,
+        _of_run(snapshot, FINDINGS, run_id),
+        snapshot.read(QUARANTINE),
+        run_id=run_id,
+        as_of=metrics["known_at"][0].as_py(),
+    )
+
+
+def _inputs(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings) -> str:
+    """Everything that the verdict depends on: rows known, sessions closed, settings, code."""
+    exchanges = {DEFAULT_EXCHANGE, *snapshot.read(TICKER_MAP, ["exchange"])["exchange"].to_pylist()}
+    facts = [
+        _VERSION,
+        settings.model_dump_json(),
+        str(snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()),
+        *sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges),
+    ]
+    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    return f"{snapshot.data_version([DAILY_BARS])}:{snapshot.data_version([TICKER_MAP])}:{digest}"
+
+
+def _without_instant(rows: pa.Table, as_of: dt.datetime) -> pa.Table:
+    return rows.filter(pc.not_equal(rows["known_at"], pa.scalar(as_of, rows.schema.field("known_at").type)))
+
+
+def _of_run(snapshot: Snapshot, table: Table, run_id: str) -> pa.Table:
+    rows = snapshot.read(table)
+    return rows.filter(pc.equal(rows["run_id"], run_id))
