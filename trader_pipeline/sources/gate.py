@@ -1,0 +1,228 @@
+"""One gate a vendor, shared by every thread and process of the machine: pace, shared pause, circuit breaker.
+
+Pace is GCRA (the generic cell rate algorithm): a caller *reserves* the moment of its request under the file's lock and
+sleeps outside it, so nobody polls and no moment is handed out twice. An answer "too many requests" pauses everybody.
+Failures in a row open the circuit: for a while every caller is refused at once, twice as long each time.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, Protocol
+
+from trader_pipeline.errors import SourceUnavailableError
+
+Cause = Literal["throttled", "failed"]
+_HOUR_SECONDS = 3600.0
+_LOCK_WAIT_SECONDS = 60.0
+_CLOCK_JUMP_SECONDS = 1.0
+
+
+class CircuitOpenError(Exception):
+    """The vendor is not asked now: its circuit is open, or the shared pause outlasts the caller's patience."""
+
+    def __init__(self, message: str, cause: Cause) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How a vendor may be asked. Requests after an idle time may go `burst` at once."""
+
+    requests_per_hour: float
+    burst: int = 1
+    pause_seconds: float = 5.0
+    """Shared pause after "too many requests" without Retry-After; doubles with every failure in a row."""
+    trip_failures: int = 5
+    open_seconds: float = 60.0
+    longest_open_seconds: float = 3600.0
+
+    @property
+    def interval_seconds(self) -> float:
+        """Seconds between two requests at the sustained pace."""
+        return _HOUR_SECONDS / self.requests_per_hour
+
+    @property
+    def burst_seconds(self) -> float:
+        """How far ahead of the sustained pace a request may go."""
+        return self.interval_seconds * (self.burst - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What a gate has seen since its file was made."""
+
+    granted: int
+    throttled: int
+    failed: int
+
+
+class Gate(Protocol):
+    """What a governed session needs; instants are seconds since the epoch."""
+
+    def acquire(self, max_wait_seconds: float) -> float:
+        """Wait for the caller's moment and return it; raise `CircuitOpenError` when that would take too long."""
+        ...
+
+    def succeeded(self) -> None:
+        """Report a sound answer: the circuit closes."""
+        ...
+
+    def throttled(self, retry_after_seconds: float | None) -> None:
+        """Report "too many requests": everybody pauses."""
+        ...
+
+    def failed(self) -> None:
+        """Report that no sound answer came."""
+        ...
+
+    def counters(self) -> Counters:
+        """Return what the gate has seen."""
+        ...
+
+
+@dataclass(slots=True)
+class _State:
+    """One vendor's row. `next_at` is GCRA's theoretical arrival time."""
+
+    next_at: float = 0.0
+    paused_until: float = 0.0
+    open_until: float = 0.0
+    failures: int = 0
+    trips: int = 0
+    cause: Cause = "failed"
+    granted: int = 0
+    throttled: int = 0
+    failed: int = 0
+    seen_at: float = 0.0
+
+    def follow(self, now: float) -> None:
+        """Move every instant along when the clock was set back; otherwise nobody could ask until it has caught up."""
+        if (back := self.seen_at - now) > _CLOCK_JUMP_SECONDS:
+            self.next_at -= back
+            self.paused_until -= back
+            self.open_until -= back
+        self.seen_at = now
+
+
+_COLUMNS = ", ".join(field.name for field in fields(_State))
+
+
+class SqliteGate:
+    """A gate on one SQLite file. A connection lives for one transaction, so threads and forks share none."""
+
+    def __init__(
+        self,
+        path: Path,
+        source: str,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = path
+        self.source = source
+        self.limits = limits
+        self._clock = clock
+        self._sleep = sleep
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def acquire(self, max_wait_seconds: float) -> float:
+        """Reserve a moment, sleep until it, return it; a pause that began meanwhile holds this caller too."""
+        deadline = self._clock() + max_wait_seconds
+        while True:
+            send_at = self.reserve(deadline - self._clock())
+            wait = send_at - self._clock()
+            if wait <= 0:
+                return send_at
+            self._sleep(wait)
+            if self._still_granted():
+                return send_at
+
+    def reserve(self, max_wait_seconds: float) -> float:
+        """Return the moment at which the caller may send its request, without waiting for it.
+
+        Raises `CircuitOpenError`, and reserves nothing, while the circuit is open or when the moment is further off
+        than `max_wait_seconds`.
+        """
+        with self._transaction() as (state, now):
+            if state.open_until > now:
+                raise CircuitOpenError(f"{self.source}: circuit open for another {state.open_until - now:.0f} s", state.cause)
+            send_at = max(now, state.paused_until, state.next_at - self.limits.burst_seconds)
+            if send_at - now > max_wait_seconds:
+                raise CircuitOpenError(f"{self.source}: next request in {send_at - now:.0f} s, past the deadline", "throttled")
+            state.next_at = max(state.next_at, send_at) + self.limits.interval_seconds
+            state.granted += 1
+        return send_at
+
+    def succeeded(self) -> None:
+        """Forget failures in a row and how often the circuit opened."""
+        with self._transaction() as (state, _):
+            state.failures = state.trips = 0
+
+    def throttled(self, retry_after_seconds: float | None) -> None:
+        """Pause everybody for Retry-After, else for a time that doubles; the answer to a request sent before the pause only extends it."""
+        with self._transaction() as (state, now):
+            state.throttled += 1
+            counted = self._count_failure(state, now, "throttled")
+            pause = min(self.limits.pause_seconds * 2.0 ** (state.failures - 1), self.limits.longest_open_seconds) if counted else 0.0
+            state.paused_until = max(state.paused_until, now + (pause if retry_after_seconds is None else retry_after_seconds))
+            # No burst out of a pause: the pace restarts where the pause ends.
+            state.next_at = max(state.next_at, state.paused_until + self.limits.burst_seconds)
+
+    def failed(self) -> None:
+        """Count an upstream failure towards the circuit breaker."""
+        with self._transaction() as (state, now):
+            state.failed += 1
+            self._count_failure(state, now, "failed")
+
+    def counters(self) -> Counters:
+        """Return what every process together has asked and heard."""
+        with self._transaction() as (state, _):
+            return Counters(granted=state.granted, throttled=state.throttled, failed=state.failed)
+
+    def _still_granted(self) -> bool:
+        """Say whether a reserved moment holds; a pause or an open circuit takes it back."""
+        with self._transaction() as (state, now):
+            held = max(state.paused_until, state.open_until) > now
+            state.granted -= int(held)
+        return not held
+
+    def _count_failure(self, state: _State, now: float, cause: Cause) -> bool:
+        """Count a failure unless a pause holds already; open the circuit at the limit. After an opening one failure is enough."""
+        if max(state.paused_until, state.open_until) > now:
+            return False
+        state.failures += 1
+        if state.failures >= self.limits.trip_failures:
+            state.open_until = now + min(self.limits.open_seconds * 2.0**state.trips, self.limits.longest_open_seconds)
+            state.trips += 1
+            state.cause = cause
+        return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[tuple[_State, float]]:
+        """Yield the vendor's state and the time under the file's lock; changes are written unless the block raises."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)) as connection:
+                connection.execute("pragma synchronous = off")  # pacing may be lost with the machine, never with a process
+                connection.execute("begin immediate")
+                connection.execute(f"create table if not exists gate (source text primary key, {_COLUMNS})")
+                row = connection.execute(f"select {_COLUMNS} from gate where source = ?", (self.source,)).fetchone()  # noqa: S608 - constant
+                state = _State(*row) if row else _State()
+                now = self._clock()
+                state.follow(now)
+                yield state, now
+                values = asdict(state)
+                connection.execute(
+                    f"insert or replace into gate (source, {_COLUMNS}) values (?{', ?' * len(values)})",  # noqa: S608 - constant
+                    (self.source, *values.values()),
+                )
+                connection.execute("commit")
+        except sqlite3.Error as error:
+            raise SourceUnavailableError(
+                f"{self.path}: {error}; delete the file, it holds nothing but the pace of requests to {self.source}"
+            ) from error
