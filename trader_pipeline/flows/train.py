@@ -1,0 +1,145 @@
+"""features tables -> a request for the training process; its folder -> predictions.out_of_fold and training.*."""
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trader_pipeline import calendar, durable
+from trader_pipeline.features import PANEL
+from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.models import checkpoint
+from trader_pipeline.schema import Table, outputs
+from trader_pipeline.schema.core import SECTORS
+from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.training import job
+from trader_pipeline.training.data import MINIMUM_TICKERS
+from trader_pipeline.training.request import PartFile, TrainingRequest
+from trader_pipeline.training.splits import insufficient, required_sessions
+
+_EXCHANGE = "XNYS"
+"""Whose clock says which session is known at `as_of`."""
+_TABLES = {
+    outputs.OUT_OF_FOLD: job.OUT_OF_FOLD_FILE,
+    outputs.TRIALS: job.TRIALS_FILE,
+    outputs.CURVES: job.CURVES_FILE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOutcome:
+    """What a published run is and what it was trained on."""
+
+    model_id: str
+    recipe: str
+    members: tuple[str, ...]
+    trained_through: dt.date
+    tickers: int
+    sessions: int
+    out_of_fold_rows: int
+
+
+def is_due(lake: Lake, *, as_of: dt.datetime) -> bool:
+    """Say whether no published model could have been used at `as_of`."""
+    return lake.snapshot().sql("select count(*) n from training.runs where as_of <= ?", [as_of])["n"][0].as_py() == 0
+
+
+def prepare(
+    lake: Lake, *, models_dir: Path, recipe: str, seed: int, as_of: dt.datetime, run_id: str, git_revision: str | None = None
+) -> TrainingRequest:
+    """Write models_dir/<model_id>/request.json and return the request.
+
+    Raises `InsufficientHistoryError` that names the sessions needed, and `UsageError` on an unknown recipe.
+    """
+    snapshot = lake.snapshot()
+    last_session = calendar.last_closed_session(_EXCHANGE, as_of)
+    chosen = job.recipe_of(recipe)
+    sessions = _usable_sessions(snapshot, last_session)
+    if sessions < required_sessions(chosen):
+        raise insufficient(chosen, sessions)
+    data_version = snapshot.data_version([PANEL, TARGETS, SECTORS])
+    features = tuple(c.name for c in PANEL.columns if c.name not in PANEL.key)
+    identity = [recipe, seed, as_of.isoformat(), data_version, run_id, features]
+    model_id = f"{last_session:%Y%m%d}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]}"
+    request = TrainingRequest(
+        model_id=model_id,
+        run_id=run_id,
+        recipe=recipe,
+        seed=seed,
+        as_of=as_of,
+        last_session=last_session,
+        data_version=data_version,
+        out_folder=str((models_dir / model_id).resolve()),
+        panel_parts=_parts(snapshot, PANEL),
+        target_parts=_parts(snapshot, TARGETS),
+        features=features,
+        sectors=sectors_on(snapshot, last_session),
+        git_revision=git_revision,
+    )
+    durable.write_atomic(request.path, request.to_json())
+    return request
+
+
+def publish(lake: Lake, request: TrainingRequest, *, finished_at: dt.datetime) -> TrainOutcome:
+    """Verify the run's folder and publish its tables in one commit.
+
+    Raises `NoModelError` when the run did not finish, and `CorruptPartError` when a file changed since.
+    """
+    manifest_sha256 = checkpoint.verify(request.folder)
+    facts = json.loads(checkpoint.read_verified(request.folder, job.RUN_FILE))
+    tables = {table: pq.read_table(pa.BufferReader(checkpoint.read_verified(request.folder, file))) for table, file in _TABLES.items()}
+    row = facts | {
+        "model_id": request.model_id,
+        "run_id": request.run_id,
+        "recipe": request.recipe,
+        "seed": request.seed,
+        "data_version": request.data_version,
+        "as_of": request.as_of,
+        "trained_through": dt.date.fromisoformat(facts["trained_through"]),
+        "first_session": dt.date.fromisoformat(facts["first_session"]),
+        "features": ",".join(request.features),
+        "folder": request.model_id,
+        "manifest_sha256": manifest_sha256,
+        "git_revision": request.git_revision,
+        "finished_at": finished_at,
+    }
+    runs = pa.Table.from_pylist([row], schema=outputs.RUNS.arrow_schema)
+    changes = [Change.upsert(table, rows, by=("model_id",), inputs=request.data_version) for table, rows in tables.items()]
+    lake.publish(*changes, Change.upsert(outputs.RUNS, runs, inputs=request.data_version))
+    return TrainOutcome(
+        model_id=request.model_id,
+        recipe=request.recipe,
+        members=tuple(facts["members"].split(",")),
+        trained_through=row["trained_through"],
+        tickers=facts["tickers"],
+        sessions=facts["sessions"],
+        out_of_fold_rows=tables[outputs.OUT_OF_FOLD].num_rows,
+    )
+
+
+def sectors_on(snapshot: Snapshot, session: dt.date) -> dict[str, str]:
+    """Return ticker -> sector as valid on the session."""
+    rows = snapshot.sql(
+        "select ticker, sector from core.sectors where valid_from <= ? and (valid_to is null or valid_to >= ?) order by ticker, valid_from",
+        [session, session],
+    )
+    return dict(zip(rows["ticker"].to_pylist(), rows["sector"].to_pylist(), strict=True))
+
+
+def _usable_sessions(snapshot: Snapshot, last_session: dt.date) -> int:
+    if not snapshot.rows(PANEL):
+        return 0
+    counted = snapshot.sql(
+        "select count(*) n from (select session from features.panel where session <= ? group by session having count(*) >= ?)",
+        [last_session, MINIMUM_TICKERS],
+    )
+    return int(counted["n"][0].as_py())
+
+
+def _parts(snapshot: Snapshot, table: Table) -> tuple[PartFile, ...]:
+    entry = snapshot.commit.tables[table.full_name]
+    return tuple(PartFile(path=str((snapshot.root / part.path).resolve()), sha256=part.sha256) for part in entry.parts)

@@ -1,0 +1,37 @@
+"""What every trained model offers, whatever is inside."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from trader_pipeline.models.forecast import Forecast
+from trader_pipeline.panel import Grid
+
+
+class Member(Protocol):
+    """A trained model that can be saved and asked."""
+
+    @property
+    def name(self) -> str:
+        """`ridge`, `lightgbm` or `panel_former`: column `model` of the tables and folder under members/."""
+        ...
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The last axis of what `predict` takes, in order."""
+        ...
+
+    @property
+    def context_sessions(self) -> int:
+        """How many sessions, the session itself included, can change what is said of a session; earlier ones need not be passed."""
+        ...
+
+    def predict(self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str]) -> Forecast:
+        """Return the forecast for every session of the grid; what is said of session t depends on sessions <= t alone."""
+        ...
+
+    def files(self) -> dict[str, bytes]:
+        """Return everything that loading needs, as file name -> bytes."""
+        ...

@@ -1,0 +1,52 @@
+"""Recipes: which members a run trains, and how. A variation is a function that replaces fields of another recipe."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trader_pipeline.models.examples import Examples
+from trader_pipeline.models.linear import fit_ridge
+from trader_pipeline.models.member import Member
+
+Report = Callable[[Mapping[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitContext:
+    """What a fit may know beside its examples. `epochs_of_folds` collects what earlier folds chose, for the final fit to reuse."""
+
+    seed: int
+    fold: int
+    report: Report
+    scratch: Path
+    epochs_of_folds: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRecipe:
+    """One member and the function that fits it."""
+
+    name: str
+    fit: Callable[[Examples, FitContext], Member]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A named set of members. `training_sessions` is the least that the first fold must have to learn from."""
+
+    name: str
+    members: tuple[MemberRecipe, ...]
+    training_sessions: int = 500
+
+
+def _ridge(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 - fits share one signature; ridge needs no seed
+    return fit_ridge(examples)
+
+
+def ridge() -> Recipe:
+    """Return the linear baseline alone."""
+    return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge),))
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"ridge": ridge}
+"""Every recipe by name."""

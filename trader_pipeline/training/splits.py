@@ -1,0 +1,74 @@
+"""Purged, expanding walk-forward: what may be learnt before each block of test sessions.
+
+A label of session t and horizon h is decided at the close of t + h, so it may teach a model that is tested from session s on
+only when t + h + embargo < s. `Labels.within` applies that rule; here stand the blocks. López de Prado 2018, ch. 7.
+"""
+
+from dataclasses import dataclass
+
+from trader_pipeline.errors import InsufficientHistoryError
+from trader_pipeline.models.examples import Examples
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.training.data import TrainingData
+from trader_pipeline.training.recipes import Recipe
+
+FOLDS = 3
+FINAL = -1
+"""Number of the fit on every known label."""
+EMBARGO_SESSIONS = 5
+"""Sessions left empty between the last decided training label and the test block, beyond the horizon itself."""
+MINIMUM_TEST_SESSIONS = 60
+LOOKBACK_SESSIONS = 252
+"""Sessions before the longest features and betas are known."""
+TAIL_SHARE = 0.2
+"""Share of the training sessions that chooses penalties, rounds and epochs."""
+MINIMUM_TAIL_SESSIONS = 126
+_PURGE = max(HORIZONS_SESSIONS) + EMBARGO_SESSIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """A block of test sessions as positions [test_first, test_end) of the grid."""
+
+    number: int
+    test_first: int
+    test_end: int
+
+
+def required_sessions(recipe: Recipe) -> int:
+    """Return how many sessions with at least two tickers the recipe needs."""
+    return LOOKBACK_SESSIONS + recipe.training_sessions + _PURGE + FOLDS * MINIMUM_TEST_SESSIONS
+
+
+def insufficient(recipe: Recipe, sessions: int) -> InsufficientHistoryError:
+    """Return the error that says how much history is missing."""
+    needed = required_sessions(recipe)
+    return InsufficientHistoryError(
+        f"features.panel holds {sessions} sessions with at least two tickers, the recipe {recipe.name!r} needs {needed} "
+        f"({LOOKBACK_SESSIONS} look-back + {recipe.training_sessions} training + {_PURGE} purge + {FOLDS} x {MINIMUM_TEST_SESSIONS} test); "
+        "bring a longer history"
+    )
+
+
+def folds(sessions: int, recipe: Recipe) -> tuple[Fold, ...]:
+    """Return contiguous test blocks over about the last half of the sessions. Raises `InsufficientHistoryError`."""
+    if sessions < required_sessions(recipe):
+        raise insufficient(recipe, sessions)
+    first = max(sessions // 2, LOOKBACK_SESSIONS + recipe.training_sessions + _PURGE)
+    edges = [first + (sessions - first) * k // FOLDS for k in range(FOLDS + 1)]
+    return tuple(Fold(number=k, test_first=edges[k], test_end=edges[k + 1]) for k in range(FOLDS))
+
+
+def examples_before(data: TrainingData, end: int, sectors: dict[str, str], features: tuple[str, ...], *, embargo: int) -> Examples:
+    """Return what may be learnt from the sessions before position `end`: labels decided by then, the tail purged of the rest."""
+    known = data.labels.until(end)
+    tail_first = end - max(MINIMUM_TAIL_SESSIONS, int(TAIL_SHARE * (end - LOOKBACK_SESSIONS)))
+    return Examples(
+        grid=type(data.grid)(data.grid.tickers, data.grid.sessions[:end]),
+        x_NTF=data.x_NTF[:, :end],
+        features=features,
+        sectors=sectors,
+        fit=known.within(0, tail_first, embargo=embargo),
+        tail=known.within(tail_first, end, embargo=embargo),
+        every=known.within(0, end, embargo=embargo),
+    )
