@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, listing
+from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, counted, listing
 from trader_pipeline.schema.core import DAILY_BARS
 
 MIN_LISTED_FOR_OUTAGE = 5
@@ -181,9 +181,9 @@ def off_calendar(context: CheckContext) -> RuleResult:
 def _misplaced(context: CheckContext, row: dict[str, Any]) -> Finding:
     days = row["days"]
     fact = (
-        f"{len(days)} rows of sessions that are not closed at {context.as_of:%Y-%m-%d %H:%M} UTC"
+        f"{counted(len(days), 'row')} of sessions that are not closed at {context.as_of:%Y-%m-%d %H:%M} UTC"
         if row["kind"] == "future"
-        else f"{len(days)} rows on days when {row['exchange']} was closed"
+        else f"{counted(len(days), 'row')} on days when {row['exchange']} was closed"
     )
     mend = "correct the dates, or fetch again after the close" if row["kind"] == "future" else "correct the dates or the ticker's exchange"
     return Finding(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.rule import Finding, Rule, RuleResult, listing
+from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted, listing
 from trader_pipeline.schema.core import DAILY_BARS
 
 _REPEATS = """
@@ -41,8 +41,8 @@ def _of_ticker(row: dict[str, Any]) -> Finding:
         last_session=days[-1],
         sessions=len(days),
         value=float(row["most"]),
-        message=f"{row['ticker']}: {len(days)} sessions given up to {row['most']} times with {row['kind']} values, first {listing(days)}; "
-        "quarantined: keep one row of each",
+        message=f"{row['ticker']}: {counted(len(days), 'session')} given up to {row['most']} times with {row['kind']} values, "
+        f"first {listing(days)}; quarantined: keep one row of each",
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from trader_pipeline import calendar
 from trader_pipeline.checks.context import DEFAULT_EXCHANGE, CheckContext
-from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity
+from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, counted
 from trader_pipeline.schema.core import DAILY_BARS
 
 _NEWEST = """
@@ -59,8 +59,8 @@ def _of_table(row: dict[str, Any], behind: int, severity: Severity) -> Finding:
         last_session=row["last_closed"],
         sessions=behind,
         value=float(behind),
-        message=f"{DAILY_BARS.full_name} ends {row['newest']}, {behind} sessions before {row['last_closed']}, the last closed one; "
-        "fetch again, or pass --as-of of a session that the data has",
+        message=f"{DAILY_BARS.full_name} ends {row['newest']}, {counted(behind, 'session')} before {row['last_closed']}, "
+        "the last closed one; fetch again, or pass --as-of of a session that the data has",
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity
+from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, counted
 from trader_pipeline.schema.core import DAILY_BARS
 
 PRICES = ("open", "high", "low", "close")
@@ -67,7 +67,7 @@ def _of_ticker(context: CheckContext, row: dict[str, Any]) -> Finding | None:
     if max(row[c] for c in PRICES) > context.settings.nan_error:
         mend = "quarantined: fetch the ticker again or drop it"
     elif row["null_closes"]:
-        mend = f"{row['null_closes']} days without a close are quarantined: fetch them again"
+        mend = f"{counted(row['null_closes'], 'day')} without a close quarantined: fetch again"
     else:
         mend = "prices are used, features of these columns are null: fetch them again"
     return Finding(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.rule import Finding, Rule, RuleResult, listing
+from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted, listing
 from trader_pipeline.schema.core import DAILY_BARS
 
 TOLERANCE = 1e-6
@@ -61,7 +61,7 @@ def _of_ticker(row: dict[str, Any]) -> Finding:
         last_session=days[-1],
         sessions=len(days),
         value=float(len(days)),
-        message=f"{row['ticker']}: {' / '.join(row['reasons'])} on {len(days)} sessions, first {listing(days)}; "
+        message=f"{row['ticker']}: {' / '.join(row['reasons'])} on {counted(len(days), 'session')}, first {listing(days)}; "
         "quarantined: fetch them again or correct the file",
     )
 

@@ -62,3 +62,8 @@ def listing(days: list[dt.date], limit: int = 3) -> str:
     """Return the first days as text: "2009-11-12, 2009-11-13 and 4 more"."""
     shown = ", ".join(day.isoformat() for day in days[:limit])
     return shown if len(days) <= limit else f"{shown} and {len(days) - limit} more"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 session", "3 sessions"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,0 +1,60 @@
+"""Small tables of bars for the rules, in the shape of core.daily_bars."""
+
+import datetime as dt
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trader_pipeline import calendar
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.context import CheckContext, open_context
+from trader_pipeline.checks.report import CheckReport, RuleReport, run_rules
+from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
+from trader_pipeline.settings import CheckSettings
+
+FIRST = dt.date(2018, 1, 2)
+DAYS = calendar.sessions("XNYS", FIRST, dt.date(2019, 12, 31)).tolist()
+
+
+def row(ticker, session, **values):
+    known = {"source": "own", "known_at": calendar.known_at_array("XNYS", [session])[0].item().replace(tzinfo=dt.UTC)}
+    prices = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "volume_shares": 1000.0}
+    text = {"known_at_basis": "assumed", "currency": "USD", "price_unit": "USD"}
+    return {"ticker": ticker, "session": session, **known, **text, **prices, **values}
+
+
+def bars(days_by_ticker, **values):
+    return table([row(ticker, day, **values) for ticker, days in days_by_ticker.items() for day in days])
+
+
+def table(rows):
+    return pa.Table.from_pylist(rows, schema=DAILY_BARS.arrow_schema)
+
+
+def changed(rows, ticker, session, **values):
+    """Return `rows` with values of one ticker-session replaced."""
+    edited = [r | values if (r["ticker"], r["session"]) == (ticker, session) else r for r in rows.to_pylist()]
+    return table(edited)
+
+
+def context(rows, *, as_of=None, mapped=(), settings=None, published_through=None) -> CheckContext:
+    if as_of is None:
+        as_of = calendar.known_at("XNYS", max(rows["session"].to_pylist()))
+    nothing = {"valid_from": FIRST, "valid_to": None, "issuer_id": "-", "exchange": "XNYS", "name": None, "role": "stock"}
+    ticker_map = pa.Table.from_pylist([nothing | m for m in mapped], schema=TICKER_MAP.arrow_schema)
+    return open_context(rows, ticker_map, as_of=as_of, settings=settings or CheckSettings(), published_through=published_through)
+
+
+def report(rows, **options) -> CheckReport:
+    return run_rules(CHECKS, context(rows, **options), run_id="run-1")
+
+
+def verdict(rows, rule, **options) -> RuleReport:
+    return next(r for r in report(rows, **options).results if r.rule == rule)
+
+
+def quarantined(rows, rule, **options):
+    """Return the (ticker, session) pairs that a rule quarantines."""
+    found = report(rows, **options).quarantine
+    kept = found.filter(pc.equal(found["rule"], rule)).to_pylist()
+    return sorted((r["ticker"], r["session"]) for r in kept)

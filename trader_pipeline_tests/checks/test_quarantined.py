@@ -1,0 +1,33 @@
+import pytest
+
+from trader_pipeline_tests.checks.build import DAYS, bars, report, verdict
+
+GAPS = {DAYS[i] for i in (10, 20, 30)}
+HOLED = [day for day in DAYS[:100] if day not in GAPS]
+
+
+def market(good, bad):
+    return bars(
+        {f"G{i:02d}": DAYS[:100] for i in range(good)} | {f"B{i:02d}": [d for d in HOLED if d != DAYS[40 + 2 * i]] for i in range(bad)}
+    )
+
+
+@pytest.mark.parametrize(("good", "bad", "blocked"), [(38, 2, False), (37, 2, True)])
+def test_over_five_percent_of_the_listed_tickers_block(good, bad, blocked):
+    result = verdict(market(good, bad), "quarantined_tickers")
+    assert (result.severity == "error") is blocked
+    assert result.metrics["quarantined_tickers"] == bad
+    assert report(market(good, bad)).blocked_by == (["quarantined_tickers"] if blocked else [])
+
+
+def test_one_bad_ticker_never_stops_the_rest():
+    assert verdict(market(3, 1), "quarantined_tickers").passed
+
+
+def test_a_lone_ticker_that_is_quarantined_leaves_nothing():
+    assert verdict(market(0, 1), "quarantined_tickers").severity == "error"
+
+
+def test_the_message_names_them():
+    finding = report(market(10, 2)).explain_block()
+    assert finding.startswith("quarantined_tickers: 2 of 12 listed tickers are quarantined (16.7%, limit 5%): B00, B01; mend")
