@@ -24,8 +24,8 @@ def day_variance(x_NT: Float) -> tuple[Float, Float, Float]:
     mean_1T, count_1T = day_mean(x_NT)
     squares_1T, _ = kernels.group_sums((x_NT - mean_1T) ** 2, np.zeros(x_NT.shape, np.int64), 1)
     variance_1T = np.where(count_1T >= MINIMUM_TICKERS, ratio(squares_1T, count_1T - 1), np.nan)
-    with np.errstate(invalid="ignore"):
-        same_1T = np.fmax.reduce(x_NT, axis=0, keepdims=True) == np.fmin.reduce(x_NT, axis=0, keepdims=True)
+    highest_1T, lowest_1T = (extreme.reduce(x_NT, axis=0, keepdims=True, initial=np.nan) for extreme in (np.fmax, np.fmin))
+    same_1T = highest_1T == lowest_1T
     return mean_1T, np.where(same_1T & np.isfinite(variance_1T), 0.0, variance_1T), count_1T
 
 

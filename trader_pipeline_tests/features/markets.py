@@ -1,0 +1,156 @@
+"""Small markets as core tables: literal prices for hand-computed answers, and a random one with gaps, splits and dividends."""
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trader_pipeline import calendar, panel
+from trader_pipeline.features.assemble import CoreTables, assemble
+from trader_pipeline.panel import Grid
+from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
+
+BARS = ("open", "high", "low", "close", "volume_shares")
+SINCE = dt.date(2000, 1, 3)
+
+
+def sessions(count):
+    return calendar.sessions("XNYS", dt.date(2015, 1, 2), dt.date(2030, 1, 1))[:count]
+
+
+def known(days):
+    moments = calendar.known_at_array("XNYS", np.asarray(days, dtype="datetime64[D]"))
+    return pa.array(moments).cast(pa.timestamp("us", tz="UTC"))
+
+
+def bars(tickers, days, **columns):
+    """`columns` are open, high, low, close, volume_shares as [N, T]; what is not given is the close, or a million shares."""
+    close = np.atleast_2d(np.asarray(columns["close"], dtype=float))
+    full = {name: np.atleast_2d(np.asarray(columns.get(name, close), dtype=float)) for name in BARS[:4]}
+    full["volume_shares"] = np.broadcast_to(np.asarray(columns.get("volume_shares", 1e6), dtype=float), close.shape)
+    full["close_usd"] = full["close"]
+    table = panel.long(Grid(tuple(tickers), days), np.isfinite(close), full)
+    return ACCEPTED_BARS.conform(
+        table.append_column("known_at", known(table["session"].to_numpy())).append_column("source", pa.array(["own"] * table.num_rows))
+    )
+
+
+def actions(*rows):
+    """Each row is (ticker, session, kind, value)."""
+    tickers, days, kinds, values = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return CORPORATE_ACTIONS.conform(
+        pa.table(
+            {
+                "ticker": pa.array(tickers, pa.string()),
+                "session": pa.array(np.array(days, dtype="datetime64[D]")).cast(pa.date32()),
+                "kind": pa.array(kinds, pa.string()),
+                "known_at": known(days),
+                "known_at_basis": pa.array(["assumed"] * len(rows), pa.string()),
+                "source": pa.array(["own"] * len(rows), pa.string()),
+                "value": pa.array(values, pa.float64()),
+            }
+        )
+    )
+
+
+def characteristic(name, tickers, days, values):
+    table = panel.long(Grid(tuple(tickers), days), np.isfinite(values), {"value": values})
+    return CHARACTERISTICS.conform(
+        pa.table(
+            {
+                "ticker": table["ticker"],
+                "name": pa.array([name] * table.num_rows),
+                "observed_on": table["session"],
+                "known_at": known(table["session"].to_numpy()),
+                "source": pa.array(["own"] * table.num_rows),
+                "value": table["value"],
+            }
+        )
+    )
+
+
+def macro(series, days, values):
+    return MACRO.conform(
+        pa.table(
+            {
+                "series": [series] * len(days),
+                "observed_on": pa.array(days).cast(pa.date32()),
+                "known_at": known(days),
+                "source": ["own"] * len(days),
+                "value": np.asarray(values, dtype=float),
+            }
+        )
+    )
+
+
+def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, series=None):
+    """`benchmark` is a ticker; `sectors` maps ticker to sector."""
+    tickers = sorted(set(accepted["ticker"].to_pylist()))
+    listed = [
+        {"ticker": t, "valid_from": SINCE, "issuer_id": t, "exchange": "XNYS", "role": "benchmark" if t == benchmark else "stock"}
+        for t in tickers
+    ]
+    placed = [{"ticker": t, "valid_from": SINCE, "valid_to": None, "sector": s} for t, s in sorted((sectors or {}).items())]
+    return CoreTables(
+        accepted_bars=accepted,
+        corporate_actions=moves if moves is not None else actions(),
+        ticker_map=TICKER_MAP.conform(pa.Table.from_pylist(listed)),
+        sectors=SECTORS.conform(pa.Table.from_pylist(placed, schema=SECTORS.arrow_schema)),
+        characteristics=facts if facts is not None else CHARACTERISTICS.empty(),
+        macro=series if series is not None else MACRO.empty(),
+    )
+
+
+def market(tables, days):
+    return assemble(tables, days, calendar.known_at_array("XNYS", days))
+
+
+def lone(**columns):
+    """The market of one ticker A with the given bars."""
+    days = sessions(np.asarray(columns["close"]).shape[-1])
+    return market(core(bars(["A"], days, **columns)), days)
+
+
+def random_core(count=440, seed=5):
+    """Fourteen tickers and a benchmark: gaps, late listings, an early end, splits, dividends, three sectors, two facts and a regime."""
+    generator = np.random.default_rng(seed)
+    days, names = sessions(count), [f"T{i:02d}" for i in range(14)]
+    market_move = 0.01 * generator.standard_normal(count)
+    close = 50 * np.exp(
+        np.cumsum(market_move * generator.uniform(0.5, 1.5, (14, 1)) + 0.015 * generator.standard_normal((14, count)), axis=1)
+    )
+    split_at = {1: (count // 3, 2.0), 4: (count - 60, 1.5), 9: (count - 8, 0.1)}
+    moves = [(names[i], days[at], "split", ratio) for i, (at, ratio) in split_at.items()]
+    for i, (at, ratio) in split_at.items():
+        close[i, at:] /= ratio
+    moves += [(names[2], days[at], "dividend", 0.7) for at in range(30, count, 63)] + [(names[9], days[count - 20], "dividend", 1.1)]
+    close[generator.random(close.shape) < 0.01] = np.nan
+    close[6, : count // 2], close[11, count - 40 :] = np.nan, np.nan
+    opened = close * np.exp(0.004 * generator.standard_normal(close.shape))
+    high = np.maximum(opened, close) * np.exp(np.abs(0.005 * generator.standard_normal(close.shape)))
+    low = np.minimum(opened, close) * np.exp(-np.abs(0.005 * generator.standard_normal(close.shape)))
+    volume = np.round(1e6 * np.exp(generator.standard_normal((14, 1)) + 0.3 * generator.standard_normal(close.shape)))
+    index = 300 * np.exp(np.cumsum(market_move))
+    accepted = pa.concat_tables(
+        [bars(names, days, open=opened, high=high, low=low, close=close, volume_shares=volume), bars(["ZSPY"], days, close=index[None])]
+    )
+    facts = [characteristic(name, names, days, generator.standard_normal((14, count))) for name in ("z", "w")]
+    return core(
+        accepted,
+        moves=actions(*moves),
+        benchmark="ZSPY",
+        sectors={name: ("tech" if i < 6 else "energy" if i < 12 else "small") for i, name in enumerate(names)},
+        facts=pa.concat_tables(facts),
+        series=macro("regime", days, np.where(generator.random(count) < 0.5, -1.0, 1.0)),
+    ), days
+
+
+def cut(tables, moment):
+    """Only what was known at `moment` (aware UTC)."""
+    limit = pa.scalar(moment, pa.timestamp("us", tz="UTC"))
+    clocked = ("accepted_bars", "corporate_actions", "characteristics", "macro")
+    return replace(
+        tables, **{name: getattr(tables, name).filter(pc.less_equal(getattr(tables, name)["known_at"], limit)) for name in clocked}
+    )

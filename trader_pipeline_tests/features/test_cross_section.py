@@ -1,0 +1,43 @@
+import numpy as np
+
+from trader_pipeline.features import cross_section
+
+NAN = np.nan
+
+
+def column(*values):
+    return np.array(values, dtype=float)[:, None]
+
+
+def test_z_is_over_the_tickers_that_have_a_value():
+    np.testing.assert_allclose(cross_section.day_z(column(1, 2, 3, NAN)), column(-1, 0, 1, NAN))
+
+
+def test_there_is_no_z_among_two_or_among_equals():
+    assert np.isnan(cross_section.day_z(column(1, 2, NAN))).all()
+    assert np.isnan(cross_section.day_z(column(0.1, 0.1, 0.1))).all()
+
+
+def test_vasicek_draws_an_uncertain_beta_to_the_mean():
+    # variance of 0.5, 1, 1.5 is 0.25: with an equal squared error each goes half way
+    np.testing.assert_allclose(cross_section.vasicek(column(0.5, 1, 1.5), column(0.25, 0.25, 0.25)), column(0.75, 1, 1.25))
+    np.testing.assert_allclose(cross_section.vasicek(column(0.5, 1, 1.5), column(0, 0.75, 0.25)), column(0.5, 1, 1.25))
+
+
+def test_two_betas_are_left_as_estimated():
+    np.testing.assert_array_equal(cross_section.vasicek(column(0.5, 1.5), column(0.25, 0.25)), column(0.5, 1.5))
+
+
+def test_group_means_leave_out_small_groups_and_the_unplaced():
+    x, group = column(1, 3, 10, 7), np.array([[0], [0], [1], [-1]])
+    np.testing.assert_allclose(cross_section.less_group_mean(x, group, 2), column(-1, 1, 10, 7))
+
+
+def test_peers_and_leaders():
+    x, group = column(1, 3, 5, NAN, 7), np.array([[0], [0], [0], [0], [1]])
+    np.testing.assert_allclose(cross_section.mean_of_peers(x, group), column(4, 3, 2, 3, NAN))
+    np.testing.assert_array_equal(cross_section.value_of_leader(x, column(1, 9, NAN, 3, 8), group), column(3, NAN, 3, 3, NAN))
+
+
+def test_nothing_is_divided_by_zero():
+    np.testing.assert_array_equal(cross_section.ratio(column(1, 1, 1), column(0, -1, NAN)), column(NAN, NAN, NAN))

@@ -1,0 +1,149 @@
+"""What a feature said on a day never depends on what came after it, and never on more than its look-back."""
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from trader_pipeline import calendar, panel
+from trader_pipeline.features import FEATURES
+from trader_pipeline.features.targets import volatility_daily
+from trader_pipeline.schema.core import ACCEPTED_BARS
+from trader_pipeline_tests.features import markets
+
+COUNT = 440
+BY_NAME = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return markets.random_core(COUNT)[0]
+
+
+@pytest.fixture(scope="module")
+def days():
+    return markets.sessions(COUNT)
+
+
+@pytest.fixture(scope="module")
+def whole(tables, days):
+    return markets.market(tables, days)
+
+
+def cut_at(tables, days, last):
+    moment = calendar.known_at("XNYS", days[last].item())
+    return markets.market(markets.cut(tables, moment), days[: last + 1])
+
+
+@pytest.fixture(scope="module")
+def truncated(tables, days):
+    """The market as it stood at six sessions: before, on and after splits and dividends, and two at random."""
+    picks = np.random.default_rng(11).integers(260, COUNT - 2, 2)
+    return {int(last): cut_at(tables, days, int(last)) for last in (146, COUNT - 61, COUNT - 60, COUNT - 9, *picks)}
+
+
+def assert_same_bits(got, expected):
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
+    known = ~np.isnan(got)
+    np.testing.assert_array_equal(got[known].view(np.int64), expected[known].view(np.int64))
+
+
+def rows_of(market, whole):
+    return [whole.grid.tickers.index(name) for name in market.grid.tickers]
+
+
+@BY_NAME
+def test_truncating_bars_and_actions_changes_no_bit_of_the_past(feature, whole, truncated):
+    full = feature.compute(whole)
+    assert np.isfinite(full[:, -30:]).any()
+    for last, market in truncated.items():
+        assert_same_bits(feature.compute(market), full[rows_of(market, whole), : last + 1])
+
+
+def test_the_gate_catches_a_feature_that_looks_ahead(whole, truncated):
+    def leak(market):
+        return market.prices.close / np.nanmax(market.prices.close, axis=1, keepdims=True)
+
+    market = truncated[146]
+    with pytest.raises(AssertionError):
+        assert_same_bits(leak(market), leak(whole)[rows_of(market, whole), :147])
+
+
+def test_truncation_changes_no_bit_of_what_scales_the_labels(whole, truncated):
+    for last, market in truncated.items():
+        rows = rows_of(market, whole)
+        assert_same_bits(volatility_daily(market.prices), volatility_daily(whole.prices)[rows, : last + 1])
+        assert_same_bits(market.beta, whole.beta[rows, : last + 1])
+
+
+def shaken(tables, days, at):
+    """The same market with every bar of session `at` different, some tickers much higher and some much lower, and the facts too."""
+    names = sorted(set(tables.accepted_bars["ticker"].to_pylist()))
+    grid = panel.Grid(tuple(names), days)
+    columns = panel.dense_columns(tables.accepted_bars, grid, ("open", "high", "low", "close", "volume_shares"))
+    up = np.where(np.arange(len(names)) % 2, 3.0, 0.3)
+    for name, more in zip(columns, (1.01, 1.1, 0.9, 1.02, 7.0), strict=True):
+        columns[name][:, at] *= up * more
+    moved = {
+        name: getattr(tables, name).set_column(
+            getattr(tables, name).column_names.index("value"),
+            "value",
+            pc.if_else(
+                pc.equal(getattr(tables, name)["observed_on"], days[at].item()),
+                pc.multiply(getattr(tables, name)["value"], -3.0),
+                getattr(tables, name)["value"],
+            ),
+        )
+        for name in ("characteristics", "macro")
+    }
+    return replace(tables, accepted_bars=markets.bars(names, days, **columns), **moved)
+
+
+@BY_NAME
+def test_the_declared_look_back_is_the_real_one(feature, tables, days):
+    today = COUNT - 15
+    quiet = without_facts(tables, days, today)
+    read = ACCEPTED_BARS in feature.inputs and feature.family not in ("characteristics", "macro")
+    edge = today - feature.lookback_sessions
+    before = feature.compute(markets.market(quiet, days))[:, today]
+    beyond = feature.compute(markets.market(shaken(quiet, days, edge - 1), days))[:, today]
+    assert_same_bits(beyond, before)
+    within = feature.compute(markets.market(shaken(quiet, days, edge), days))[:, today]
+    assert np.isfinite(before).any()
+    changed = within != before
+    assert changed[np.isfinite(before)].any(), "declared look-back is too long"
+    assert read or feature.lookback_sessions == 5
+
+
+def without_facts(tables, days, today):
+    """Facts stop five sessions before `today`, so that the newest known ones are just young enough."""
+    last = days[today - 5].item()
+    return replace(
+        tables,
+        **{n: getattr(tables, n).filter(pc.less_equal(getattr(tables, n)["observed_on"], last)) for n in ("characteristics", "macro")},
+    )
+
+
+def test_a_later_split_changes_no_history_and_no_feature(days):
+    generator = np.random.default_rng(3)
+    close = 40 * np.exp(np.cumsum(0.02 * generator.standard_normal((6, COUNT)), axis=1))
+    names, at = [f"S{i}" for i in range(6)], COUNT - 50
+    ratio = np.ones(close.shape)
+    ratio[2, at:] = 4.0
+    plain = markets.market(markets.core(markets.bars(names, days, close=close)), days)
+    split = markets.core(
+        markets.bars(names, days, close=close / ratio, volume_shares=1e6 * ratio), moves=markets.actions(("S2", days[at], "split", 4.0))
+    )
+    for feature in FEATURES:
+        expected, got = feature.compute(plain), feature.compute(markets.market(split, days))
+        assert_same_bits(got[:, :at], expected[:, :at])
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12, err_msg=feature.name)
+
+
+def test_a_bar_not_yet_known_is_ignored(tables, days):
+    evening = dt.datetime.combine(days[-1].item(), dt.time(12), dt.UTC)
+    market = markets.market(markets.cut(tables, evening), days)
+    assert not market.rows[:, -1].any()
+    assert market.rows[:, -2].any()
