@@ -45,6 +45,12 @@ class DiskFullError(TraderError):
     code = "E220"
 
 
+class NotWritableError(TraderError):
+    """A folder that the project must write to refuses it."""
+
+    code = "E230"
+
+
 class BlockedByDataError(TraderError):
     """A check at table scope failed: what follows must not run on this data."""
 

@@ -1,0 +1,183 @@
+"""The lake at one commit, for reading: Arrow tables, and SQL in an in-memory DuckDB that reaches no other file."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from trader_pipeline import parts
+from trader_pipeline.errors import CorruptPartError, UsageError
+from trader_pipeline.parts import Commit, Part
+from trader_pipeline.schema import TABLES, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SQL_TYPES = {
+    pa.string(): "varchar",
+    pa.bool_(): "boolean",
+    pa.int16(): "smallint",
+    pa.int64(): "bigint",
+    pa.float32(): "float",
+    pa.float64(): "double",
+    pa.date32(): "date",
+    pa.timestamp("us", tz="UTC"): "timestamptz",
+}
+
+
+class Snapshot:
+    """The lake at one commit. It stays as it is while writers go on."""
+
+    def __init__(self, root: Path, commit: Commit) -> None:
+        self.root = root
+        self.commit = commit
+
+    def parts(self, table: Table | str) -> tuple[Part, ...]:
+        """Return the parts of a table."""
+        entry = self.commit.tables.get(name_of(table))
+        return entry.parts if entry else ()
+
+    def files(self, table: Table | str) -> list[Path]:
+        """Return the part files of a table."""
+        return [self.root / part.path for part in self.parts(table)]
+
+    def rows(self, table: Table | str) -> int:
+        """Return how many rows a table has."""
+        return sum(part.rows for part in self.parts(table))
+
+    def inputs(self, table: Table | str) -> str | None:
+        """Return what the table's last writer said it was derived from; None when a part file is gone or cut, so that it is made again."""
+        entry = self.commit.tables.get(name_of(table))
+        whole = entry and all(_size(self.root / part.path) == part.size_bytes for part in entry.parts)
+        return entry.inputs if entry and whole else None
+
+    def data_version(self, tables: Iterable[Table | str]) -> str:
+        """Return sha256 over the sorted (table, schema version, part sha256) of `tables`."""
+        facts = []
+        for name in sorted({name_of(t) for t in tables}):
+            entry = self.commit.tables.get(name)
+            facts += [f"{name} {entry.schema_version} {part.sha256}" for part in entry.parts] if entry else [f"{name} empty"]
+        return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
+
+    def read(self, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a table's rows, parts in year order, each sorted by the key. Raises `CorruptPartError`, `SchemaError`."""
+        self._require(table)
+        pieces = [parts.read(self.root, table.full_name, part, columns) for part in self.parts(table)]
+        if not pieces:
+            empty = table.empty()
+            return empty.select(list(columns)) if columns else empty
+        return pa.concat_tables(pieces)
+
+    def sql(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
+        """Run one SELECT over the tables and return Arrow rows. Values go in `parameters`, never in the text.
+
+        Raises `UsageError` for anything but one SELECT, `CorruptPartError` when a table that it names is damaged, and
+        `duckdb.Error` for a query that does not fit the tables.
+        """
+        statements = duckdb.extract_statements(query)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise UsageError("one SELECT at a time: the tables are read-only; `trader export --duckdb FILE` writes a copy of your own")
+        lowered = query.lower()
+        for name, entry in self.commit.tables.items():
+            if name.split(".")[1] in lowered:
+                for part in entry.parts:
+                    parts.check(self.root, name, part)
+        return self.connection.cursor().sql(query, params=parameters or None).to_arrow_table()
+
+    def known(self, table: Table, as_of: dt.datetime) -> pa.Table:
+        """Return, for each key without `known_at`, the newest version known at `as_of` (aware), sorted by that key."""
+        if as_of.tzinfo is None:
+            raise UsageError(f"as_of {as_of} has no time zone; pass an aware instant")
+        self._require(table)
+        identity = ", ".join(f'"{name}"' for name in table.key if name != "known_at")
+        return self.sql(
+            f"select * from {table.full_name} where known_at <= ? "  # noqa: S608 - identifiers come from the schema, the value is bound
+            f"qualify row_number() over (partition by {identity} order by known_at desc) = 1 order by {identity}",
+            [as_of],
+        )
+
+    def frame(self, name: str) -> "pd.DataFrame":
+        """Return a table as pandas, by its name: `frame("predictions.daily")`."""
+        layer, _, table = name.partition(".")
+        if not (layer.isidentifier() and table.isidentifier()):
+            raise UsageError(f"{name!r} is no table name; write layer.table, for example predictions.daily")
+        return self.sql(f"select * from {layer}.{table}").to_pandas()  # noqa: S608 - both parts are identifiers
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """An in-memory DuckDB with a view a table (typed and empty where there are no parts); it can reach no other file.
+
+        The view of a table whose parts cannot be opened raises when it is read; the others stay readable.
+        """
+        connection = duckdb.connect(":memory:", config={"threads": 2})
+        connection.execute("set global timezone = 'UTC'")  # global: a cursor does not inherit the session's zone
+        connection.execute("set python_enable_replacements = false")
+        known = {t.full_name: t for t in TABLES}
+        for layer in sorted({name.split(".")[0] for name in (*known, *self.commit.tables)}):
+            connection.execute(f"create schema if not exists {layer}")
+        for name in sorted({*known, *self.commit.tables}):
+            self._create_view(connection, name, known.get(name))
+        allowed = [str(self.root / part.path) for entry in self.commit.tables.values() for part in entry.parts]
+        connection.execute("set allowed_paths = ?", [allowed])
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        return connection
+
+    def damage(self) -> dict[str, list[CorruptPartError]]:
+        """Hash every part anew; return by table what is wrong with its parts. Empty is sound."""
+        found: dict[str, list[CorruptPartError]] = {}
+        for name, entry in self.commit.tables.items():
+            for part in entry.parts:
+                try:
+                    parts.check(self.root, name, part, anew=True)
+                except CorruptPartError as error:
+                    found.setdefault(name, []).append(error)
+        return found
+
+    def verify(self) -> None:
+        """Hash every part against the commit; raise the first `CorruptPartError`."""
+        for errors in self.damage().values():
+            raise errors[0]
+
+    def _require(self, table: Table) -> None:
+        if entry := self.commit.tables.get(table.full_name):
+            entry.require(table)
+
+    def _create_view(self, connection: duckdb.DuckDBPyConnection, name: str, table: Table | None) -> None:
+        files = [str(path) for path in self.files(name)]
+        if not files:
+            if table:
+                connection.execute(f"create view {name} as {_typed_nothing(table)}")
+            return
+        listed = ", ".join(_quoted(file) for file in files)
+        try:
+            connection.execute(f"create view {name} as select * from read_parquet([{listed}], hive_partitioning=false)")  # noqa: S608 - our own file names
+        except duckdb.Error as error:
+            text = _quoted(f"{name}: {error}; run `trader doctor`")
+            connection.execute(f"create view {name} as select null as damaged where error({text}) is null")
+
+
+def name_of(table: Table | str) -> str:
+    """Return `layer.table`."""
+    return table if isinstance(table, str) else table.full_name
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _typed_nothing(table: Table) -> str:
+    columns = ", ".join(f'cast(null as {_SQL_TYPES[c.dtype]}) as "{c.name}"' for c in table.columns)
+    return f"select {columns} where false"
