@@ -6,7 +6,7 @@ import dagster as dg
 
 from trader_pipeline.defs.metadata import table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
-from trader_pipeline.flows.check import accept
+from trader_pipeline.flows.accept import accept
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.schema import Table, core
 from trader_pipeline.sources import SOURCES

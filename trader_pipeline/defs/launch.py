@@ -11,7 +11,7 @@ from trader_pipeline.defs.console import Progress
 from trader_pipeline.defs.environment import prepare_environment
 from trader_pipeline.defs.resources import EXCHANGE, Trader, moment_of
 from trader_pipeline.errors import BlockedByDataError, TraderError
-from trader_pipeline.flows import due
+from trader_pipeline.flows import due, train
 from trader_pipeline.flows.due import default_as_of
 from trader_pipeline.settings import Settings
 
@@ -67,7 +67,7 @@ def run_due(settings: Settings, *, now: dt.datetime, as_of: str | None, progress
     ran: list[str] = []
     if due.model(trader.lake, as_of=moment):
         launch(settings, "refetch", as_of=moment, progress=progress, tickers=tickers)
-        due.require_history(trader.lake, settings.recipe)
+        train.require_history(trader.lake, recipe=settings.recipe, as_of=moment)
         launch(settings, "train", as_of=moment, progress=progress)
         ran += ["refetch", "train"]
     if due.daily(trader.lake, settings, trader.source, session=session, as_of=moment, tickers=tuple(tickers)):

@@ -1,5 +1,8 @@
 """One partition a session of the exchange."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 import numpy as np
 
@@ -7,13 +10,14 @@ from trader_pipeline import calendar
 from trader_pipeline.defs.resources import EXCHANGE
 
 FIRST_SESSION = "2009-01-02"
+_NEW_YORK = ZoneInfo("America/New_York")
 
 
-def _closed_weekdays() -> list[str]:
+def _closed_weekdays() -> list[dt.datetime]:
     every = calendar.sessions(EXCHANGE, np.datetime64(FIRST_SESSION).item(), np.datetime64("2200-01-01").item())
     days = np.arange(every[0], every[-1] + np.timedelta64(1, "D"))
     weekdays = days[np.is_busday(days)]
-    return [str(day) for day in np.setdiff1d(weekdays, every)]
+    return [dt.datetime.combine(day, dt.time(), _NEW_YORK) for day in np.setdiff1d(weekdays, every).tolist()]
 
 
 SESSIONS = dg.DailyPartitionsDefinition(

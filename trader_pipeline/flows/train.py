@@ -48,6 +48,14 @@ def is_due(lake: Lake, *, as_of: dt.datetime) -> bool:
     return lake.snapshot().sql("select count(*) n from training.runs where as_of <= ?", [as_of])["n"][0].as_py() == 0
 
 
+def require_history(lake: Lake, *, recipe: str, as_of: dt.datetime) -> None:
+    """Raise `InsufficientHistoryError` that names the sessions needed, `UsageError` on an unknown recipe."""
+    chosen = job.recipe_of(recipe)
+    sessions = _usable_sessions(lake.snapshot(), calendar.last_closed_session(_EXCHANGE, as_of))
+    if sessions < required_sessions(chosen):
+        raise insufficient(chosen, sessions)
+
+
 def prepare(
     lake: Lake, *, models_dir: Path, recipe: str, seed: int, as_of: dt.datetime, run_id: str, git_revision: str | None = None
 ) -> TrainingRequest:
@@ -55,12 +63,9 @@ def prepare(
 
     Raises `InsufficientHistoryError` that names the sessions needed, and `UsageError` on an unknown recipe.
     """
+    require_history(lake, recipe=recipe, as_of=as_of)
     snapshot = lake.snapshot()
     last_session = calendar.last_closed_session(_EXCHANGE, as_of)
-    chosen = job.recipe_of(recipe)
-    sessions = _usable_sessions(snapshot, last_session)
-    if sessions < required_sessions(chosen):
-        raise insufficient(chosen, sessions)
     data_version = snapshot.data_version([PANEL, TARGETS, SECTORS])
     features = tuple(c.name for c in PANEL.columns if c.name not in PANEL.key)
     identity = [recipe, seed, as_of.isoformat(), data_version, run_id, features]
