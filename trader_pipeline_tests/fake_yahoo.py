@@ -1,0 +1,351 @@
+"""A Yahoo on 127.0.0.1 for the real yfinance: charts, cookie and crumb, with faults on demand.
+
+    with FakeYahoo() as yahoo:
+        yahoo.plan("AAPL", "500", "429")      # one fault a chart request, then sound answers
+        settings.yahoo.base_url = yahoo.url
+
+Alone: `python -m trader_pipeline_tests.fake_yahoo --port 0` prints its URL and serves until interrupted.
+"""
+
+import argparse
+import datetime as dt
+import json
+import threading
+import time
+import zlib
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, ClassVar, Self
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from trader_pipeline import calendar
+
+EXCHANGE = "XNYS"
+NEW_YORK = ZoneInfo("America/New_York")
+CHART = "/v8/finance/chart/"
+SLOW_SECONDS = 3.0
+
+
+def moment(day: dt.date, hour: int = 9, minute: int = 30) -> int:
+    """Return seconds since the epoch of a New York time; Yahoo stamps a daily bar with the open."""
+    return int(dt.datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK).timestamp())
+
+
+class World:
+    """What truly traded, and what Yahoo says of it as of `today`, on real XNYS sessions. A symbol's prices depend on its name only.
+
+    `splits` maps a symbol to [(ex-date, new shares, old shares)], `dividends` to [(ex-date, cash per share as paid)].
+    """
+
+    def __init__(self, *, first: dt.date = dt.date(2015, 1, 2), today: dt.date = dt.date(2025, 6, 2)) -> None:
+        self.first = first
+        self.today = today
+        self.splits: dict[str, list[tuple[dt.date, int, int]]] = defaultdict(list)
+        self.dividends: dict[str, list[tuple[dt.date, float]]] = defaultdict(list)
+        self.unknown: set[str] = set()
+        self.meta: dict[str, dict[str, Any]] = defaultdict(dict)
+
+    @cached_property
+    def days(self) -> np.ndarray:
+        return calendar.sessions(EXCHANGE, self.first, self.first + dt.timedelta(days=365 * 20))
+
+    def traded(self, symbol: str) -> dict[str, np.ndarray]:
+        """Return open, high, low, close and volume as traded on `self.days`; cents, whole shares."""
+        random = np.random.default_rng(zlib.crc32(symbol.encode()))
+        steps = random.normal(0.0003, 0.015, (len(self.days), 2))
+        close = (50 + 100 * random.random()) * np.exp(np.cumsum(steps[:, 0])) / self._shares(symbol)
+        open_ = close * np.exp(-steps[:, 0] / 2 + steps[:, 1] / 10)
+        spread = 1 + random.random((2, len(self.days))) / 100
+        volume = np.floor(random.integers(10**6, 10**7, len(self.days)) * self._shares(symbol))
+        bars = {"open": open_, "high": np.maximum(open_, close) * spread[0], "low": np.minimum(open_, close) / spread[1], "close": close}
+        return {name: np.round(values, 2) for name, values in bars.items()} | {"volume": volume}
+
+    def _shares(self, symbol: str) -> np.ndarray:
+        """Return how many of today's shares one first-day share has become, by session."""
+        shares = np.ones(len(self.days))
+        for day, new, old in self.splits[symbol]:
+            shares[self.days >= np.datetime64(day)] *= new / old
+        return shares
+
+    def view(self, symbol: str, first: dt.date, before: dt.date) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Any]]:
+        """Return days, columns and events as Yahoo serves them today: float32, adjusted for every split up to `today`."""
+        bars = self.traded(symbol)
+        known_splits = [(day, new, old) for day, new, old in self.splits[symbol] if day <= self.today]
+        known_dividends = [(day, cash) for day, cash in self.dividends[symbol] if day <= self.today]
+        shown = (self.days >= np.datetime64(first)) & (self.days < np.datetime64(before)) & (self.days <= np.datetime64(self.today))
+        later = np.ones(len(self.days))
+        for day, new, old in known_splits:
+            later[self.days < np.datetime64(day)] *= new / old
+        paid = np.ones(len(self.days))
+        for day, cash in known_dividends:
+            ex = int(np.searchsorted(self.days, np.datetime64(day)))
+            paid[:ex] *= 1 - cash / bars["close"][ex - 1]
+        columns = {name: np.float32(bars[name] / later).astype(float)[shown] for name in ("open", "high", "low", "close")}
+        columns["volume"] = np.round(bars["volume"] * later)[shown]
+        columns["adjclose"] = np.float32(bars["close"] / later * paid).astype(float)[shown]
+        return self.days[shown], columns, self._events(known_splits, known_dividends, set(self.days[shown].tolist()))
+
+    def _events(
+        self, splits: list[tuple[dt.date, int, int]], dividends: list[tuple[dt.date, float]], window: set[dt.date]
+    ) -> dict[str, Any]:
+        events: dict[str, Any] = {}
+        for day, new, old in splits:
+            if day in window:
+                split = {"date": moment(day), "numerator": float(new), "denominator": float(old), "splitRatio": f"{new}:{old}"}
+                events.setdefault("splits", {})[str(moment(day))] = split
+        for day, cash in dividends:
+            if day in window:
+                later = float(np.prod([new / old for ex, new, old in splits if ex > day]))
+                events.setdefault("dividends", {})[str(moment(day))] = {"date": moment(day), "amount": cash / later}
+        return events
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One HTTP answer; `cut` closes the connection after that share of the body."""
+
+    status: int = 200
+    body: Any = ""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: float | None = None
+
+    @property
+    def bytes(self) -> bytes:
+        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
+
+
+def _html(status: int, body: str) -> Reply:
+    return Reply(status=status, body=body, content_type="text/html")
+
+
+def _chart_error(status: int, code: str, description: str) -> Reply:
+    return Reply(status=status, body={"chart": {"result": None, "error": {"code": code, "description": description}}})
+
+
+UNKNOWN = _chart_error(404, "Not Found", "No data found, symbol may be delisted")
+
+
+class FakeYahoo:
+    """The server. `hits` counts requests by path, `log` holds (path, status) in the order of the answers.
+
+    `rate=(n, seconds)` answers 429 past n requests in a sliding window, with `retry_after` as the header if it is set.
+    """
+
+    INSTEAD: ClassVar[dict[str, Reply]] = {
+        "401": _chart_error(401, "Unauthorized", "Invalid Crumb"),
+        "403": _html(403, "<html>Forbidden</html>"),
+        "404": UNKNOWN,
+        "500": _html(500, "<html>Internal Server Error</html>"),
+        "502": _html(502, "<html>Bad Gateway</html>"),
+        "bad_request": _chart_error(400, "Bad Request", "Data doesn't exist for startDate = 1, endDate = 2"),
+        "down": _html(200, "<html>Will be right back...</html>"),
+        "html": _html(200, "<html>consent?</html>"),
+        "null": Reply(body={"chart": {"result": None, "error": None}}),
+        "no_chart": Reply(body={"candles": []}),
+    }
+    """Faults that replace the answer."""
+    CHANGED: ClassVar[frozenset[str]] = frozenset({"empty", "nulls", "short", "malformed", "truncated", "slow"})
+    """Faults that change it. Beside both: `429`, and `reset`, which closes the connection without an answer."""
+
+    def __init__(
+        self, world: World | None = None, *, rate: tuple[int, float] | None = None, retry_after: str | None = None, port: int = 0
+    ) -> None:
+        self.world = world or World()
+        self.rate = rate
+        self.retry_after = retry_after
+        self.plans: dict[str, deque[str]] = defaultdict(deque)
+        self.forever: dict[str, str] = {}
+        self.hits: Counter[str] = Counter()
+        self.log: list[tuple[str, int]] = []
+        self._recent: deque[float] = deque()
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.yahoo = self
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def plan(self, symbol: str, *faults: str) -> None:
+        """Queue faults for the next chart requests of a symbol; `forever[symbol]` is one that never ends."""
+        self.plans[symbol].extend(faults)
+
+    def requests(self, symbol: str) -> int:
+        """Return how often a symbol's chart was asked for."""
+        return self.hits[CHART + symbol]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def answer(self, target: str) -> Reply | None:
+        """Return the reply to one GET, None to close the connection without any."""
+        parts = urlsplit(target)
+        path, query = parts.path, {name: values[0] for name, values in parse_qs(parts.query).items()}
+        with self._lock:
+            self.hits[path] += 1
+            reply = self._too_many() if path != "/" and self._over_rate() else None
+        if reply is None:
+            reply = self._route(path, query)
+        with self._lock:
+            self.log.append((path, reply.status if reply else 0))
+        return reply
+
+    def _route(self, path: str, query: dict[str, str]) -> Reply | None:
+        if path == "/":
+            return Reply(status=404, headers={"Set-Cookie": "A3=d=fake; Domain=yahoo.com; Path=/; Expires=Wed, 01 Jan 2031 00:00:00 GMT"})
+        if path.endswith("/getcrumb"):
+            return Reply(body="fakeCrumb", content_type="text/plain")
+        if path.startswith(CHART):
+            return self._chart(path.removeprefix(CHART), query)
+        return Reply(status=404, body={"finance": {"result": None, "error": {"code": "Not Found", "description": path}}})
+
+    def _over_rate(self) -> bool:
+        if self.rate is None:
+            return False
+        most, seconds = self.rate
+        now = time.monotonic()
+        while self._recent and self._recent[0] < now - seconds:
+            self._recent.popleft()
+        if len(self._recent) >= most:
+            return True
+        self._recent.append(now)
+        return False
+
+    def _too_many(self) -> Reply:
+        headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+        return Reply(status=429, body="Too Many Requests\r\n", content_type="text/html", headers=headers)
+
+    def _chart(self, symbol: str, query: dict[str, str]) -> Reply | None:
+        with self._lock:
+            fault = self.plans[symbol].popleft() if self.plans[symbol] else self.forever.get(symbol)
+        if symbol in self.world.unknown:
+            return UNKNOWN
+        if fault == "429":
+            return self._too_many()
+        if fault == "reset":
+            return None
+        if fault in self.INSTEAD:
+            return self.INSTEAD[fault]
+        if fault is not None and fault not in self.CHANGED:
+            raise ValueError(f"no fault {fault!r}")
+        if fault == "slow":
+            time.sleep(SLOW_SECONDS)
+        body = {"chart": {"result": [self._result(symbol, query, fault)], "error": None}}
+        if fault == "malformed":
+            return Reply(body=json.dumps(body)[:-40])
+        return Reply(body=body, cut=0.5 if fault == "truncated" else None)
+
+    def _result(self, symbol: str, query: dict[str, str], fault: str | None) -> dict[str, Any]:
+        first = dt.datetime.fromtimestamp(int(query["period1"]), NEW_YORK).date()
+        before = dt.datetime.fromtimestamp(int(query["period2"]), NEW_YORK).date() + dt.timedelta(days=1)
+        days, columns, events = self.world.view(symbol, first, before)
+        if fault == "empty" or not len(days):
+            return {"meta": self._meta(symbol), "indicators": {"quote": [{}], "adjclose": [{}]}}
+        lists = {name: values.tolist() for name, values in columns.items()}
+        if fault == "nulls":
+            for values in lists.values():
+                values[len(values) // 2] = None
+        if fault == "short":
+            lists["close"].pop()
+        adjusted = lists.pop("adjclose")
+        result = {
+            "meta": self._meta(symbol),
+            "timestamp": [moment(day) for day in days.tolist()],
+            "indicators": {"quote": [lists], "adjclose": [{"adjclose": adjusted}]},
+        }
+        return result | ({"events": events} if events else {})
+
+    def _meta(self, symbol: str) -> dict[str, Any]:
+        today = self.world.today
+        period = {"timezone": "EDT", "start": moment(today), "end": moment(today, 16, 0), "gmtoffset": -14400}
+        return {
+            "currency": "USD",
+            "symbol": symbol,
+            "exchangeName": "PCX" if symbol == "SPY" else "NMS",
+            "instrumentType": "ETF" if symbol == "SPY" else "EQUITY",
+            "longName": f"{symbol} Incorporated",
+            "firstTradeDate": moment(self.world.first),
+            "regularMarketTime": moment(today, 16, 0),
+            "hasPrePostMarketData": True,
+            "gmtoffset": -14400,
+            "timezone": "EDT",
+            "exchangeTimezoneName": "America/New_York",
+            "priceHint": 2,
+            "dataGranularity": "1d",
+            "range": "",
+            "validRanges": ["1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd", "max"],
+            "currentTradingPeriod": {"pre": period, "regular": period, "post": period},
+            **self.world.meta[symbol],
+        }
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+    yahoo: FakeYahoo
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """Keep the tests' output clean."""
+
+    def do_GET(self) -> None:
+        reply = self.server.yahoo.answer(self.path)
+        if reply is None:
+            self.close_connection = True
+            return
+        body = reply.bytes
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            self.wfile.write(body if reply.cut is None else body[: int(len(body) * reply.cut)])
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client's timeout, which is what a slow answer is for
+        if reply.cut is not None:
+            self.close_connection = True
+
+
+def main() -> None:
+    """Serve until interrupted; the first line of output is the URL."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--today", type=dt.date.fromisoformat, default=dt.datetime.now(NEW_YORK).date(), help="last day with bars")
+    parser.add_argument("--first", type=dt.date.fromisoformat, default=dt.date(2015, 1, 2), help="first day with bars")
+    parser.add_argument("--unknown", nargs="*", default=[], help="symbols that Yahoo does not know")
+    parser.add_argument("--fault", nargs="*", default=[], metavar="SYMBOL=FAULT", help="symbols that never answer soundly")
+    options = parser.parse_args()
+    world = World(first=options.first, today=options.today)
+    world.unknown.update(options.unknown)
+    with FakeYahoo(world, port=options.port) as yahoo:
+        yahoo.forever.update(pair.split("=", 1) for pair in options.fault)
+        print(yahoo.url, flush=True)  # noqa: T201 - a command prints
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+if __name__ == "__main__":
+    main()
