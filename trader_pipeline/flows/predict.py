@@ -16,6 +16,7 @@ from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.serving import calibrations_of, require_fresh, serving_run
+from trader_pipeline.flows.train import sectors_on
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
 from trader_pipeline.inference.forecast import flat_horizons, forecast_last_session, novelty_of_last_session
@@ -28,9 +29,6 @@ from trader_pipeline.schema.core import SECTORS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY
 from trader_pipeline.settings import Settings
-
-CONTEXT_SESSIONS = 256
-"""How much history the members are shown: no less than the longest window of any."""
 
 _INPUTS = (PANEL, TARGETS, SECTORS, CALIBRATION)
 _log = logging.getLogger(__name__)
@@ -98,14 +96,14 @@ def _forecast(snapshot: Snapshot, settings: Settings, session: dt.date, run: Map
     folder = settings.dataset_home / "models" / run["folder"]
     if checkpoint.verify(folder) != run["manifest_sha256"]:
         raise CorruptPartError(f"{folder / checkpoint.MANIFEST} is not the one that training.runs names; restore the folder or train again")
+    members = checkpoint.load_members(folder)
     features = snapshot.sql(
         "select * from features.panel where session in "
         "(select distinct session from features.panel where session <= $session order by session desc limit $context) "
         "order by ticker, session",
-        {"session": session, "context": CONTEXT_SESSIONS},
+        {"session": session, "context": max(member.context_sessions for member in members)},
     )
-    members = checkpoint.load_members(folder)
-    forecasts = forecast_last_session(members, features, _sectors(snapshot, session))
+    forecasts = forecast_last_session(members, features, sectors_on(snapshot, session))
     if flat := flat_horizons(forecasts):
         raise BlockedByDataError(
             f"model {run['model_id']} gives every ticker the same score on {session} at {flat} sessions ahead: the features are constant "
@@ -115,15 +113,6 @@ def _forecast(snapshot: Snapshot, settings: Settings, session: dt.date, run: Map
     known = _known(snapshot, session, novelty_of_last_session(load_novelty(folder), features))
     abstention = inference.Abstention(confidence=settings.decisions.abstain_confidence, novelty=settings.decisions.abstain_novelty)
     return inference.daily_rows(ensemble, calibrations_of(snapshot, run["model_id"]), known, abstention, stamp)
-
-
-def _sectors(snapshot: Snapshot, session: dt.date) -> dict[str, str]:
-    rows = snapshot.sql(
-        "select ticker, arg_max(sector, valid_from) sector from core.sectors "
-        "where valid_from <= $session and (valid_to is null or valid_to >= $session) group by ticker",
-        {"session": session},
-    )
-    return dict(zip(rows["ticker"].to_pylist(), rows["sector"].to_pylist(), strict=True))
 
 
 def _known(snapshot: Snapshot, session: dt.date, novelty: Mapping[str, float]) -> inference.Known:
