@@ -7,10 +7,12 @@ from trader_pipeline.sources import sample, simulated
 from trader_pipeline.sources.sample import SAMPLE
 from trader_pipeline.sources.simulated import SIMULATED
 from trader_pipeline.sources.source import Source
+from trader_pipeline.sources.yahoo import YAHOO
 
 SOURCES: tuple[Source, ...] = (
     SAMPLE,
     SIMULATED,
+    YAHOO,
 )
 
 _OF_DATASET = {"deep": "sample", "broad": "sample", "own": "own", "simulated": "simulated", "live": "yahoo"}
