@@ -17,7 +17,9 @@ class _Handler(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         if event is None:
-            self.progress(str(meta.get("orig_message") or record.getMessage()))
+            text = str(meta.get("orig_message") or record.getMessage())
+            if record.levelno >= logging.INFO and not text.startswith("[pipes]"):
+                self.progress(text)
         elif event.event_type_value == "STEP_START":
             self.progress(f"{meta.get('step_key')} …")
 
@@ -27,7 +29,7 @@ def console_logger(progress: Progress) -> dg.LoggerDefinition:
 
     @dg.logger
     def console(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("trader.console", level=logging.INFO)  # noqa: LOG001 - one of its own, not shared by name
+        logger = logging.Logger("trader.console", level=logging.DEBUG)  # noqa: LOG001 - one of its own, not shared by name
         logger.addHandler(_Handler(progress))
         return logger
 

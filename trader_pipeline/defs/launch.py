@@ -1,6 +1,7 @@
 """Run Dagster jobs from the command line: the same jobs as in the UI, recorded in the same instance."""
 
 import datetime as dt
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,10 @@ def launch(
     from trader_pipeline.definitions import build_defs  # noqa: PLC0415 - definitions stands above this module
 
     prepare_environment(settings)
+    warnings.filterwarnings("ignore", category=dg.PreviewWarning)  # Dagster warns of its own Pipes internals
     defs = build_defs(settings, progress=progress)
     session = calendar.last_closed_session(EXCHANGE, as_of).isoformat()
-    config = {"resources": {"options": {"config": {"as_of": session, "tickers": list(tickers)}}}}
+    config = {"resources": {"options": {"config": {"as_of": session, "tickers": list(tickers)}}}, "loggers": {"console": {}}}
     with dg.DagsterInstance.get() as instance:
         try:
             defs.resolve_job_def(job).execute_in_process(

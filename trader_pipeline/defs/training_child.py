@@ -24,6 +24,14 @@ def die_with_parent() -> None:
         sys.exit(130)
 
 
+def describe(event: Mapping[str, object]) -> str:
+    """Return one line for people: "panel_former fold 2 epoch: epoch 3, train_loss 0.4712, ..."; the final fit is fold -1."""
+    fold = "final fit" if event.get("fold") == -1 else f"fold {event.get('fold')}"
+    subject = f"{event['model']} {fold} {str(event['event']).removeprefix('fit_')}" if "model" in event else str(event["event"])
+    facts = [(k, v) for k, v in event.items() if k not in {"event", "model", "fold"}]
+    return f"{subject}: " + ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts)
+
+
 def main() -> None:
     """Run the request named on the command line."""
     die_with_parent()
@@ -33,7 +41,7 @@ def main() -> None:
     with open_dagster_pipes() as pipes:
 
         def report(event: Mapping[str, object]) -> None:
-            pipes.log.info(" ".join(f"{k}={v:.5g}" if isinstance(v, float) else f"{k}={v}" for k, v in event.items()))
+            pipes.log.info(describe(event))
 
         request = TrainingRequest.from_json(Path(sys.argv[1]).read_bytes())
         try:

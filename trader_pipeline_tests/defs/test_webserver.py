@@ -118,7 +118,7 @@ def test_the_jobs_go_from_raw_to_report_with_live_epochs(server, tmp_path):
     run_id, trained = server.run("train")
     assert trained["status"] == "SUCCESS", trained
     said = [e.get("message", "") for e in server.ask(EVENTS, id=run_id)["logsForRun"]["events"]]
-    assert any("fold=2" in text and "model=ridge" in text for text in said)
+    assert any(text.startswith("ridge fold 2 end") for text in said)
 
     _, made = server.run("daily", partition="2020-02-07")
     assert made["status"] == "SUCCESS", made
