@@ -158,7 +158,7 @@ class Snapshot:
         try:
             connection.execute(f"create view {name} as select * from read_parquet([{listed}], hive_partitioning=false)")  # noqa: S608 - our own file names
         except duckdb.Error as error:
-            text = _quoted(f"{name}: {error}; run `trader doctor`")
+            text = _quoted(f"{name}: {str(error).splitlines()[0]}; run `trader doctor`")
             connection.execute(f"create view {name} as select null as damaged where error({text}) is null")
 
 
