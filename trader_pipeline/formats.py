@@ -1,6 +1,6 @@
 """Numbers and instants as people read them: the one spelling of the dashboard, the report and the command line.
 
-A missing value (None or NaN) is always written "–", a minus sign is U+2212, percent has a space before it.
+A missing value (None or NaN) is always written as an en dash, a minus sign is U+2212, percent has a space before it.
 """
 
 import datetime as dt
@@ -8,7 +8,7 @@ import math
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
-MISSING = "–"
+MISSING = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -39,7 +39,7 @@ def percent(fraction: float | None, decimals: int = 1, *, sign: bool = False) ->
 
 
 def percent_range(low: float | None, high: float | None, decimals: int = 1) -> str:
-    """Return two fractions as `−3.1 … +4.6 %`."""
+    """Return two fractions as `+3.1 … +4.6 %`."""
     if is_missing(low) or is_missing(high):
         return MISSING
     return f"{number(100 * (low or 0.0), decimals, sign=True)}\N{NO-BREAK SPACE}…\N{NO-BREAK SPACE}{percent(high, decimals, sign=True)}"

@@ -1,0 +1,31 @@
+"""The dashboard as a process of its own."""
+
+import socket
+
+import uvicorn
+
+from trader_pipeline.dashboard.app import create_app
+from trader_pipeline.errors import PortInUseError
+from trader_pipeline.settings import Settings
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise `PortInUseError` when the port is taken. Port 0 takes any free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortInUseError(
+            f"{host}:{port} cannot be bound ({error.strerror}); stop what listens there or set TRADER_SERVE__PORT"
+        ) from error
+    return listener
+
+
+def serve(settings: Settings) -> None:
+    """Serve the dashboard until interrupted."""
+    listener = bind(settings.serve.host, settings.serve.port)
+    config = uvicorn.Config(create_app(settings), log_level="warning", server_header=False, access_log=False)
+    uvicorn.Server(config).run(sockets=[listener])

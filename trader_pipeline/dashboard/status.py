@@ -1,0 +1,152 @@
+"""What the data status page asks: freshness of every table, findings, quarantine, fetch outcomes, disk, runs."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+from trader_pipeline import calendar
+from trader_pipeline.dashboard.queries import Row, ask
+from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema import TABLES, Table
+
+FINDINGS_A_RULE = 50
+"""Findings listed under one rule; the count beside it is of all."""
+
+FAILURES_LISTED = 50
+"""Failed fetches listed."""
+
+_LAST_FINDINGS = """
+select rule, severity, ticker, table_name, scope, first_session, last_session, sessions, message from quality.findings
+where run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1)
+order by rule, severity, last_session desc, ticker"""
+_LAST_VERDICTS = """
+select rule, bool_and(passed) as passed from quality.metrics
+where run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1) group by 1"""
+_LAST_ATTEMPTS = """
+select * from raw.fetch_attempts qualify row_number() over (partition by source, ticker order by "at" desc) = 1 order by "at" desc, ticker"""
+_EVERY_SESSION = frozenset(
+    {
+        *("core.daily_bars", "core.accepted_bars", "features.panel", "features.targets", "predictions.daily", "decisions.daily"),
+        *("raw.sample_bars", "raw.own_bars", "raw.yahoo_bars", "raw.simulated_bars"),
+    }
+)
+"""Tables that gain rows with every session, so that being behind means something."""
+
+_CLOCKS = ("session", "observed_on", "date", "Date", "known_at", "fetched_at", "made_at", "finished_at", "at")
+
+
+def tables(snapshot: Snapshot, exchange: str, as_of: dt.datetime) -> list[Row]:
+    """Return a row a table that the lake holds: rows, parts, bytes, newest entry, sessions behind `as_of` where it has sessions."""
+    declared = {table.full_name: table for table in TABLES}
+    return [
+        _table(snapshot, name, declared.get(name), exchange, as_of) for name, entry in sorted(snapshot.commit.tables.items()) if entry.parts
+    ]
+
+
+def _table(snapshot: Snapshot, name: str, table: Table | None, exchange: str, as_of: dt.datetime) -> Row:
+    columns = {column.name for column in table.columns} if table else {"session"}
+    clock = next((c for c in _CLOCKS if c in columns), None)
+    newest = ask(snapshot, f'select max("{clock}") as newest from {name}')[0]["newest"] if clock else None  # noqa: S608 - both names come from the schema
+    return {
+        "name": name,
+        "description": table.description if table else "One row a ticker-session: every declared feature.",
+        "rows": snapshot.rows(name),
+        "parts": len(snapshot.files(name)),
+        "bytes": sum(part.size_bytes for part in snapshot.commit.tables[name].parts),
+        "newest": newest,
+        "behind": calendar.staleness(exchange, newest, as_of) if name in _EVERY_SESSION and newest else None,
+    }
+
+
+def rules(snapshot: Snapshot) -> list[Row]:
+    """Return the last checks by rule: passed at table scope, errors, warnings, tickers, and its first findings."""
+    listed = ask(snapshot, _LAST_FINDINGS)
+    passed = {row["rule"]: row["passed"] for row in ask(snapshot, _LAST_VERDICTS)}
+    names = sorted({*passed, *(finding["rule"] for finding in listed)})
+    return [_rule(name, passed.get(name, True), [f for f in listed if f["rule"] == name]) for name in names]
+
+
+def _rule(name: str, passed: bool, found: list[Row]) -> Row:  # noqa: FBT001 - a row's field
+    return {
+        "rule": name,
+        "passed": passed,
+        "errors": sum(f["severity"] == "error" for f in found),
+        "warnings": sum(f["severity"] == "warning" for f in found),
+        "tickers": len({f["ticker"] for f in found} - {"*"}),
+        "findings": found[:FINDINGS_A_RULE],
+        "more": max(0, len(found) - FINDINGS_A_RULE),
+    }
+
+
+def checked(snapshot: Snapshot) -> Row | None:
+    """Return the last run of the checks: run id and what was known, or None when nothing was checked."""
+    rows = ask(snapshot, "select run_id, max(known_at) as known_at from quality.metrics group by 1 order by 2 desc, 1 desc limit 1")
+    return rows[0] if rows else None
+
+
+def quarantine(snapshot: Snapshot) -> list[Row]:
+    """Return the quarantined ticker-days by ticker and rule, largest first."""
+    query = """select ticker, rule, count(*) as sessions, min(session) as first_session, max(session) as last_session,
+                      any_value(reason) as reason
+               from quality.quarantine group by 1, 2 order by sessions desc, ticker, rule"""
+    return ask(snapshot, query)
+
+
+def fetches(snapshot: Snapshot) -> tuple[list[Row], list[Row]]:
+    """Return (outcomes counted over each ticker's last attempt, the last attempts that did not end well)."""
+    last = ask(snapshot, _LAST_ATTEMPTS)
+    counted: list[Row] = []
+    for key in sorted({(row["source"], row["outcome"]) for row in last}):
+        same = [row for row in last if (row["source"], row["outcome"]) == key]
+        sums = {name: sum(row[name] for row in same) for name in ("rows", "requests", "retries")}
+        counted.append({"source": key[0], "outcome": key[1], "tickers": len(same), "at": max(row["at"] for row in same), **sums})
+    return counted, [row for row in last if row["outcome"] != "ok"][:FAILURES_LISTED]
+
+
+def training_runs(snapshot: Snapshot) -> list[Row]:
+    """Return the newest training runs."""
+    return ask(snapshot, "select * from training.runs order by finished_at desc limit 10")
+
+
+def prediction_runs(snapshot: Snapshot) -> list[Row]:
+    """Return the newest sessions predicted, with model, rows and abstentions."""
+    query = """select session, max(made_at) as made_at, max(model_id) as model_id, count(*) as rows,
+                      count(*) filter (abstained) as abstained
+               from predictions.daily group by 1 order by 1 desc limit 10"""
+    return ask(snapshot, query)
+
+
+def disk(home: Path, dataset_home: Path) -> dict[str, Any]:
+    """Return bytes per folder of the dataset, of the whole home, and free; `alert` at 85 % used."""
+    folders = {path.name: _bytes(path) for path in sorted(dataset_home.iterdir()) if path.is_dir()} if dataset_home.exists() else {}
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    usage = shutil.disk_usage(existing)
+    return {
+        "folders": folders,
+        "home": home,
+        "home_bytes": _bytes(home),
+        "free": usage.free,
+        "total": usage.total,
+        "used_share": 1 - usage.free / usage.total,
+        "alert": usage.free < 0.15 * usage.total,
+    }
+
+
+def _bytes(folder: Path) -> int:
+    """Return the size of the files below a folder; a file that vanishes while we look counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def bar_span(snapshot: Snapshot) -> Row:
+    """Return what core.accepted_bars spans: tickers, sessions, first and last."""
+    query = """select count(distinct ticker) as tickers, count(distinct session) as sessions,
+                      min(session) as first_session, max(session) as last_session
+               from core.accepted_bars"""
+    return ask(snapshot, query)[0]

@@ -1,0 +1,257 @@
+"""A small published lake for tests of what reads it: every table that the dashboard and the report show, made up but plausible."""
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+
+from trader_pipeline import calendar
+from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema import core, outputs, quality, raw
+from trader_pipeline.settings import Settings
+
+SESSION = dt.date(2020, 2, 7)
+MADE_AT = dt.datetime(2020, 2, 7, 22, 4, tzinfo=dt.UTC)
+MODEL_ID = "three_members-0-5f2c91aa"
+DATA_VERSION = "9b1d" * 16
+RUN_ID = "0190a000-0000-7000-8000-000000000001"
+KNOWN = calendar.known_at("XNYS", SESSION)
+HOSTILE = '<script>alert("x")</script> & "Sons"'
+
+NAMES = {
+    "AAPL": ("Apple", "Technology", 320.0),
+    "ABBV": ("AbbVie", "Health Care", 88.0),
+    "AMD": ("Advanced Micro Devices", "Technology", 49.7),
+    "AMZN": ("Amazon.com", "Consumer Discretionary", 2079.0),
+    "BA": ("Boeing", "Industrials", 336.0),
+    "GOOG": ("Alphabet class C", "Communication Services", 1479.0),
+    "GOOGL": ("Alphabet class A", "Communication Services", 1479.0),
+    "META": ("Meta Platforms", "Communication Services", 212.0),
+    "NFLX": ("Netflix", "Communication Services", 366.0),
+    "NVDA": (HOSTILE, "Technology", 251.6),
+    "TSLA": ("Tesla", "Consumer Discretionary", 748.0),
+}
+ISSUERS = {"GOOG": "ALPHABET", "GOOGL": "ALPHABET"}
+SPLIT_TICKER, SPLIT_SESSION, SPLIT_RATIO = "AAPL", dt.date(2019, 6, 3), 4.0
+
+
+def publish(settings: Settings, *, sessions: int = 420, seed: int = 7) -> Lake:
+    """Publish a whole lake under `settings.dataset_home` that ends at `SESSION`."""
+    lake = Lake(settings.dataset_home / "lake", settings.dataset)
+    rng = np.random.default_rng(seed)
+    days = calendar.sessions("XNYS", dt.date(2015, 1, 1), SESSION)[-sessions:].astype(object).tolist()
+    lake.publish(*bars(days, rng), *checks(), *fetches(), *training(days), *forecasts(days, rng), *evaluation(days, rng))
+    return lake
+
+
+def publish_bars_only(settings: Settings, *, sessions: int = 250) -> Lake:
+    """Publish a lake that has bars and checks but no model."""
+    lake = Lake(settings.dataset_home / "lake", settings.dataset)
+    days = calendar.sessions("XNYS", dt.date(2015, 1, 1), SESSION)[-sessions:].astype(object).tolist()
+    lake.publish(*bars(days, np.random.default_rng(7)), *checks(), *fetches())
+    return lake
+
+
+def bars(days, rng):
+    rows, listed = [], {**NAMES, "SPY": ("SPDR S&P 500 ETF", None, 332.0)}
+    market = rng.normal(0.0004, 0.008, len(days))
+    for ticker, (_, _, last) in listed.items():
+        path = np.exp(np.cumsum(market + rng.normal(0.0002, 0.013 if ticker != "SPY" else 0.001, len(days))))
+        close = path / path[-1] * last
+        for index, day in enumerate(days):
+            scale = SPLIT_RATIO if ticker == SPLIT_TICKER and day < SPLIT_SESSION else 1.0
+            c = close[index] * scale
+            o = c * (1 + rng.normal(0, 0.004))
+            rows.append(
+                {
+                    "ticker": ticker,
+                    "session": day,
+                    "known_at": calendar.known_at("XNYS", day),
+                    "source": "sample",
+                    "open": o,
+                    "high": max(o, c) * (1 + abs(rng.normal(0, 0.004))),
+                    "low": min(o, c) * (1 - abs(rng.normal(0, 0.004))),
+                    "close": c,
+                    "volume_shares": 1e7 / scale * np.exp(rng.normal(0, 0.3)),
+                    "close_usd": c,
+                }
+            )
+    first = days[0]
+    yield Change.replace(core.ACCEPTED_BARS, pa.Table.from_pylist(rows))
+    yield Change.replace(
+        core.TICKER_MAP,
+        pa.Table.from_pylist(
+            [
+                {
+                    "ticker": t,
+                    "valid_from": first,
+                    "issuer_id": ISSUERS.get(t, t),
+                    "exchange": "XNYS",
+                    "name": n,
+                    "role": "benchmark" if t == "SPY" else "stock",
+                }
+                for t, (n, _, _) in listed.items()
+            ]
+        ),
+    )
+    yield Change.replace(
+        core.SECTORS, pa.Table.from_pylist([{"ticker": t, "valid_from": first, "sector": s} for t, (_, s, _) in NAMES.items()])
+    )
+    if days[0] < SPLIT_SESSION:
+        action = {"ticker": SPLIT_TICKER, "session": SPLIT_SESSION, "kind": "split", "known_at": calendar.known_at("XNYS", SPLIT_SESSION)}
+        action |= {"known_at_basis": "assumed", "source": "sample", "value": SPLIT_RATIO}
+        yield Change.replace(core.CORPORATE_ACTIONS, pa.Table.from_pylist([action]))
+
+
+def checks():
+    common = {"run_id": RUN_ID, "table_name": "core.daily_bars", "known_at": KNOWN}
+    rules = ("duplicates", "missing_dates", "nan_ratio", "ohlc_order", "staleness")
+    metrics = [common | {"rule": rule, "name": "tickers_failed", "value": float(rule == "ohlc_order"), "passed": True} for rule in rules]
+    finding = common | {
+        "rule": "ohlc_order",
+        "source": "sample",
+        "ticker": "BA",
+        "severity": "error",
+        "scope": "ticker_day",
+        "sessions": 1,
+        "value": 1.0,
+    }
+    finding |= {"first_session": dt.date(2019, 11, 29), "last_session": dt.date(2019, 11, 29)}
+    finding |= {"message": "BA 2019-11-29: high 366.1 under close 366.2; the row is quarantined until the source corrects it"}
+    hole = common | {
+        "rule": "missing_dates",
+        "source": "sample",
+        "ticker": "TSLA",
+        "severity": "warning",
+        "scope": "ticker",
+        "sessions": 1,
+        "value": 0.002,
+    }
+    hole |= {"first_session": dt.date(2019, 8, 5), "last_session": dt.date(2019, 8, 5), "message": "TSLA misses 1 of 420 sessions (0.2 %)"}
+    yield Change.replace(quality.METRICS, pa.Table.from_pylist(metrics))
+    yield Change.replace(quality.FINDINGS, pa.Table.from_pylist([finding, hole]))
+    row = {
+        "ticker": "BA",
+        "session": dt.date(2019, 11, 29),
+        "source": "sample",
+        "rule": "ohlc_order",
+        "reason": "high 366.1 under close 366.2",
+    }
+    yield Change.replace(quality.QUARANTINE, pa.Table.from_pylist([row | {"known_at": KNOWN, "run_id": RUN_ID}]))
+
+
+def fetches():
+    at = MADE_AT - dt.timedelta(minutes=3)
+    rows = [
+        {"source": "sample", "ticker": t, "at": at, "outcome": "ok", "rows": 420, "requests": 0, "retries": 0, "run_id": RUN_ID}
+        for t in (*NAMES, "SPY")
+    ]
+    lost = {"source": "sample", "ticker": "GONE", "at": at, "outcome": "unknown_symbol", "detail": "GONE is not in the sample"}
+    yield Change.replace(
+        raw.FETCH_ATTEMPTS, pa.Table.from_pylist([*rows, lost | {"rows": 0, "requests": 0, "retries": 0, "run_id": RUN_ID}])
+    )
+
+
+def training(days):
+    run = {"model_id": MODEL_ID, "run_id": RUN_ID, "recipe": "three_members", "members": "ridge,lightgbm,panel_former", "seed": 0}
+    run |= {"data_version": DATA_VERSION, "as_of": KNOWN, "trained_through": days[-62], "first_session": days[0], "tickers": 11}
+    run |= {"sessions": len(days) - 62, "features": "return_1d,return_21d,volatility_21d", "folder": MODEL_ID, "manifest_sha256": "ab" * 32}
+    run |= {"git_revision": "acd4e2e", "wall_s": 71.4, "cpu_s": 118.9, "peak_mb": 812.0, "finished_at": MADE_AT - dt.timedelta(minutes=1)}
+    yield Change.replace(outputs.RUNS, pa.Table.from_pylist([run]))
+    thirds = np.array_split(np.array(days[120:]), 3)
+    trials = [
+        {"model_id": MODEL_ID, "model": model, "fold": fold, "horizon_sessions": h, "train_first": days[0], "train_last": part[0]}
+        | {"test_first": part[0], "test_last": part[-1], "rank_ic": 0.01 * (fold + 1) + 0.002 * k, "rows": 1100, "run_id": RUN_ID}
+        for k, model in enumerate(("ridge", "lightgbm", "panel_former"))
+        for fold, part in enumerate(thirds)
+        for h in (1, 5, 20, 60)
+    ]
+    yield Change.replace(outputs.TRIALS, pa.Table.from_pylist(trials))
+
+
+def forecasts(days, rng):
+    rows, held = [], []
+    for session in days[-2:]:
+        made_at = MADE_AT if session == SESSION else MADE_AT - dt.timedelta(days=1)
+        stamp = {"session": session, "model_id": MODEL_ID, "data_version": DATA_VERSION, "made_at": made_at, "run_id": RUN_ID}
+        scores = {t: float(rng.normal(0, 0.35)) for t in NAMES}
+        rows += [stamp | forecast(t, h, scores[t], rng) for t in NAMES for h in (1, 5, 20, 60)]
+        held += [stamp | row for row in decisions(scores, rng)]
+    yield Change.replace(outputs.DAILY, pa.Table.from_pylist(rows))
+    yield Change.replace(outputs.DECISIONS, pa.Table.from_pylist(held))
+
+
+def forecast(ticker, horizon, score, rng):
+    sigma, drift = 0.019 * np.sqrt(horizon), 0.0007 * horizon
+    mean = drift + 0.08 * score * sigma
+    base = 0.52 + 0.012 * np.sqrt(horizon)
+    up = float(np.clip(base + 0.05 * score, 0.02, 0.98))
+    confidence = float(min(1.0, abs(up - base) / 0.04))
+    spread = zip(("q05", "q25", "q50", "q75", "q95"), (-1.7, -0.66, 0.02, 0.68, 1.66), strict=True)
+    quantiles = {name: float(mean + z * sigma) for name, z in spread}
+    judged = {"p_up": up, "p_outperform": 0.5 + 0.09 * score, "base_rate": float(base), "score": score + 0.02 * float(rng.normal())}
+    doubts = {"confidence": confidence, "disagreement": abs(float(rng.normal(0.12, 0.05))), "novelty": float(rng.uniform(0.2, 0.97))}
+    return (
+        {"ticker": ticker, "horizon_sessions": horizon, "return_mean": mean, "abstained": confidence < 0.05} | quantiles | judged | doubts
+    )
+
+
+def decisions(scores, rng):
+    momentum = {t: float(rng.normal(0, 1)) for t in NAMES}
+    total = {t: 0.4 * momentum[t] + 0.6 * scores[t] / 0.35 for t in NAMES}
+    order = sorted(total, key=total.get, reverse=True)
+    for rank, ticker in enumerate(order, start=1):
+        weight = 0.15 if rank <= 3 else 0.08 if rank == 4 else 0.0
+        reason = f"momentum {0.4 * momentum[ticker]:+.2f}, ML {0.6 * scores[ticker] / 0.35:+.2f}"
+        yield {
+            "ticker": ticker,
+            "issuer_id": ISSUERS.get(ticker, ticker),
+            "momentum_score": momentum[ticker],
+            "ml_score": scores[ticker] / 0.35,
+            "momentum_part": 0.4 * momentum[ticker],
+            "ml_part": 0.6 * scores[ticker] / 0.35,
+            "score": total[ticker],
+            "rank": rank,
+            "momentum_share": 0.41,
+            "ml_share": 0.59,
+            "momentum_share_covariance": 0.36,
+            "ml_share_covariance": 0.64,
+            "action": "buy" if weight else "hold",
+            "target_weight": weight,
+            "uncut_weight": weight * 1.4,
+            "reasons": reason + ("; cut from 21.0 % to the name limit of 15 %" if weight == 0.15 else ""),
+        }
+
+
+def evaluation(days, rng):
+    base = {
+        1: (0.514, 0.521, 0.011, 0.012),
+        5: (0.531, 0.522, 0.014, 0.021),
+        20: (0.561, 0.575, 0.031, 0.018),
+        60: (0.602, 0.641, 0.062, -0.004),
+    }
+    cards = []
+    for model in ("ridge", "lightgbm", "panel_former", "ensemble"):
+        for h, (accuracy, rate, half, ic) in base.items():
+            verdict = f"{accuracy:.1%} vs {rate:.1%} base (±{100 * half:.1f}), target 70 %: not met".replace("%", " %").replace("  ", " ")
+            card = {"model_id": MODEL_ID, "model": model, "horizon_sessions": h, "accuracy": accuracy, "base_rate": rate}
+            card |= {
+                "accuracy_half_width": half,
+                "target": 0.7,
+                "target_met": False,
+                "coverage": 1.0,
+                "rank_ic": ic,
+                "rank_ic_half_width": half,
+            }
+            card |= {"brier": 0.249, "brier_skill": 0.002 if h < 20 else -0.006, "ece": 0.018, "ece_noise_floor": 0.021}
+            card |= {"interval_90_coverage": 0.893, "rows": 3080 - 11 * h, "windows": 280 // h, "oracle_rank_ic": None}
+            cards.append(card | {"verdict": verdict, "leak_alarm": None, "known_at": KNOWN})
+    yield Change.replace(outputs.SCORECARD, pa.Table.from_pylist(cards))
+    market = rng.normal(0.0005, 0.009, 300)
+    gross = 0.9 * market + rng.normal(0.0002, 0.006, 300)
+    rows = [
+        {"model_id": MODEL_ID, "session": day, "strategy_return": float(g - 0.0001), "gross_return": float(g), "cost": 0.0001}
+        | {"turnover": 0.3, "exposure": 0.95, "benchmark_return": float(m), "benchmark": "SPY"}
+        for day, g, m in zip(days[-300:], gross, market, strict=True)
+    ]
+    yield Change.replace(outputs.BACKTEST, pa.Table.from_pylist(rows))
