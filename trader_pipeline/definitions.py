@@ -18,7 +18,6 @@ def build_defs(settings: Settings | None = None, *, progress: Progress | None = 
     `progress` replaces Dagster's event lines on the terminal of a run that this process executes itself.
     """
     trader = Trader(settings or Settings())
-    prepare_environment(trader.settings)
     return dg.Definitions(
         assets=[*raw.ASSETS, *core.ASSETS, *features.ASSETS, *training.ASSETS, *daily.ASSETS],
         asset_checks=checks.CHECKS_DEFS,
@@ -30,4 +29,9 @@ def build_defs(settings: Settings | None = None, *, progress: Progress | None = 
     )
 
 
-defs = build_defs()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return what `dagster` loads: the definitions over the environment's settings."""
+    settings = Settings()
+    prepare_environment(settings)
+    return build_defs(settings)

@@ -5,7 +5,6 @@ import datetime as dt
 import dagster as dg
 
 from trader_pipeline.defs import checks, core, daily, features, raw, training
-from trader_pipeline.defs.partitions import SESSIONS
 from trader_pipeline.sources import source_of
 
 KEEP_RUNS = dt.timedelta(days=90)
@@ -44,8 +43,6 @@ def jobs(dataset: str) -> list[dg.JobDefinition]:
     return [
         dg.define_asset_job("refetch", data, executor_def=executor, description="Raw, core, checks and features brought up to date."),
         dg.define_asset_job("train", fitted, executor_def=executor, description="Fit, score and calibrate a model on the features."),
-        dg.define_asset_job(
-            "daily", data | made, executor_def=executor, partitions_def=SESSIONS, description="Everything for one session."
-        ),
+        dg.define_asset_job("daily", data | made, executor_def=executor, description="Everything for one session."),
         purge,
     ]
