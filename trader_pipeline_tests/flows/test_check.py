@@ -1,0 +1,169 @@
+import datetime as dt
+
+import pyarrow as pa
+import pytest
+
+from trader_pipeline import calendar
+from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.flows.check import accept, check
+from trader_pipeline.flows.freshness import staleness
+from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
+from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE
+from trader_pipeline.settings import CheckSettings
+from trader_pipeline_tests.checks.build import DAYS, bars, changed, row, table
+
+AS_OF = calendar.known_at("XNYS", DAYS[99])
+CLEAN = bars(dict.fromkeys("ABC", DAYS[:100]))
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path / "lake", "own")
+
+
+def checked(lake, rows=None, *, as_of=AS_OF, run_id="run-1", settings=None):
+    if rows is not None:
+        lake.publish(Change.replace(DAILY_BARS, rows))
+    return check(lake, as_of=as_of, settings=settings or CheckSettings(), run_id=run_id)
+
+
+def accepted(lake, *, as_of=AS_OF):
+    return accept(lake, as_of=as_of, run_id="run-1")
+
+
+def test_a_second_check_writes_nothing_and_returns_the_same_report(lake):
+    first = checked(lake, changed(CLEAN, "A", DAYS[5], low=99.0))
+    head = lake.snapshot().commit.id
+    again = checked(lake, run_id="run-2", as_of=AS_OF + dt.timedelta(minutes=5))
+    assert lake.snapshot().commit.id == head
+    assert (first.changed, again.changed) == (True, False)
+    assert again.run_id == "run-1"
+    assert [(r.rule, r.passed, r.severity, r.metrics, r.findings.to_pylist()) for r in again.results] == [
+        (r.rule, r.passed, r.severity, r.metrics, r.findings.to_pylist()) for r in first.results
+    ]
+    assert again.quarantine.to_pylist() == first.quarantine.to_pylist()
+
+
+def test_a_new_session_other_settings_or_new_rows_are_checked_again(lake):
+    checked(lake, CLEAN)
+    assert checked(lake, run_id="run-2", as_of=calendar.known_at("XNYS", DAYS[100])).changed
+    assert checked(lake, run_id="run-3", settings=CheckSettings(missing_ratio=0.5)).changed
+    assert checked(lake, changed(CLEAN, "A", DAYS[5], close=10.6), run_id="run-4").changed
+
+
+def test_metrics_are_kept_over_time_and_the_same_instant_is_replaced(lake):
+    checked(lake, CLEAN)
+    checked(lake, changed(CLEAN, "A", DAYS[5], low=99.0), run_id="run-2")
+    checked(lake, run_id="run-3", as_of=calendar.known_at("XNYS", DAYS[100]))
+    runs = lake.snapshot().sql("select distinct run_id from quality.metrics order by all")["run_id"].to_pylist()
+    assert runs == ["run-2", "run-3"]
+    found = lake.snapshot().sql("select run_id, ticker from quality.findings where rule = 'ohlc_order' order by all").to_pylist()
+    assert found == [{"run_id": "run-2", "ticker": "A"}, {"run_id": "run-3", "ticker": "A"}]
+
+
+def test_one_commit_holds_metrics_findings_and_quarantine(lake):
+    lake.publish(Change.replace(DAILY_BARS, changed(CLEAN, "A", DAYS[5], low=99.0)))
+    before = lake.snapshot().commit.number
+    checked(lake)
+    snapshot = lake.snapshot()
+    assert snapshot.commit.number == before + 1
+    assert [snapshot.rows(t) for t in (FINDINGS, QUARANTINE)] == [1, 1]
+    assert snapshot.rows(METRICS) > 20
+
+
+def test_accept_keeps_what_passed_and_does_nothing_the_second_time(lake):
+    checked(lake, changed(CLEAN, "A", DAYS[5], low=99.0))
+    outcome = accepted(lake)
+    assert (outcome.rows, outcome.tickers, outcome.quarantined, outcome.changed) == (299, 3, 1, True)
+    head = lake.snapshot().commit.id
+    assert accepted(lake).changed is False
+    assert lake.snapshot().commit.id == head
+    gone = lake.snapshot().sql("select count(*) as n from core.accepted_bars where ticker = 'A' and session = ?", [DAYS[5]])
+    assert gone["n"][0].as_py() == 0
+
+
+def test_accept_takes_the_newest_version_known(lake):
+    observed = {"known_at": AS_OF - dt.timedelta(days=1), "known_at_basis": "observed"}
+    tomorrow = {"known_at": AS_OF + dt.timedelta(days=1), "known_at_basis": "observed"}
+    versions = [row("A", DAYS[5], close=10.6, **observed), row("A", DAYS[5], close=10.7, **tomorrow)]
+    checked(lake, pa.concat_tables([CLEAN, table(versions)]))
+    accepted(lake)
+    stored = lake.snapshot().sql("select close, known_at from core.accepted_bars where ticker = 'A' and session = ?", [DAYS[5]]).to_pylist()
+    assert [(r["close"], r["known_at"].astimezone(dt.UTC)) for r in stored] == [(10.6, observed["known_at"])]
+
+
+def test_accept_takes_the_first_source_whose_row_passes(lake):
+    yahoo = bars(dict.fromkeys("ABC", DAYS[:100]), source="yahoo", close=10.7)
+    checked(lake, pa.concat_tables([changed(CLEAN, "A", DAYS[5], low=99.0), yahoo]))
+    accepted(lake)
+    stored = (
+        lake.snapshot().sql("select session, source, close from core.accepted_bars where ticker = 'A' and source = 'yahoo'").to_pylist()
+    )
+    assert stored == [{"session": DAYS[5], "source": "yahoo", "close": 10.7}]
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 300
+
+
+def test_only_dollars_have_a_close_in_dollars(lake):
+    checked(lake, pa.concat_tables([CLEAN, bars({"VOD": DAYS[:100]}, currency="GBP", price_unit="GBp")]))
+    accepted(lake)
+    counted = lake.snapshot().sql(
+        "select ticker, count(close) as n, count(close_usd) as usd from core.accepted_bars group by all order by all"
+    )
+    assert [(r["ticker"], r["n"], r["usd"]) for r in counted.to_pylist()] == [
+        ("A", 100, 100),
+        ("B", 100, 100),
+        ("C", 100, 100),
+        ("VOD", 100, 0),
+    ]
+
+
+def test_a_blocked_report_leaves_the_accepted_bars_as_they_were(lake):
+    checked(lake, CLEAN)
+    accepted(lake)
+    late = calendar.known_at("XNYS", DAYS[104])
+    assert checked(lake, run_id="run-2", as_of=late).blocked_by == ["staleness"]
+    with pytest.raises(BlockedByDataError, match=r"staleness: core.daily_bars ends .* 5 sessions before .*; fetch again"):
+        accepted(lake, as_of=late)
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 300
+
+
+def test_bars_that_nobody_checked_are_not_accepted(lake):
+    with pytest.raises(BlockedByDataError, match="run the checks"):
+        accepted(lake)
+    checked(lake, CLEAN)
+    lake.publish(Change.replace(DAILY_BARS, changed(CLEAN, "A", DAYS[5], close=10.6)))
+    with pytest.raises(BlockedByDataError, match="run the checks"):
+        accepted(lake)
+
+
+def test_an_outage_holds_the_watermark_and_later_days_release_it(lake):
+    tickers = [f"T{i}" for i in range(10)]
+    checked(lake, bars(dict.fromkeys(tickers, DAYS[:98])), as_of=calendar.known_at("XNYS", DAYS[97]))
+    accepted(lake, as_of=calendar.known_at("XNYS", DAYS[97]))
+    hole = {t: DAYS[: 98 if i < 3 else 99] for i, t in enumerate(tickers)}
+    as_of = calendar.known_at("XNYS", DAYS[98])
+    report = checked(lake, bars(hole), as_of=as_of, run_id="run-2")
+    assert report.blocked_by == []
+    outcome = accepted(lake, as_of=as_of)
+    assert outcome.held_from == DAYS[98]
+    assert lake.snapshot().sql("select max(session) as day from core.accepted_bars")["day"][0].as_py() == DAYS[97]
+    checked(lake, bars(dict.fromkeys(tickers, DAYS[:99])), as_of=as_of, run_id="run-3")
+    assert accepted(lake, as_of=as_of).held_from is None
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 990
+
+
+def test_the_same_rows_give_the_same_parts(lake, tmp_path):
+    other = Lake(tmp_path / "other", "own")
+    for each in (lake, other):
+        checked(each, changed(CLEAN, "A", DAYS[5], low=99.0))
+        accepted(each)
+    assert lake.snapshot().data_version([ACCEPTED_BARS]) == other.snapshot().data_version([ACCEPTED_BARS])
+
+
+def test_staleness_counts_sessions_of_each_table(lake):
+    assert staleness(lake, as_of=AS_OF) == {}
+    checked(lake, CLEAN)
+    assert staleness(lake, as_of=calendar.known_at("XNYS", DAYS[102])) == {"core.daily_bars": 3}
+    accepted(lake)
+    assert staleness(lake, as_of=AS_OF) == {"core.daily_bars": 0, "core.accepted_bars": 0}

@@ -1,0 +1,144 @@
+"""The rules on the real data inside the package, whole and with faults injected."""
+
+import datetime as dt
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from trader_pipeline import calendar
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.context import open_context
+from trader_pipeline.checks.report import run_rules
+from trader_pipeline.flows.check import accept, check
+from trader_pipeline.flows.ingest import ingest
+from trader_pipeline.flows.standardize import standardize
+from trader_pipeline.lake import Lake
+from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
+from trader_pipeline.settings import CheckSettings, Settings
+from trader_pipeline.sources import last_session_of, source_of
+from trader_pipeline_tests.checks.build import changed
+
+
+def loaded(home, dataset):
+    lake, as_of = Lake(home / "lake", dataset), calendar.known_at("XNYS", last_session_of(dataset))
+    settings = Settings(home=home, dataset=dataset, _env_file=None)
+    ingest(lake, source_of(dataset), settings, as_of=as_of, fetched_at=dt.datetime(2026, 1, 5, tzinfo=dt.UTC), run_id="run-1")
+    standardize(lake, source_of(dataset), as_of=as_of, run_id="run-1")
+    return lake, check(lake, as_of=as_of, settings=CheckSettings(), run_id="run-1")
+
+
+@pytest.fixture(scope="module")
+def broad(tmp_path_factory):
+    return loaded(tmp_path_factory.mktemp("broad"), "broad")
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    return loaded(tmp_path_factory.mktemp("deep"), "deep")
+
+
+def rule(report, name):
+    return next(r for r in report.results if r.rule == name)
+
+
+def found(report, name, **values):
+    rows = rule(report, name).findings.to_pylist()
+    return [r for r in rows if all(r[k] == v for k, v in values.items())]
+
+
+def test_broad_names_the_seven_sessions_that_all_miss(broad):
+    _, report = broad
+    outages = found(report, "missing_dates", scope="session")
+    assert [str(f["first_session"]) for f in outages] == [
+        "2009-09-08",
+        "2009-10-29",
+        "2009-10-30",
+        "2009-11-02",
+        "2009-11-03",
+        "2009-11-04",
+        "2010-08-18",
+    ]
+    assert {f["severity"] for f in outages} == {"warning"}
+    assert {f["value"] for f in outages} == {1.0}
+
+
+def test_broad_holes_are_each_ticker_s_own(broad):
+    _, report = broad
+    holes = found(report, "missing_dates", scope="ticker")
+    assert len(holes) == 114
+    assert sum(f["sessions"] for f in holes) == 290
+    # 100 of the 508 listed miss 2009-11-12: 19.7 %, no outage, so it counts against each of them
+    assert sum(f["first_session"] == dt.date(2009, 11, 12) for f in holes) > 50
+    bad = [f["ticker"] for f in holes if f["severity"] == "error"]
+    assert bad == ["CERN", "DELL", "DTV", "EBAY", "ESRX", "ETFC", "HBAN", "NWSA", "WYNN", "XRAY"]
+
+
+def test_broad_ohlc_faults_are_quarantined_by_day(broad):
+    _, report = broad
+    faults = found(report, "ohlc_order")
+    assert sum(f["sessions"] for f in faults) == 77
+    assert {f["scope"] for f in faults} == {"ticker_day"}
+    assert pc.sum(pc.equal(report.quarantine["rule"], "ohlc_order")).as_py() == 77
+
+
+def test_broad_goes_on_and_healthy_tickers_pass(broad):
+    lake, report = broad
+    assert report.blocked_by == []
+    objected = {f["ticker"] for r in report.results for f in r.findings.to_pylist()}
+    assert {"IBM", "KO", "XOM"}.isdisjoint(objected)
+    outcome = accept(lake, as_of=report.as_of, run_id="run-1")
+    assert (outcome.tickers, outcome.held_from) == (514, None)
+    assert outcome.rows == 122_574 - outcome.quarantined
+
+
+def test_deep_passes_without_a_finding(deep):
+    lake, report = deep
+    assert [r.rule for r in report.results if not r.passed] == []
+    outcome = accept(lake, as_of=report.as_of, run_id="run-1")
+    assert (outcome.rows, outcome.tickers, outcome.quarantined) == (lake.snapshot().rows(DAILY_BARS), 12, 0)
+    benchmark = (
+        lake.snapshot().sql("select count(*) as n, count(close_usd) as usd from core.accepted_bars where ticker = 'SPY'").to_pylist()[0]
+    )
+    assert benchmark["n"] == benchmark["usd"] > 2700
+
+
+def judged(lake, rows, as_of):
+    context = open_context(rows, lake.snapshot().read(TICKER_MAP), as_of=as_of, settings=CheckSettings())
+    return run_rules(CHECKS, context, run_id="mutant")
+
+
+def test_deleted_sessions_are_caught(deep):
+    lake, report = deep
+    rows = lake.snapshot().read(DAILY_BARS)
+    gone = pc.and_(pc.equal(rows["ticker"], "BA"), pc.equal(pc.strftime(rows["session"], "%Y-%m"), "2015-06"))
+    found_now = found(judged(lake, rows.filter(pc.invert(gone)), report.as_of), "missing_dates")
+    # June 2015 had 22 sessions
+    assert [(f["ticker"], f["severity"], f["sessions"], str(f["first_session"])) for f in found_now] == [("BA", "error", 22, "2015-06-01")]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("nan_ratio", {"close": None}), ("ohlc_order", {"high": 1.0}), ("ohlc_order", {"low": 1e6}), ("ohlc_order", {"open": -5.0})],
+)
+def test_a_single_broken_value_is_caught(deep, name, values):
+    lake, report = deep
+    rows = lake.snapshot().read(DAILY_BARS)
+    year = rows.filter(pc.equal(pc.year(rows["session"]), 2019))
+    broken = judged(lake, changed(year, "NVDA", dt.date(2019, 6, 3), **values), calendar.known_at("XNYS", dt.date(2019, 12, 31)))
+    assert {f["ticker"] for r in broken.results for f in r.findings.to_pylist()} == {"NVDA"}
+    assert broken.quarantine.select(["ticker", "session", "rule"]).to_pylist() == [
+        {"ticker": "NVDA", "session": dt.date(2019, 6, 3), "rule": name}
+    ]
+    assert report.quarantine.num_rows == 0
+
+
+def test_a_repeated_row_and_a_stale_ticker_are_caught(deep):
+    lake, report = deep
+    rows = lake.snapshot().read(DAILY_BARS)
+    twice = pa.concat_tables([rows, rows.slice(100, 1)])
+    assert [r.rule for r in judged(lake, twice, report.as_of).results if not r.passed] == ["duplicates"]
+    cut = rows.filter(pc.or_(pc.not_equal(rows["ticker"], "AMD"), pc.less(rows["session"], dt.date(2020, 2, 1))))
+    stale = judged(lake, cut, report.as_of)
+    assert [r.rule for r in stale.results if not r.passed] == ["staleness"]
+    assert [(f["ticker"], f["sessions"]) for f in found(stale, "staleness")] == [("AMD", 5)]
