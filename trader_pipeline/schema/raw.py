@@ -83,6 +83,8 @@ OWN_BARS = Table(
         _VOLUME,
         number("dividend", "vendor", "Cash dividend going ex on the date."),
         number("split_ratio", "new / old", "Split going ex on the date."),
+        number("splits_after", "new / old", "What turns the file's price into the price as traded: 1, or its later splits."),
+        text("role", "stock or benchmark."),
         text("file", "File name the row came from."),
         _FETCHED_AT,
         _REQUEST,

@@ -4,6 +4,7 @@ import datetime as dt
 
 from trader_pipeline.errors import UsageError
 from trader_pipeline.sources import sample, simulated
+from trader_pipeline.sources.own_files import OWN
 from trader_pipeline.sources.sample import SAMPLE
 from trader_pipeline.sources.simulated import SIMULATED
 from trader_pipeline.sources.source import Source
@@ -11,6 +12,7 @@ from trader_pipeline.sources.yahoo import YAHOO
 
 SOURCES: tuple[Source, ...] = (
     SAMPLE,
+    OWN,
     SIMULATED,
     YAHOO,
 )

@@ -119,7 +119,7 @@ def _regime(random: np.random.Generator, total: int) -> Floats:
     """Return a symmetric two-state Markov chain: +1 calm, -1 turbulent."""
     flips_T = np.where(random.random(total) > REGIME_STAY, -1.0, 1.0)
     flips_T[0] = 1.0
-    return np.cumprod(flips_T)
+    return np.asarray(np.cumprod(flips_T), dtype=np.float64)
 
 
 def _market_return(random: np.random.Generator, regime_T: Floats) -> Floats:
@@ -142,7 +142,15 @@ def _run(random: np.random.Generator, frame: _Frame, *, signal: float) -> _Paths
     base_sigma_N = 0.012 * np.exp(0.35 * random.standard_normal(N))
     shock_TN = _fat_tailed(random, T, N)
     z_noise_TN, w_noise_TN, sigma_noise_TN, volume_noise_TN = (random.standard_normal((T, N)) for _ in range(4))
-    paths = _Paths(*(np.empty((T, N)) for _ in range(5)), shock_TN, np.empty((T, N)))
+    paths = _Paths(
+        log_return_TN=np.empty((T, N)),
+        sigma_TN=np.empty((T, N)),
+        z_TN=np.empty((T, N)),
+        w_TN=np.empty((T, N)),
+        path_TN=np.empty((T, N)),
+        shock_TN=shock_TN,
+        log_volume_TN=np.empty((T, N)),
+    )
     z_N, w_N, path_N, log_sigma_N, sigma_N = np.zeros(N), np.zeros(N), np.zeros(N), np.zeros(N), base_sigma_N
     before_N = np.zeros(N)
     for t in range(T):
