@@ -46,7 +46,9 @@ def insufficient(recipe: Recipe, sessions: int) -> InsufficientHistoryError:
     return InsufficientHistoryError(
         f"features.panel holds {sessions} sessions with at least two tickers, the recipe {recipe.name!r} needs {needed} "
         f"({LOOKBACK_SESSIONS} look-back + {recipe.training_sessions} training + {_PURGE} purge + {FOLDS} x {MINIMUM_TEST_SESSIONS} test); "
-        "bring a longer history"
+        "bring a longer history",
+        needed=needed,
+        available=sessions,
     )
 
 
