@@ -2,14 +2,24 @@
 
 Every slope is multiplied by the positive part of 1 - variance / slope^2 (James & Stein 1961), where the variance counts
 labels that overlap in time and names that move together once: a signal that the past folds do not establish is shrunk to
-nothing, and the forecast falls back to the base rate.
+nothing, and the forecast falls back to the base rate. The score is fitted first and scaled_mean on what it leaves: over
+tickers there is more to learn from than over sessions.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
 from trader_pipeline.models.calibrate import Calibration, apply, expit, logit
+
+LARGEST_UP_SHRINK = float(np.sqrt(8 / np.pi))
+"""Slope of logit P(x + noise > 0) in x at 0 for unit noise, 1.6: what a perfect scaled_mean would deserve. A forecast may be shrunk,
+never amplified: a member that said almost nothing in the past folds must not be shouted when it raises its voice."""
+
+FEWEST_BLOCKS = 8
+"""A variance from fewer independent spells is itself a guess: at 60 sessions ahead this asks for almost four years out of fold."""
 
 _NEWTON_STEPS = 50
 _LONGEST_STEP = 5.0
@@ -29,28 +39,33 @@ def fit(judged: Judged, rows_NT: Flags) -> Calibration | None:
     raw, realised, up = judged.scaled_mean_NT[rows_NT], labels.scaled_return_NT[rows_NT], labels.up_NT[rows_NT]
     score, rank, base = judged.score_NT[rows_NT], labels.residual_rank_NT[rows_NT], labels.base_rate_NT[rows_NT]
     center, drift = float(raw.mean()), float(realised.mean())
+    signal, neutral = raw - center, logit(base)
     ranked = np.isfinite(rank) & (rank != 0)
+    up_score = logistic_slope(score, up, neutral, session, horizon)
+    mean_score = linear_slope(score, realised - drift, session, horizon)
     draft = Calibration(
-        up_shrink=logistic_slope(raw - center, up, logit(base), session, horizon),
+        up_score_slope=up_score,
+        up_shrink=min(logistic_slope(signal, up, neutral + up_score * score, session, horizon), LARGEST_UP_SHRINK),
         outperform_shrink=logistic_slope(score[ranked], (rank[ranked] > 0) * 1.0, np.zeros(ranked.sum()), session[ranked], horizon),
-        mean_shrink=min(linear_slope(raw - center, realised - drift, session, horizon), 1.0),
+        mean_score_slope=mean_score,
+        mean_shrink=min(linear_slope(signal, realised - drift - mean_score * score, session, horizon), 1.0),
         mean_center=center,
         drift=drift,
         interval_scale=1.0,
+        median_offset=0.0,
         base_rate=float(up.mean()),
         attainable=0.0,
     )
     quantiles = judged.scaled_quantiles_QNT[:, rows_NT]
     plain = apply(draft, score=score, scaled_mean=raw, scaled_quantiles_Q=quantiles, base_rate=base)
-    return Calibration(
-        up_shrink=draft.up_shrink,
-        outperform_shrink=draft.outperform_shrink,
-        mean_shrink=draft.mean_shrink,
-        mean_center=center,
-        drift=drift,
-        interval_scale=_interval_scale(realised - plain.scaled_mean, plain.scaled_quantiles - plain.scaled_mean),
-        base_rate=draft.base_rate,
-        attainable=float(np.quantile(np.abs(plain.p_up - base), _ATTAINABLE)) if draft.up_shrink > 0 else 0.0,
+    residual = realised - plain.scaled_mean
+    offset = float(np.median(residual))
+    moves = draft.up_shrink > 0 or draft.up_score_slope > 0
+    return replace(
+        draft,
+        interval_scale=_interval_scale(residual - offset, plain.scaled_quantiles - plain.scaled_mean),
+        median_offset=offset,
+        attainable=float(np.quantile(np.abs(plain.p_up - base), _ATTAINABLE)) if moves else 0.0,
     )
 
 
@@ -79,17 +94,17 @@ def linear_slope(x: Floats, y: Floats, session: _Rows, horizon: int) -> float:
 
 
 def _shrunk(slope: float, gradient: Floats, curvature: float, session: _Rows, horizon: int) -> float:
-    """Shrink by the sandwich variance over blocks of two horizons (Liang & Zeger 1986); one block alone establishes nothing."""
+    """Shrink by the sandwich variance over blocks of two horizons (Liang & Zeger 1986); fewer than `FEWEST_BLOCKS` establish nothing."""
     block = (session - session.min()) // (2 * horizon)
     sums = np.bincount(block, weights=gradient)
     sums = sums[np.bincount(block) > 0]
-    if slope <= 0 or len(sums) < 2 or curvature < _CLOSE:  # noqa: PLR2004 - no variance from one
+    if slope <= 0 or len(sums) < FEWEST_BLOCKS or curvature < _CLOSE:
         return 0.0
     variance = float(sums @ sums) / curvature**2 * len(sums) / (len(sums) - 1)
     return slope * max(0.0, 1 - variance / slope**2)
 
 
 def _interval_scale(residual: Floats, distance_Q: Floats) -> float:
-    """Return the factor on the quantiles' distances from the mean at which q05..q95 would have held 90 % of the rows."""
+    """Return the factor on the quantiles' distances from the median at which q05..q95 would have held 90 % of the rows."""
     upper, lower = np.maximum(distance_Q[-1], _CLOSE), np.minimum(distance_Q[0], -_CLOSE)
     return float(np.quantile(np.where(residual > 0, residual / upper, residual / lower), _COVERAGE))

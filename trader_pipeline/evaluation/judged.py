@@ -1,4 +1,4 @@
-# ruff: noqa: N802, N815 - fields carry their shape, as tensors do
+# ruff: noqa: N802 - fields carry their shape, as tensors do
 """Forecasts beside their labels, dense: what calibration and scorecard compute on.
 
 Legend: N tickers, T sessions, Q quantile levels. One object a model and horizon.

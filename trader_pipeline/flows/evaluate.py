@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trader_pipeline import panel
 from trader_pipeline.ensembles.combine import combine
@@ -60,14 +59,14 @@ class Material:
         return sorted(set(self.forecasts["model"].unique().to_pylist()))
 
     @cached_property
-    def ensemble(self) -> pa.Table:
-        """Forecasts of the equal-weight ensemble."""
-        return combine(self.forecasts, equal_weights(self.members))
+    def combined(self) -> dict[str, pa.Table]:
+        """Forecasts of each member and of the equal-weight ensemble, scores standardized."""
+        alone = {name: combine(self.forecasts, {name: 1.0}) for name in self.members}
+        return alone | {ENSEMBLE: combine(self.forecasts, equal_weights(self.members))}
 
     def judged(self, model: str, horizon: int) -> Judged:
-        """Return one member's, or the ensemble's, forecasts beside the labels."""
-        rows = self.ensemble if model == ENSEMBLE else self.forecasts.filter(pc.equal(self.forecasts["model"], model))
-        return judged_of(rows, self.labels[horizon], self.grid)
+        """Return one member's, or the ensemble's, forecasts beside the labels; a member is judged as an ensemble of one."""
+        return judged_of(self.combined[model], self.labels[horizon], self.grid)
 
 
 def evaluate(lake: Lake, *, as_of: dt.datetime, run_id: str, decisions: DecisionSettings = _DEFAULTS) -> EvaluateOutcome:

@@ -19,11 +19,14 @@ class Calibration:
     """Parameters of one horizon; the columns of training.calibration say what each means."""
 
     up_shrink: float
+    up_score_slope: float
     outperform_shrink: float
     mean_shrink: float
+    mean_score_slope: float
     mean_center: float
     drift: float
     interval_scale: float
+    median_offset: float
     base_rate: float
     attainable: float
 
@@ -49,21 +52,24 @@ def apply(
 ) -> Calibrated:
     """Return calibrated forecasts; NaN in, NaN out.
 
-    logit p_up = logit base_rate + up_shrink * (scaled_mean - mean_center). The mean is shrunk towards the drift, and the
-    quantiles keep their distances from the mean, times interval_scale. Where nothing is attainable, confidence is 0.
+    logit p_up = logit base_rate + up_score_slope * score + up_shrink * (scaled_mean - mean_center), and the mean likewise from
+    the drift: the score tells the tickers of a session apart, scaled_mean tells sessions apart, and each is trusted as far as
+    it proved itself. Quantiles lie around mean + median_offset at their own distances from the median, the middle level,
+    times interval_scale. Where nothing is attainable, confidence is 0.
     """
     raw, base = np.asarray(scaled_mean, dtype=np.float64), np.asarray(base_rate, dtype=np.float64)
+    z, quantiles_Q = np.asarray(score, dtype=np.float64), np.asarray(scaled_quantiles_Q, dtype=np.float64)
     signal = raw - calibration.mean_center
-    p_up = expit(logit(base) + calibration.up_shrink * signal)
-    mean = calibration.drift + calibration.mean_shrink * signal
+    p_up = expit(logit(base) + calibration.up_score_slope * z + calibration.up_shrink * signal)
+    mean = calibration.drift + calibration.mean_score_slope * z + calibration.mean_shrink * signal
     distance = np.abs(p_up - base)
     confidence = np.clip(distance / calibration.attainable, 0, 1) if calibration.attainable > 0 else distance * 0
     return Calibrated(
         p_up=p_up,
-        p_outperform=expit(calibration.outperform_shrink * np.asarray(score, dtype=np.float64)),
+        p_outperform=expit(calibration.outperform_shrink * z),
         confidence=confidence,
         scaled_mean=mean,
-        scaled_quantiles=mean + calibration.interval_scale * (np.asarray(scaled_quantiles_Q, dtype=np.float64) - raw),
+        scaled_quantiles=mean + calibration.median_offset + calibration.interval_scale * (quantiles_Q - quantiles_Q[len(quantiles_Q) // 2]),
     )
 
 

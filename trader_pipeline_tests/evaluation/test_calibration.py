@@ -14,12 +14,38 @@ def test_recovers_the_shrink_of_a_forecast_that_is_four_times_too_loud():
     # P(up) = Phi(0.05 + 0.2 * signal): slope 0.4 / 0.25 = 1.6 in logit units a unit of Phi's argument, times 0.25
     assert fitted.up_shrink == pytest.approx(1.6 * 0.25, rel=0.07)
     assert fitted.attainable == pytest.approx(0.2, abs=0.03)
+    assert fitted.up_score_slope == pytest.approx(0.0, abs=0.02)
+
+
+def test_recovers_what_the_score_adds():
+    judged = planted(score_strength=0.2)
+    fitted = calibration.fit(judged, judged.rows_NT)
+    assert fitted.mean_score_slope == pytest.approx(0.2, abs=0.02)
+    assert fitted.up_score_slope == pytest.approx(0.32, rel=0.07)  # 1.6 logits a unit of Phi's argument
+    assert fitted.outperform_shrink == pytest.approx(0.32, rel=0.07)
+    assert fitted.mean_shrink == pytest.approx(0.0, abs=0.02)
+
+
+def test_a_whisper_is_never_amplified():
+    """A member whose means hardly differ would need a slope of 200 to matter; when it raises its voice later, that slope is nonsense."""
+    judged = planted(strength=0.2, loudness=0.001)
+    fitted = calibration.fit(judged, judged.rows_NT)
+    assert fitted.up_shrink == pytest.approx((8 / np.pi) ** 0.5)
+    assert fitted.mean_shrink == 1
+
+
+def test_few_independent_spells_establish_nothing():
+    """390 sessions of 60-session labels are three spells of two horizons, however many tickers and rows."""
+    judged = planted(strength=0.5, score_strength=0.5, horizon=60, sessions=390, names=100)
+    fitted = calibration.fit(judged, judged.rows_NT)
+    assert (fitted.up_shrink, fitted.up_score_slope, fitted.mean_shrink, fitted.attainable) == (0, 0, 0, 0)
 
 
 def test_interval_scale_makes_the_interval_hold_nine_in_ten():
     judged = planted(strength=0.0, noise=2.0)  # quantiles are those of a standard normal, labels are twice as wide
     fitted = calibration.fit(judged, judged.rows_NT)
     assert fitted.interval_scale == pytest.approx(2.0, rel=0.03)
+    assert fitted.median_offset == pytest.approx(0.0, abs=0.05)
 
 
 @pytest.mark.parametrize("horizon", [1, 20])
@@ -29,16 +55,22 @@ def test_noise_is_shrunk_to_nothing(horizon):
         judged = planted(strength=0.0, horizon=horizon, names=10, sessions=600, seed=seed)
         fitted = calibration.fit(judged, judged.rows_NT)
         shrinks.append(fitted.up_shrink)
-        assert (fitted.attainable == 0) == (fitted.up_shrink == 0)
+        assert (fitted.attainable == 0) == (fitted.up_shrink == 0 and fitted.up_score_slope == 0)
     # positive at all takes z > 1 to the right side: about one in six
     assert np.mean(np.array(shrinks) > 0) < 0.40
     assert np.mean(shrinks) < 0.03
 
 
 def test_a_reversed_forecast_is_not_turned_round():
-    judged = planted(strength=-0.3)
+    judged = planted(strength=-0.3, score_strength=-0.3)
     fitted = calibration.fit(judged, judged.rows_NT)
-    assert (fitted.up_shrink, fitted.mean_shrink, fitted.outperform_shrink) == (0, 0, 0)
+    assert (fitted.up_shrink, fitted.up_score_slope, fitted.mean_shrink, fitted.mean_score_slope, fitted.outperform_shrink) == (
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
 
 
 def test_folds_before_are_purged_by_the_horizon():

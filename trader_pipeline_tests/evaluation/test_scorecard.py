@@ -13,7 +13,7 @@ def test_the_verdict_reads_as_promised():
 
 
 def test_a_planted_signal_is_found():
-    row = scorecard.score(planted(strength=0.2, loudness=0.8, sessions=900))
+    row = scorecard.score(planted(score_strength=0.2))
     # correlation 0.2 / sqrt(1.04) = 0.196, its rank correlation is 6 / pi * asin(r / 2) = 0.188
     assert row["rank_ic"] == pytest.approx(0.188, abs=0.02)
     # P(hit) = 1/2 + asin(0.196) / pi = 0.563, and the drift adds little
@@ -43,7 +43,7 @@ def test_a_null_market_promises_nothing():
 
 
 def test_the_oracle_is_judged_on_the_same_rows():
-    judged = planted(strength=0.3)
+    judged = planted(score_strength=0.3)
     row = scorecard.score(judged, oracle_NT=judged.score_NT)
     assert row["oracle_rank_ic"] == row["rank_ic"]
     assert row["rank_ic"] > 0.2

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,17 @@ from trader_pipeline.models import calibrate
 from trader_pipeline.models.calibrate import Calibration
 
 NEUTRAL = Calibration(
-    up_shrink=0.0, outperform_shrink=0.0, mean_shrink=0.0, mean_center=0.0, drift=0.1, interval_scale=1.0, base_rate=0.5, attainable=0.0
+    up_shrink=0.0,
+    up_score_slope=0.0,
+    outperform_shrink=0.0,
+    mean_shrink=0.0,
+    mean_score_slope=0.0,
+    mean_center=0.0,
+    drift=0.1,
+    interval_scale=1.0,
+    median_offset=0.0,
+    base_rate=0.5,
+    attainable=0.0,
 )
 
 
@@ -24,15 +36,24 @@ def test_without_an_established_signal_the_forecast_is_the_base_rate_and_the_dri
 
 
 def test_formulas_by_hand():
-    fitted = Calibration(
-        up_shrink=2.0, outperform_shrink=1.0, mean_shrink=0.5, mean_center=0.5, drift=0.1, interval_scale=2.0, base_rate=0.5, attainable=0.2
+    fitted = replace(
+        NEUTRAL,
+        up_shrink=1.0,
+        up_score_slope=0.5,
+        outperform_shrink=1.0,
+        mean_shrink=0.5,
+        mean_score_slope=0.2,
+        mean_center=0.5,
+        interval_scale=2.0,
+        median_offset=0.05,
+        attainable=0.2,
     )
     result = apply(fitted, scaled_mean=[1.0], base_rate=[0.5])
-    assert result.p_up == pytest.approx([0.7310586])  # 1 / (1 + e^-1): the logistic function at 2 * (1.0 - 0.5)
+    assert result.p_up == pytest.approx([0.7310586])  # 1 / (1 + e^-1): the logistic function at 0.5 * 1.0 + 1.0 * (1.0 - 0.5)
     assert result.p_outperform == pytest.approx([0.7310586])
     assert result.confidence == [1.0]  # 0.23 of an attainable 0.20
-    assert result.scaled_mean == pytest.approx([0.35])
-    assert result.scaled_quantiles[:, 0] == pytest.approx([0.35 - 5.0, 0.35 - 1.0, 0.35 + 3.0])
+    assert result.scaled_mean == pytest.approx([0.1 + 0.2 + 0.25])
+    assert result.scaled_quantiles[:, 0] == pytest.approx([0.6 - 4.0, 0.6, 0.6 + 4.0])
 
 
 def test_missing_stays_missing():
