@@ -43,18 +43,20 @@ def ingest(
 ) -> IngestOutcome:
     """Fetch what is due and publish it. A vendor is not asked at all when every ticker is complete.
 
-    Raises `SourceUnavailableError` after publishing when too many tickers failed, `UsageError` when none is known.
+    Raises `SourceUnavailableError` after publishing when too many tickers failed, `UsageError` when the source knows none of the
+    tickers that the run names.
     """
     snapshot = lake.snapshot()
     wanted = None if source.local else _wanted(settings, tickers)
     due = None if wanted is None else _due(snapshot, source, wanted, as_of)
     if due is not None and not due:
+        _refuse_unknown(snapshot, source, tickers)
         return IngestOutcome(attempts=(), requests=0, new_rows=0, changed=False)
     request = FetchRequest(
         as_of=as_of,
         fetched_at=fetched_at,
         tickers=tickers if due is None else tuple(due),
-        first_session=dt.date.fromisoformat(settings.live_first_session),
+        first_session=_first_session(settings),
         watermarks=_watermarks(snapshot, source),
         seen=_seen(snapshot, source),
     )
@@ -64,6 +66,7 @@ def ingest(
         changes.append(Change.append(raw.FETCH_ATTEMPTS, _attempt_rows(source, result.attempts, run_id)))
     if changes:
         lake.publish(*changes)
+    _refuse_unknown(lake.snapshot(), source, tickers)
     _raise_if_unavailable(source, result.attempts)
     return IngestOutcome(
         attempts=result.attempts,
@@ -132,13 +135,31 @@ def _attempt_rows(source: Source, attempts: tuple[Attempt, ...], run_id: str) ->
     return pa.Table.from_pylist([{"source": source.name, "run_id": run_id, **row} for row in rows], schema=raw.FETCH_ATTEMPTS.arrow_schema)
 
 
+def _refuse_unknown(snapshot: Snapshot, source: Source, tickers: tuple[str, ...] | None) -> None:
+    """Raise `UsageError` when every ticker that the run names was last answered with unknown_symbol."""
+    if not tickers:
+        return
+    rows = snapshot.sql(
+        "select ticker from raw.fetch_attempts where source = ? and list_contains(?, ticker) "
+        "group by ticker having arg_max(outcome, at) = 'unknown_symbol'",
+        [source.name, list(tickers)],
+    )
+    if set(rows["ticker"].to_pylist()) == set(tickers):
+        raise UsageError(f"{source.name} knows none of {_shown(list(tickers))}; check the spelling of the tickers")
+
+
+def _first_session(settings: Settings) -> dt.date:
+    try:
+        return dt.date.fromisoformat(settings.live_first_session)
+    except ValueError as error:
+        raise UsageError(f"live_first_session is {settings.live_first_session!r}; set TRADER_LIVE_FIRST_SESSION to YYYY-MM-DD") from error
+
+
 def _raise_if_unavailable(source: Source, attempts: tuple[Attempt, ...]) -> None:
     """Raise when the answer as a whole is not to be relied on. One unknown ticker among many is only reported."""
     by_outcome: dict[str, list[str]] = {}
     for attempt in attempts:
         by_outcome.setdefault(attempt.outcome, []).append(attempt.ticker)
-    if attempts and set(by_outcome) == {"unknown_symbol"}:
-        raise UsageError(f"{source.name} knows none of {_shown(by_outcome['unknown_symbol'])}; check the spelling of the tickers")
     failed = [ticker for outcome in sorted(FAILED & set(by_outcome)) for ticker in by_outcome[outcome]]
     too_many = len(failed) > FAILED_TICKERS and len(failed) > FAILED_RATIO * len(attempts)
     nothing = bool(failed) and len(failed) == len(attempts)

@@ -11,12 +11,13 @@ from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.sources.source import Source
 from trader_pipeline.standardize.point_in_time import with_clocks
+from trader_pipeline.standardize.universe import stock_members
 
 CODE_VERSION = "1"
 """Rises when the same raw rows would give other core rows."""
 
 CLOCKED = (core.DAILY_BARS, core.CORPORATE_ACTIONS)
-"""Tables whose clocks are filled here; a source hands over all others complete."""
+"""Tables whose clocks are filled here; the universe follows from the tickers; a source hands over all others complete."""
 
 DERIVED = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
 
@@ -43,6 +44,7 @@ def standardize(lake: Lake, source: Source, *, as_of: dt.datetime, run_id: str) 
     for table in CLOCKED:
         if table in found:
             found[table] = with_clocks(table, found[table], exchanges)
+    found[core.UNIVERSE] = stock_members(found[core.TICKER_MAP], source.name)
     lake.publish(*(_change(snapshot, table, rows, inputs) for table, rows in found.items()))
     return _outcome(lake.snapshot(), changed=True)
 

@@ -60,6 +60,8 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
     rows, told = _without_conflicts(rows)
     role = pc.if_else(pc.equal(rows["ticker"], settings.benchmark), "benchmark", "stock")
     rows = rows.set_column(rows.column_names.index("role"), "role", role)
+    for ticker in pc.unique(rows.filter(pc.not_equal(rows["splits_after"], 1.0))["ticker"]).to_pylist():
+        told[ticker] = _joined(told.get(ticker), "prices are adjusted for its splits: taken back to as traded") or ""
     held = {attempt.ticker for attempt in attempts}
     fresh = set(pc.unique(rows["ticker"]).to_pylist()) | set(told)
     outcomes = [replace(a, detail=_joined(a.detail, told.get(a.ticker))) for a in attempts if a.ticker in fresh]
@@ -71,7 +73,7 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return bars and actions as traded, the tickers and the universe. A row that repeats a ticker-day stays repeated."""
+    """Return bars and actions as traded, and the tickers. A row that repeats a ticker-day stays repeated."""
     bars = tables[raw.OWN_BARS.full_name]
     names = pc.unique(bars["ticker"]).to_pylist()
     found = [listing_of(name) for name in names]
@@ -105,9 +107,6 @@ _QUERIES: dict[Table, str] = {
         select ticker, min(date) as valid_from, null::date as valid_to, ticker as issuer_id, any_value(exchange) as exchange,
                null::varchar as name, arg_max(role, fetched_at) as role
         from own_bars join listings using (ticker) group by ticker""",
-    core.UNIVERSE: """
-        select 'own' as universe, ticker, min(date) as valid_from, null::date as valid_to
-        from own_bars group by ticker having arg_max(role, fetched_at) = 'stock'""",
 }
 
 

@@ -86,8 +86,7 @@ def rows_of(file: OwnFile, as_of: dt.datetime) -> tuple[pa.Table, list[str]]:
         if number in file.columns:
             columns[number], odd = parsed_numbers(file.rows[file.columns[number]], number)
             said += [odd] if odd else []
-    columns["splits_after"], adjusted = _splits_after(columns, file.rows.num_rows)
-    said += [f"{name}: prices are adjusted for its splits, taken back to as traded"] if adjusted else []
+    columns["splits_after"] = _splits_after(columns, file.rows.num_rows)
     constants = {
         "role": "stock",
         "file": name,
@@ -111,8 +110,8 @@ def _is_intraday(texts: list[str | None], days: Days) -> bool:
     return len(times) > 1 and len(np.unique(days)) < len(days)
 
 
-def _splits_after(columns: dict[str, pa.Array], count: int) -> tuple[pa.Array, bool]:
-    """Return `splits_after` of each row, ticker by ticker, and whether any differs from 1."""
+def _splits_after(columns: dict[str, pa.Array], count: int) -> pa.Array:
+    """Return `splits_after` of each row, ticker by ticker."""
     after_R = np.ones(count)
     if "split_ratio" in columns:
         ticker_R, day_R = np.array(columns["ticker"].to_pylist(), dtype=object), columns["date"].to_numpy(zero_copy_only=False)
@@ -123,7 +122,7 @@ def _splits_after(columns: dict[str, pa.Array], count: int) -> tuple[pa.Array, b
             factor_T = splits_after(day_R[mine], close_R[mine], split_R[mine])
             every = np.flatnonzero(ticker_R == ticker)
             after_R[every] = factor_T[np.searchsorted(day_R[mine], day_R[every])]
-    return pa.array(after_R), bool((after_R != 1).any())
+    return pa.array(after_R)
 
 
 def _tickers(file: OwnFile) -> pa.Array:

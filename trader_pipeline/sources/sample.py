@@ -76,7 +76,7 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return bars, splits, tickers, universe, sectors and macro; of a ticker or sector the newest load counts."""
+    """Return bars, splits, tickers, sectors and macro; of a ticker or sector the newest load counts."""
     with duckdb.connect() as con:
         for table in _FILES.values():
             con.register(table.name, tables[table.full_name])
@@ -86,7 +86,6 @@ def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
         core.DAILY_BARS: found["bars"],
         core.CORPORATE_ACTIONS: found["actions"],
         core.TICKER_MAP: found["tickers"],
-        core.UNIVERSE: found["universe"],
         core.SECTORS: found["sectors"],
         core.MACRO: macro.append_column("known_at", _macro_known_at(macro)),
     }
@@ -106,9 +105,6 @@ _QUERIES = {
     "actions": "select ticker, date as session, kind, 'sample' as source, value, fetched_at from sample_actions",
     "tickers": """
         select ticker, valid_from, null::date as valid_to, issuer_id, exchange, name, role from sample_tickers
-        qualify row_number() over (partition by ticker, valid_from order by fetched_at desc) = 1""",
-    "universe": """
-        select 'sample' as universe, ticker, valid_from, null::date as valid_to from sample_tickers where role = 'stock'
         qualify row_number() over (partition by ticker, valid_from order by fetched_at desc) = 1""",
     "sectors": """
         select ticker, valid_from, valid_to, sector from sample_sectors

@@ -58,7 +58,7 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return bars, tickers, universe, sectors, characteristics z and w, the regime, and the oracle."""
+    """Return bars, tickers, sectors, characteristics z and w, the regime, and the oracle."""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("bars", tables[raw.SIMULATED_BARS.full_name])
@@ -88,9 +88,6 @@ _QUERIES: dict[Table, str] = {
                case when ticker = 'MKT' then 'Simulated market' else 'Simulated ' || ticker end as name,
                case when ticker = 'MKT' then 'benchmark' else 'stock' end as role
         from bars group by ticker""",
-    core.UNIVERSE: """
-        select 'simulated' as universe, ticker, min(date) as valid_from, null::date as valid_to
-        from bars where ticker <> 'MKT' group by ticker""",
     core.SECTORS: """
         select ticker, date as valid_from, null::date as valid_to, 'Sector ' || value::integer as sector
         from facts where kind = 'sector'""",
