@@ -59,6 +59,8 @@ def _benchmarks(ticker_map: pa.Table) -> set[str]:
 
 def _prices(tables: CoreTables, grid: Grid, rows: npt.NDArray[np.bool_]) -> Prices:
     columns = panel.dense_columns(tables.accepted_bars, grid, ("open", "high", "low", "close", "close_usd", "volume_shares"))
+    for name in ("open", "high", "low", "close", "close_usd"):
+        columns[name][~(columns[name] > 0)] = np.nan  # a price that is not positive is no price
     split, step = _factors(tables.corporate_actions, grid, columns["close"], rows)
     return Prices(
         open=columns["open"] * split,

@@ -30,6 +30,12 @@ def test_a_split_before_the_first_bar_is_in_its_price_already():
     np.testing.assert_array_equal(markets.market(tables, days).prices.close[0], [NAN, 20.0, 21.0])
 
 
+def test_a_price_of_zero_is_no_price():
+    prices = markets.lone(close=np.array([10.0, 0.0, 11.0]), open=np.array([0.0, 10.0, 11.0])).prices
+    np.testing.assert_array_equal(prices.close, [[10.0, NAN, 11.0]])
+    np.testing.assert_array_equal(prices.open, [[NAN, 10.0, 11.0]])
+
+
 def test_the_benchmark_is_no_row_of_the_panel():
     days = markets.sessions(3)
     market = markets.market(markets.core(markets.bars(["A", "SPY"], days, close=np.ones((2, 3))), benchmark="SPY"), days)
