@@ -106,4 +106,7 @@ def load_universe(path: Path, name: str) -> list[str]:
         raise UsageError(f"{path}: {error}; mend the file") from error
     if name not in lists:
         raise UsageError(f"{path} has no list {name!r}, only {sorted(lists)}; add it with `trader universe add {name} AAPL MSFT`")
-    return [str(member["ticker"]) for member in lists[name]["members"]]
+    try:
+        return [str(member["ticker"]) for member in lists[name]["members"]]
+    except (KeyError, TypeError) as error:
+        raise UsageError(f'{path}: [{name}] {error!r}; a list is written members = [{{ticker = "AAPL", added = 2020-01-02}}]') from error
