@@ -4,11 +4,17 @@ import datetime as dt
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trader_pipeline.errors import TraderError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+_LOG_WIDTH = 160
+_BAR_WIDTH = 60
 
 
 def plain(value: Any) -> Any:
@@ -67,19 +73,75 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+class Silence:
+    """Shows nothing: stdout is JSON and stderr is for errors."""
+
+    def plan(self, steps: int) -> None:
+        """Ignore it."""
+
+    def step(self, name: str) -> None:
+        """Ignore it."""
+
+    def say(self, text: str) -> None:
+        """Ignore it."""
+
+
+class Lines:
+    """One line on stderr a step and a message: what a log file wants."""
+
+    def plan(self, steps: int) -> None:
+        """Ignore it: a log needs no total."""
+
+    def step(self, name: str) -> None:
+        """Print the step's name."""
+        sys.stderr.write(f"{name}\n")
+
+    def say(self, text: str) -> None:
+        """Print the first line of the message."""
+        sys.stderr.write(f"  {_first_line(text, _LOG_WIDTH)}\n")
+
+
+class Bar:
+    """A progress bar over the steps with the current step, its newest message and the time."""
+
+    def __init__(self, bar: "RichProgress") -> None:
+        self._bar = bar
+        self._steps = 0
+        self._task = bar.add_task("loading", total=None, message="")
+
+    def plan(self, steps: int) -> None:
+        """Lengthen the bar."""
+        self._steps += steps
+        self._bar.update(self._task, total=self._steps)
+
+    def step(self, name: str) -> None:
+        """Advance by one."""
+        self._bar.update(self._task, description=name, message="", advance=1)
+
+    def say(self, text: str) -> None:
+        """Show the message beside the bar."""
+        self._bar.update(self._task, message=_first_line(text, _BAR_WIDTH))
+
+
+def _first_line(text: str, width: int) -> str:
+    return text.splitlines()[0][:width] if text else ""
+
+
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows what runs now: a spinner with the time on a terminal, lines elsewhere; `quiet` shows nothing."""
-    if quiet:
-        yield lambda _: None
-        return
-    if not sys.stderr.isatty():
-        yield lambda text: print(text.splitlines()[0][:160] if text else "", file=sys.stderr, flush=True)
+def progress(*, quiet: bool) -> Iterator[Silence | Lines | Bar]:
+    """Yield what shows how far a run is: a bar on a terminal, lines elsewhere, nothing when `quiet`."""
+    if quiet or not sys.stderr.isatty():
+        yield Silence() if quiet else Lines()
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<18}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        yield lambda text: bar.update(task, description=text.splitlines()[0][:100] if text else "")
+        yield Bar(bar)

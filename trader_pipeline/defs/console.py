@@ -1,11 +1,22 @@
-"""What a run says to the terminal that started it: one call a step or epoch, instead of Dagster's event lines."""
+"""What a run says to the terminal that started it, instead of Dagster's event lines."""
 
 import logging
-from collections.abc import Callable
+from typing import Protocol
 
 import dagster as dg
 
-Progress = Callable[[str], None]
+
+class Progress(Protocol):
+    """Where a run that this process executes shows how far it is."""
+
+    def plan(self, steps: int) -> None:
+        """Announce so many more steps."""
+
+    def step(self, name: str) -> None:
+        """Begin a step."""
+
+    def say(self, text: str) -> None:
+        """Show what the current step does."""
 
 
 class _Handler(logging.Handler):
@@ -19,9 +30,9 @@ class _Handler(logging.Handler):
         if event is None:
             text = str(meta.get("orig_message") or record.getMessage())
             if record.levelno >= logging.INFO and not text.startswith("[pipes]"):
-                self.progress(text)
+                self.progress.say(text)
         elif event.event_type_value == "STEP_START":
-            self.progress(f"{meta.get('step_key')} …")
+            self.progress.step(str(meta.get("step_key")))
 
 
 def console_logger(progress: Progress) -> dg.LoggerDefinition:

@@ -37,9 +37,11 @@ def launch(
     defs = build_defs(settings, progress=progress)
     session = calendar.last_closed_session(EXCHANGE, as_of).isoformat()
     config = {"resources": {"options": {"config": {"as_of": session, "tickers": list(tickers)}}}, "loggers": {"console": {}}}
+    definition = defs.resolve_job_def(job)
+    progress.plan(len(definition.graph.node_names()))
     with dg.DagsterInstance.get() as instance:
         try:
-            defs.resolve_job_def(job).execute_in_process(
+            definition.execute_in_process(
                 run_config=config, instance=instance, partition_key=partition.isoformat() if partition else None, raise_on_error=True
             )
         except dg.DagsterExecutionStepExecutionError as error:
