@@ -20,7 +20,11 @@ Days = npt.NDArray[np.datetime64]
 def _calendar(exchange: str) -> "ExchangeCalendar":
     import exchange_calendars  # noqa: PLC0415 - brings pandas; callers that need no calendar should not pay
 
-    return exchange_calendars.get_calendar(exchange, start="1990-01-01")
+    try:
+        return exchange_calendars.get_calendar(exchange, start="1990-01-01")
+    except ValueError:  # known from a later day on, as Tokyo from 1997
+        first = exchange_calendars.get_calendar(exchange).bound_min()
+        return exchange_calendars.get_calendar(exchange, start=first)
 
 
 @lru_cache(maxsize=16)

@@ -16,15 +16,25 @@ UNITED_STATES = Listing("XNYS", "USD", "USD")
 _BY_SUFFIX = {
     "AS": Listing("XAMS", "EUR", "EUR"),
     "AX": Listing("XASX", "AUD", "AUD"),
+    "BR": Listing("XBRU", "EUR", "EUR"),
+    "CO": Listing("XCSE", "DKK", "DKK"),
     "DE": Listing("XETR", "EUR", "EUR"),
+    "HE": Listing("XHEL", "EUR", "EUR"),
     "HK": Listing("XHKG", "HKD", "HKD"),
+    "IR": Listing("XDUB", "EUR", "EUR"),
     "L": Listing("XLON", "GBP", "GBp"),
+    "LS": Listing("XLIS", "EUR", "EUR"),
+    "MC": Listing("XMAD", "EUR", "EUR"),
     "MI": Listing("XMIL", "EUR", "EUR"),
+    "NZ": Listing("XNZE", "NZD", "NZD"),
+    "OL": Listing("XOSL", "NOK", "NOK"),
     "PA": Listing("XPAR", "EUR", "EUR"),
     "ST": Listing("XSTO", "SEK", "SEK"),
     "SW": Listing("XSWX", "CHF", "CHF"),
     "T": Listing("XTKS", "JPY", "JPY"),
     "TO": Listing("XTSE", "CAD", "CAD"),
+    "VI": Listing("XWBO", "EUR", "EUR"),
+    "WA": Listing("XWAR", "PLN", "PLN"),
 }
 
 
