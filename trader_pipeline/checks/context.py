@@ -35,7 +35,7 @@ with days as (
 )
 select ticker, source, exchange, valid_to, last_closed,
   min(session) as first_session, max(session) filter (session <= last_closed) as last_session,
-  case when median(rows) >= 3 and median(variants) >= 2 then 'intraday'
+  case when sum(rows) >= 2 * count(*) and median(variants) >= 2 then 'intraday'
        when median(gap_days) > 10 then 'monthly'
        when median(gap_days) > 3 then 'weekly'
        else 'daily' end as spacing

@@ -79,7 +79,7 @@ def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str) -> C
     reports = []
     for rule in rules:
         result = rule.run(context)
-        reports.append(_report(rule, result))
+        reports.append(report_of(rule, result))
         context = replace(context, quarantine=pa.concat_tables([context.quarantine, _quarantined(rule, result, context.quarantine.schema)]))
     return CheckReport(run_id=run_id, as_of=context.as_of, results=tuple(reports), quarantine=context.quarantine, changed=True)
 
@@ -98,7 +98,8 @@ def stored_report(
     return CheckReport(run_id=run_id, as_of=as_of, results=tuple(reports), quarantine=kept, changed=False)
 
 
-def _report(rule: Rule, result: RuleResult) -> RuleReport:
+def report_of(rule: Rule, result: RuleResult) -> RuleReport:
+    """Return a rule's verdict on what it found."""
     rows = [_row(rule, finding) for finding in result.findings]
     findings = pa.Table.from_pylist(rows, schema=_FINDING_SCHEMA)
     return _verdict(rule, findings, {k: float(v) for k, v in result.metrics.items()}, blocks=result.blocks)

@@ -31,9 +31,9 @@ def table(rows):
     return pa.Table.from_pylist(rows, schema=DAILY_BARS.arrow_schema)
 
 
-def changed(rows, ticker, session, **values):
-    """Return `rows` with values of one ticker-session replaced."""
-    edited = [r | values if (r["ticker"], r["session"]) == (ticker, session) else r for r in rows.to_pylist()]
+def changed(rows, ticker, *sessions, **values):
+    """Return `rows` with values of a ticker's sessions replaced."""
+    edited = [r | values if r["ticker"] == ticker and r["session"] in sessions else r for r in rows.to_pylist()]
     return table(edited)
 
 

@@ -5,9 +5,7 @@ from trader_pipeline_tests.checks.build import DAYS, bars, changed, quarantined,
 
 def with_nulls(n, column, ticker="A", rows=None):
     rows = bars({"A": DAYS[:100], "B": DAYS[:100]}) if rows is None else rows
-    for day in DAYS[:n]:
-        rows = changed(rows, ticker, day, **{column: None})
-    return rows
+    return changed(rows, ticker, *DAYS[:n], **{column: None})
 
 
 @pytest.mark.parametrize(("n", "severity"), [(1, None), (2, "warning"), (5, "warning"), (6, "error")])
