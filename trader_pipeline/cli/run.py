@@ -140,7 +140,7 @@ def report(
 
 def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool) -> dt.date:
     with progress(quiet=quiet) as show:
-        from trader_pipeline.defs.launch import run_due
+        from trader_pipeline.cli.launch import run_due
 
         return run_due(settings, now=dt.datetime.now(dt.UTC), as_of=as_of, progress=show, tickers=tickers).session
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from trader_pipeline import calendar
+from trader_pipeline.definitions import build_defs
 from trader_pipeline.defs.console import Progress
 from trader_pipeline.defs.environment import prepare_environment
 from trader_pipeline.defs.resources import EXCHANGE, Trader, moment_of
@@ -30,8 +31,6 @@ def launch(
     settings: Settings, job: str, *, as_of: dt.datetime, progress: Progress, partition: dt.date | None = None, tickers: Sequence[str] = ()
 ) -> None:
     """Run one job to its end in this process. A step's `TraderError` is raised as it is; a blocking check as `BlockedByDataError`."""
-    from trader_pipeline.definitions import build_defs  # noqa: PLC0415 - definitions stands above this module
-
     prepare_environment(settings)
     warnings.filterwarnings("ignore", category=dg.PreviewWarning)  # Dagster warns of its own Pipes internals
     defs = build_defs(settings, progress=progress)
