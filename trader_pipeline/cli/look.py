@@ -55,11 +55,6 @@ def sql(
     from trader_pipeline.settings import Settings
 
     try:
-        statements = duckdb.extract_statements(query)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UsageError(
-                "trader sql runs one SELECT; the tables are read-only, `trader export --duckdb FILE` writes a copy of your own"
-            )
         rows = lake.open(Settings().dataset_home).sql(query).to_pylist()
     except duckdb.Error as error:
         mend = '`trader sql "select table_schema, table_name from information_schema.tables"` lists the tables'
