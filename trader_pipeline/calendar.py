@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from trader_pipeline.errors import UsageError
+
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
 KNOWN_AFTER_CLOSE = dt.timedelta(minutes=30)
 """A daily bar can be acted on this long after its session's close."""
+
+FIRST_DAY = "1990-01-01"
+"""Calendars start here, or where the exchange's own begins if that is later."""
 
 Days = npt.NDArray[np.datetime64]
 
@@ -21,7 +26,9 @@ def _calendar(exchange: str) -> "ExchangeCalendar":
     import exchange_calendars  # noqa: PLC0415 - brings pandas; callers that need no calendar should not pay
 
     try:
-        return exchange_calendars.get_calendar(exchange, start="1990-01-01")
+        return exchange_calendars.get_calendar(exchange, start=FIRST_DAY)
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        raise UsageError(f"no calendar is known for the exchange {exchange!r}; write its MIC, for example XNYS") from error
     except ValueError:  # known from a later day on, as Tokyo from 1997
         first = exchange_calendars.get_calendar(exchange).bound_min()
         return exchange_calendars.get_calendar(exchange, start=first)
@@ -52,8 +59,11 @@ def is_session(exchange: str, day: dt.date) -> bool:
 
 
 def known_at(exchange: str, session: dt.date) -> dt.datetime:
-    """Return the UTC instant at which the session's bar is known: close + 30 minutes. `session` must be one."""
-    index = int(np.searchsorted(_all_sessions(exchange), np.datetime64(session)))
+    """Return the UTC instant at which the session's bar is known: close + 30 minutes. Raises `UsageError` where it is none."""
+    every = _all_sessions(exchange)
+    index = int(np.searchsorted(every, np.datetime64(session)))
+    if index == len(every) or every[index] != np.datetime64(session):
+        raise UsageError(f"{session} is no session of {exchange}; name a day on which it traded, from {every[0]} to {every[-1]}")
     moment: dt.datetime = _all_known_at(exchange)[index].item()
     return moment.replace(tzinfo=dt.UTC)
 
@@ -68,11 +78,12 @@ def known_at_array(exchange: str, days: Days) -> npt.NDArray[np.datetime64]:
 
 
 def last_closed_session(exchange: str, as_of: dt.datetime) -> dt.date:
-    """Return the newest session whose bar is known at `as_of` (an aware instant)."""
+    """Return the newest session whose bar is known at `as_of` (an aware instant). Raises `UsageError` before the calendar's start."""
+    if as_of.tzinfo is None:
+        raise UsageError(f"as_of {as_of} has no time zone; pass an aware instant")
     moment = np.datetime64(as_of.astimezone(dt.UTC).replace(tzinfo=None))
     index = int(np.searchsorted(_all_known_at(exchange), moment, side="right")) - 1
-    day: dt.date = _all_sessions(exchange)[index].item()
-    return day
+    return _session_at(exchange, index)
 
 
 def staleness(exchange: str, last_session: dt.date, as_of: dt.datetime) -> int:
@@ -83,13 +94,20 @@ def staleness(exchange: str, last_session: dt.date, as_of: dt.datetime) -> int:
 
 def offset(exchange: str, session: dt.date, n: int) -> dt.date:
     """Return the session `n` after (before, when negative) `session`; a day that is no session counts from the one before it."""
-    every = _all_sessions(exchange)
-    index = int(np.searchsorted(every, np.datetime64(session), side="right")) - 1
-    day: dt.date = every[index + n].item()
-    return day
+    index = int(np.searchsorted(_all_sessions(exchange), np.datetime64(session), side="right")) - 1
+    return _session_at(exchange, index + n)
 
 
 def open_at(exchange: str, session: dt.date) -> dt.datetime:
     """Return the UTC instant of the session's open."""
     moment: dt.datetime = _calendar(exchange).session_open(str(session)).to_pydatetime()
     return moment.astimezone(dt.UTC)
+
+
+def _session_at(exchange: str, index: int) -> dt.date:
+    """Return a session by its position; a negative one would silently count from the far end."""
+    every = _all_sessions(exchange)
+    if not 0 <= index < len(every):
+        raise UsageError(f"the calendar of {exchange} reaches from {every[0]} to {every[-1]}; ask for a day inside")
+    day: dt.date = every[index].item()
+    return day

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+from trader_pipeline.features import FEATURES
+from trader_pipeline.flows.dictionary import PAGE, data_dictionary, settings_table
+from trader_pipeline.schema import TABLES
+from trader_pipeline.schema.columns import number, text
+from trader_pipeline.schema.dictionary import render
+from trader_pipeline.schema.table import Table
+
+
+def test_a_table_is_rendered_with_its_key_units_and_nulls():
+    table = Table(
+        layer="core",
+        name="things",
+        description="Things | more.",
+        key=("ticker",),
+        version=3,
+        columns=(text("ticker", "Symbol."), number("close_usd", "USD / share", "Close.")),
+    )
+    page = render([table])
+    assert "### core.things\n\nThings | more.\n\nKey: `ticker`. Schema version 3, not split by year." in page
+    assert "| `ticker` | text | - | no | Symbol. |\n| `close_usd` | float64 | USD / share | yes | Close. |" in page
+    assert "| [core.things](#corethings) | ticker | Things \\| more. |" in page
+
+
+def test_the_page_in_docs_is_what_the_code_says():
+    assert PAGE.read_text() == data_dictionary(), "run `python -m trader_pipeline.flows.dictionary`"
+
+
+def test_every_table_and_feature_is_in_it():
+    page = data_dictionary()
+    assert all(f"### {table.full_name}\n" in page for table in TABLES)
+    assert "### features.panel\n" in page
+    assert all(f"| `{feature.name}` | float32 |" in page for feature in FEATURES)
+
+
+def test_the_settings_table_names_variables_and_hides_nothing_but_secrets():
+    rows = settings_table().splitlines()
+    assert "| `TRADER_YAHOO__REQUESTS_PER_HOUR` | `1800` | Pace shared by all processes of the machine. |" in rows
+    assert "| `TRADER_HOME` | `~/.local/share/trader` | Everything that the project writes. |" in rows
+    assert any(row.startswith("| `TRADER_WEBHOOK_URL` | unset |") and row.endswith("Secret. |") for row in rows)
+    assert str(Path.home()) not in settings_table()

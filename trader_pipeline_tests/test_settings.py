@@ -1,0 +1,70 @@
+"""Settings come from TRADER_* and .env, and a universe from universe.toml."""
+
+import pytest
+from pydantic import ValidationError
+
+from trader_pipeline.errors import UsageError
+from trader_pipeline.settings import Settings, load_universe
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "DATASET", "YAHOO__BASE_URL", "WEBHOOK_URL"):
+        monkeypatch.delenv(f"TRADER_{name}", raising=False)
+
+
+def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("TRADER_DATASET=broad\nTRADER_YAHOO__BURST=2\nOTHER=1\n")
+    assert (Settings().dataset, Settings().yahoo.burst) == ("broad", 2)
+    monkeypatch.setenv("TRADER_DATASET", "live")
+    monkeypatch.setenv("TRADER_CHECKS__STALE_ERROR", "7")
+    assert (Settings().dataset, Settings().checks.stale_error, Settings().yahoo.burst) == ("live", 7, 2)
+
+
+def test_folders_follow_home_and_dataset(tmp_path):
+    settings = Settings(home=tmp_path, dataset="simulated")
+    assert settings.dataset_home == tmp_path / "simulated"
+    assert settings.dagster_home == tmp_path / "dagster"
+    assert settings.universe_file == tmp_path / "universe.toml"
+
+
+def test_a_wrong_value_is_refused(monkeypatch):
+    monkeypatch.setenv("TRADER_DATASET", "moon")
+    with pytest.raises(ValidationError, match="dataset"):
+        Settings()
+
+
+def test_secrets_are_not_printed():
+    settings = Settings(webhook_url="https://example.org/hook/s3cret")
+    assert "s3cret" not in repr(settings)
+    assert "s3cret" not in settings.model_dump_json()
+
+
+def test_the_dashboard_listens_on_loopback():
+    assert Settings().serve.host == "127.0.0.1"
+
+
+def test_load_universe(tmp_path):
+    path = tmp_path / "universe.toml"
+    path.write_text('[default]\nmembers = [{ticker = "AAPL", added = 2020-01-02}, {ticker = "MSFT", added = 2020-01-02}]\n')
+    assert load_universe(path, "default") == ["AAPL", "MSFT"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        (None, "does not exist; write one with `trader universe add default"),
+        ("[default\n", "mend the file"),
+        ("[other]\nmembers = []\n", r"no list 'default', only \['other'\]"),
+        ("[default]\n", "a list is written members"),
+        ("[default]\nmembers = ['AAPL']\n", "a list is written members"),
+        ("[default]\nmembers = [{name = 'AAPL'}]\n", "a list is written members"),
+    ],
+)
+def test_a_bad_universe_is_a_clear_error(tmp_path, text, fact):
+    path = tmp_path / "universe.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=fact):
+        load_universe(path, "default")
