@@ -1,0 +1,165 @@
+import datetime as dt
+import hashlib
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
+from trader_pipeline.features import PANEL
+from trader_pipeline.flows.predict import is_due, predict
+from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.outputs import CALIBRATION, DAILY, QUANTILE_NAMES, RUNS, SCORECARD
+from trader_pipeline.settings import DecisionSettings, Settings
+from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION, STOCKS
+
+
+def run(home, *, session=SESSION, as_of=AS_OF, settings=None, made_at=MADE_AT):
+    return predict(home.lake, settings or home.settings, session=session, as_of=as_of, made_at=made_at, run_id="r")
+
+
+def head(home):
+    return (home.lake.root / "HEAD").read_text()
+
+
+def test_one_row_a_ticker_and_horizon_with_ordered_quantiles(judged):
+    assert is_due(judged.lake, session=SESSION, as_of=AS_OF)
+    outcome = run(judged)
+    assert (outcome.rows, outcome.changed) == (len(STOCKS) * 4, True)
+    assert not is_due(judged.lake, session=SESSION, as_of=AS_OF)
+    rows = judged.lake.snapshot().frame("predictions.daily")
+    assert sorted(set(rows["ticker"])) == sorted(STOCKS), "the benchmark is never predicted"
+    assert not rows.isna().any().any()
+    quantiles = rows[list(QUANTILE_NAMES)].to_numpy()
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    assert (quantiles > -1).all()
+    for name in ("p_up", "p_outperform", "base_rate", "confidence", "novelty"):
+        assert rows[name].between(0, 1).all(), name
+    assert outcome.abstained == rows["abstained"].sum()
+    assert (rows["disagreement"] == 0).all(), "one member cannot disagree"
+    spread = (rows["q95"] - rows["q05"]).groupby(rows["horizon_sessions"]).mean()
+    assert spread.is_monotonic_increasing, "a longer horizon is less certain"
+
+
+def test_the_export_names_itself_and_its_bytes(judged):
+    outcome = run(judged)
+    manifest = json.loads(outcome.export.with_name("predictions_2020-02-07.manifest.json").read_bytes())
+    assert outcome.export.name == manifest["file"] == "predictions_2020-02-07.parquet"
+    assert manifest["sha256"] == hashlib.sha256(outcome.export.read_bytes()).hexdigest()
+    assert (manifest["session"], manifest["rows"], manifest["model_id"]) == ("2020-02-07", 48, outcome.model_id)
+    assert (manifest["as_of"], manifest["made_at"]) == ("2020-02-07T21:30:00+00:00", "2020-02-08T00:00:00+00:00")
+    file = pq.ParquetFile(outcome.export)
+    assert file.metadata.row_group(0).column(0).compression == "SNAPPY"
+    assert file.read().equals(judged.lake.snapshot().read(DAILY))
+
+
+def test_a_second_time_changes_nothing_but_mends_the_export(judged):
+    first = run(judged)
+    data, before = first.export.read_bytes(), head(judged)
+    first.export.unlink()
+    second = run(judged, made_at=MADE_AT + dt.timedelta(days=9))
+    assert second.changed is False
+    assert head(judged) == before
+    assert first.export.read_bytes() == data
+    first.export.write_bytes(b"torn")
+    run(judged)
+    assert first.export.read_bytes() == data
+
+
+def test_thresholds_grey_rows_without_removing_them(judged):
+    strict = Settings(home=judged.settings.home, dataset="own", decisions=DecisionSettings(abstain_confidence=1.1))
+    outcome = run(judged, settings=strict)
+    assert (outcome.rows, outcome.abstained) == (48, 48)
+    rows = judged.lake.snapshot().frame("predictions.daily")
+    assert not rows[["score", "p_up", "return_mean"]].isna().any().any()
+
+
+def test_without_a_model(tmp_path):
+    settings = Settings(home=tmp_path, dataset="own")
+    lake = Lake(tmp_path / "own" / "lake", "own")
+    assert is_due(lake, session=SESSION, as_of=AS_OF)
+    with pytest.raises(NoModelError, match=r"no model was trained on what was known at 2020-02-07 21:30 UTC; train one: `trader run`"):
+        predict(lake, settings, session=SESSION, as_of=AS_OF, made_at=MADE_AT, run_id="r")
+
+
+def test_a_model_that_was_never_judged_does_not_serve(trained):
+    with pytest.raises(NoModelError, match=r"not calibrated.*`trader run`"):
+        run(trained)
+
+
+def test_a_model_that_saw_the_future_does_not_serve(judged):
+    with pytest.raises(NoModelError):
+        run(judged, session=dt.date(2020, 1, 6), as_of=AS_OF)
+    with pytest.raises(NoModelError):
+        run(judged, as_of=AS_OF - dt.timedelta(hours=1))
+
+
+def test_a_session_without_features_is_blocked_and_says_how_far_behind(judged):
+    with pytest.raises(
+        BlockedByDataError, match=r"no row of 2020-02-12: its newest session is 2020-02-07, 3 sessions behind.*`trader run`"
+    ):
+        run(judged, session=dt.date(2020, 2, 12), as_of=dt.datetime(2020, 2, 12, 22, tzinfo=dt.UTC))
+    assert judged.lake.snapshot().rows(DAILY) == 0
+
+
+def test_many_missing_tickers_block(judged):
+    panel = judged.lake.snapshot().read(PANEL)
+    gone = pc.and_(pc.equal(panel["session"], SESSION), pc.is_in(panel["ticker"], value_set=pa.array(STOCKS[:5])))
+    judged.lake.publish(Change.replace(PANEL, panel.filter(pc.invert(gone))))
+    with pytest.raises(BlockedByDataError, match=r"7 of 12 tickers on 2020-02-07: 42% are missing, 20% are allowed"):
+        run(judged)
+
+
+def test_one_missing_ticker_does_not(judged):
+    panel = judged.lake.snapshot().read(PANEL)
+    gone = pc.and_(pc.equal(panel["session"], SESSION), pc.equal(panel["ticker"], "AAA"))
+    judged.lake.publish(Change.replace(PANEL, panel.filter(pc.invert(gone))))
+    assert run(judged).rows == 44
+
+
+def test_the_same_score_for_everyone_is_not_published(judged):
+    """Every ticker gets the first one's features of the session: the forecasts cannot tell them apart."""
+    panel = judged.lake.snapshot().read(PANEL)
+    here = pc.equal(panel["session"], SESSION)
+    same = panel.filter(here).take(pa.array([0] * len(STOCKS))).set_column(0, PANEL.arrow_schema.field("ticker"), pa.array(STOCKS))
+    judged.lake.publish(Change.replace(PANEL, pa.concat_tables([panel.filter(pc.invert(here)), same])))
+    with pytest.raises(BlockedByDataError, match=r"the same score on 2020-02-07.*features are constant"):
+        run(judged)
+    assert judged.lake.snapshot().rows(DAILY) == 0
+
+
+def test_a_folder_that_is_not_the_published_one_is_refused(judged):
+    folder = judged.settings.dataset_home / "models"
+    manifest = next(folder.glob("*/manifest.json"))
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    with pytest.raises(CorruptPartError, match=r"not the one that training\.runs names"):
+        run(judged)
+
+
+def second_model(home, *, alarmed):
+    """Publish a newer run that is the same model under another name, judged with or without a leak alarm."""
+    snapshot = home.lake.snapshot()
+    runs = snapshot.read(RUNS).to_pylist()
+    calibration = snapshot.sql("select * replace ('second' as model_id) from training.calibration")
+    cards = snapshot.read(SCORECARD).to_pylist()
+    changes = [row | {"model_id": "second", "leak_alarm": "rank IC +0.50 is over 0.20" if alarmed else None} for row in cards]
+    home.lake.publish(
+        Change.append(
+            RUNS, pa.Table.from_pylist([runs[0] | {"model_id": "second", "finished_at": MADE_AT + dt.timedelta(days=1)}], RUNS.arrow_schema)
+        ),
+        Change.append(CALIBRATION, calibration),
+        Change.append(SCORECARD, pa.Table.from_pylist(changes, SCORECARD.arrow_schema)),
+    )
+
+
+def test_the_newest_model_serves(judged):
+    second_model(judged, alarmed=False)
+    assert run(judged).model_id == "second"
+
+
+def test_a_leak_alarm_keeps_the_last_approved_model_serving(judged):
+    second_model(judged, alarmed=True)
+    assert run(judged).model_id != "second"
