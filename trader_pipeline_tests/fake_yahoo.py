@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -132,8 +132,16 @@ def _chart_error(status: int, code: str, description: str) -> Reply:
 UNKNOWN = _chart_error(404, "Not Found", "No data found, symbol may be delisted")
 
 
+class Answered(NamedTuple):
+    """A line of the server's log; `at` is monotonic seconds, status 0 a connection closed without an answer."""
+
+    at: float
+    path: str
+    status: int
+
+
 class FakeYahoo:
-    """The server. `hits` counts requests by path, `log` holds (path, status) in the order of the answers.
+    """The server. `hits` counts requests by path, `log` holds the answers in their order.
 
     `rate=(n, seconds)` answers 429 past n requests in a sliding window, with `retry_after` as the header if it is set.
     """
@@ -163,7 +171,7 @@ class FakeYahoo:
         self.plans: dict[str, deque[str]] = defaultdict(deque)
         self.forever: dict[str, str] = {}
         self.hits: Counter[str] = Counter()
-        self.log: list[tuple[str, int]] = []
+        self.log: list[Answered] = []
         self._recent: deque[float] = deque()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -201,7 +209,7 @@ class FakeYahoo:
         if reply is None:
             reply = self._route(path, query)
         with self._lock:
-            self.log.append((path, reply.status if reply else 0))
+            self.log.append(Answered(time.monotonic(), path, reply.status if reply else 0))
         return reply
 
     def _route(self, path: str, query: dict[str, str]) -> Reply | None:
@@ -251,6 +259,7 @@ class FakeYahoo:
 
     def _result(self, symbol: str, query: dict[str, str], fault: str | None) -> dict[str, Any]:
         first = dt.datetime.fromtimestamp(int(query["period1"]), NEW_YORK).date()
+        first += dt.timedelta(days=int(moment(first) < int(query["period1"])))
         before = dt.datetime.fromtimestamp(int(query["period2"]), NEW_YORK).date() + dt.timedelta(days=1)
         days, columns, events = self.world.view(symbol, first, before)
         if fault == "empty" or not len(days):

@@ -2,8 +2,9 @@
 
 import email.utils
 import json
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -67,12 +68,12 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
         except ValueError:
             return None
-    return max(0.0, seconds)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def raise_if_throttled(status: int, headers: Mapping[str, str], now: float) -> None:
-    """Raise `ThrottledError` on 429, 999, and a 503 that names when to come back."""
-    pause = retry_after_seconds(headers.get("Retry-After"), now)
+def raise_if_throttled(status: int, retry_after: str | None, now: float) -> None:
+    """Raise `ThrottledError` on 429, 999, and a 503 that names when to come back; `retry_after` is the header."""
+    pause = retry_after_seconds(retry_after, now)
     if status in _THROTTLED or (status == HTTPStatus.SERVICE_UNAVAILABLE and pause is not None):
         raise ThrottledError(f"HTTP {status}", pause)
 

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -102,9 +102,8 @@ class GovernedSession(Session[Response]):
         return answer
 
     def _judge(self, path: str, answer: Response, tally: Tally) -> None:
-        headers: Mapping[str, str] = {name: value for name, value in answer.headers.items() if value is not None}
         try:
-            raise_if_throttled(answer.status_code, headers, self._clock())
+            raise_if_throttled(answer.status_code, answer.headers.get("Retry-After"), self._clock())
         except ThrottledError as error:
             self._gate.throttled(error.retry_after_seconds)
             raise

@@ -1,0 +1,184 @@
+"""The gate by injected clocks, and across real threads and processes by the moments it hands out."""
+
+import multiprocessing
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from trader_pipeline.errors import SourceUnavailableError
+from trader_pipeline.sources.gate import CircuitOpenError, Counters, Limits, SqliteGate
+from trader_pipeline_tests.clock import Clock
+
+LIMITS = Limits(requests_per_hour=3600, burst=3, pause_seconds=5, trip_failures=3, open_seconds=60, longest_open_seconds=200)
+NEVER = 1e9
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def gate(tmp_path, clock):
+    return SqliteGate(tmp_path / "gate.sqlite", "yahoo", LIMITS, clock=clock, sleep=clock.sleep)
+
+
+def another(gate, clock):
+    """As a second process would open it."""
+    return SqliteGate(gate.path, "yahoo", LIMITS, clock=clock, sleep=clock.sleep)
+
+
+def test_three_at_once_then_one_a_second(gate, clock):
+    start = clock.now
+    assert [gate.acquire(NEVER) - start for _ in range(6)] == [0, 0, 0, 1, 2, 3]
+    assert clock.slept == [1, 1, 1]
+
+
+def test_sources_do_not_share_a_pace(gate, clock):
+    other = SqliteGate(gate.path, "fmp", LIMITS, clock=clock, sleep=clock.sleep)
+    for _ in range(3):
+        gate.acquire(NEVER)
+    assert other.reserve(0) == clock.now
+
+
+def test_retry_after_pauses_every_process_and_leaves_no_burst(gate, clock):
+    start = clock.now
+    gate.acquire(NEVER)
+    gate.throttled(30)
+    other = another(gate, clock)
+    assert [g.reserve(NEVER) - start for g in (other, gate, other)] == [30, 31, 32]
+
+
+def test_a_pause_without_retry_after_doubles_until_a_sound_answer(gate, clock):
+    pauses = []
+    for _ in range(2):
+        gate.throttled(None)
+        start = clock.now
+        pauses.append(gate.acquire(NEVER) - start)
+    gate.succeeded()
+    gate.throttled(None)
+    start = clock.now
+    pauses.append(gate.acquire(NEVER) - start)
+    assert pauses == [5, 10, 5]
+
+
+def test_a_pause_that_begins_while_a_caller_waits_holds_it_too(tmp_path, clock):
+    start = clock.now
+    told = []
+
+    def sleep(seconds):
+        if not told:
+            told.append(True)
+            gate.throttled(20)
+        clock.sleep(seconds)
+
+    gate = SqliteGate(tmp_path / "gate.sqlite", "yahoo", Limits(requests_per_hour=3600), clock=clock, sleep=sleep)
+    gate.acquire(NEVER)
+    assert gate.acquire(NEVER) - start == 20
+    assert gate.counters() == Counters(granted=2, throttled=1, failed=0)
+
+
+def test_a_wait_past_the_deadline_is_refused_and_reserves_nothing(gate):
+    gate.throttled(30)
+    with pytest.raises(CircuitOpenError, match="30 s") as refused:
+        gate.acquire(29)
+    assert refused.value.cause == "throttled"
+    assert gate.counters().granted == 0
+
+
+def test_the_circuit_opens_for_every_process_and_doubles(gate, clock):
+    other = another(gate, clock)
+    for _ in range(3):
+        gate.failed()
+    opened = []
+    for _ in range(4):
+        with pytest.raises(CircuitOpenError) as refused:
+            other.acquire(NEVER)
+        assert refused.value.cause == "failed"
+        opened.append(str(refused.value))
+        until = gate_state(gate)["open_until"]
+        clock.now = until
+        other.acquire(NEVER)
+        gate.failed()  # half open: one more failure is enough
+    assert opened == [f"yahoo: circuit open for another {seconds} s" for seconds in (60, 120, 200, 200)]
+
+
+def test_a_sound_answer_closes_the_circuit(gate, clock):
+    for _ in range(3):
+        gate.failed()
+    clock.now += 60
+    gate.acquire(NEVER)
+    gate.succeeded()
+    gate.failed()
+    assert gate.acquire(NEVER) >= clock.now - 1
+
+
+def test_answers_to_requests_sent_before_the_pause_do_not_open_the_circuit(gate, clock):
+    for _ in range(10):
+        gate.throttled(2)
+    clock.now += 2
+    gate.acquire(NEVER)
+    assert gate.counters().throttled == 10
+
+
+def test_a_clock_set_back_does_not_lock_everybody_out(gate, clock):
+    gate.acquire(NEVER)
+    gate.throttled(30)
+    clock.now -= 86_400
+    assert gate.reserve(60) - clock.now == pytest.approx(30)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "gate.sqlite"
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(SourceUnavailableError, match="delete the file"):
+        SqliteGate(path, "yahoo", LIMITS).reserve(1)
+
+
+def test_no_connection_stays_open(gate):
+    gate.acquire(NEVER)
+    assert not [name for name in Path("/proc/self/fd").iterdir() if str(gate.path) in str(name.resolve())]
+
+
+def gate_state(gate):
+    with sqlite3.connect(gate.path) as connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("select * from gate").fetchone())
+    connection.close()
+    return row
+
+
+PACE = Limits(requests_per_hour=50 * 3600, burst=5)
+PERMITS, THREADS, PROCESSES = 20, 4, 2
+
+
+def reserve_many(path, queue):
+    """Take permits in threads; runs in a child process."""
+    gate = SqliteGate(path, "yahoo", PACE)
+    moments = []
+    threads = [threading.Thread(target=lambda: moments.extend(gate.reserve(600) for _ in range(PERMITS))) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    queue.put(moments)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns of threads that other tests left; the child uses none
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_the_rate_holds_across_threads_and_processes(tmp_path, method):
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    SqliteGate(tmp_path / "gate.sqlite", "yahoo", PACE).counters()
+    children = [context.Process(target=reserve_many, args=(tmp_path / "gate.sqlite", queue)) for _ in range(PROCESSES)]
+    for child in children:
+        child.start()
+    moments = sorted(moment for _ in children for moment in queue.get(timeout=60))
+    for child in children:
+        child.join()
+    assert len(moments) == PERMITS * THREADS * PROCESSES
+    in_a_second = max(sum(start <= moment < start + 1 for moment in moments) for start in moments)
+    assert in_a_second <= 50 + 5
+    assert SqliteGate(tmp_path / "gate.sqlite", "yahoo", PACE).counters().granted == len(moments)
