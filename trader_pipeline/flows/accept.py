@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
-from trader_pipeline.schema.quality import METRICS, QUARANTINE
+from trader_pipeline.schema.quality import QUARANTINE
 
 SOURCE_ORDER = ("sample", "own", "simulated", "yahoo")
 """First source wins; a later one fills the sessions that no earlier one has with rows that pass."""
@@ -74,7 +74,7 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str) -> AcceptOutcome:  # 
 
 def _require_pass(snapshot: Snapshot) -> str:
     """Return the id of the last checks' run, or raise."""
-    version, _, rest = (snapshot.inputs(METRICS) or "").partition(":")
+    version, _, rest = (snapshot.inputs(QUARANTINE) or "").partition(":")
     if version != snapshot.data_version([DAILY_BARS]):
         raise BlockedByDataError(f"{DAILY_BARS.full_name} changed since it was checked; run the checks (`trader run`) before accepting")
     run: str = rest.rpartition(":")[2]

@@ -37,7 +37,7 @@ def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: st
     """
     snapshot = lake.snapshot()
     inputs = _inputs(snapshot, as_of, settings)
-    stored = snapshot.inputs(METRICS)
+    stored = snapshot.inputs(QUARANTINE)
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
     context = open_context(
@@ -52,8 +52,8 @@ def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: st
     kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
     stamp = f"{inputs}:{run_id}"
     lake.publish(
-        Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]]), inputs=stamp),
-        Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]]), inputs=stamp),
+        Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]])),
+        Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]])),
         Change.replace(QUARANTINE, rows[QUARANTINE], inputs=stamp),
     )
     return report
@@ -61,7 +61,7 @@ def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: st
 
 def last_report(snapshot: Snapshot) -> CheckReport:
     """Return the report of the run that checked last. There must be one."""
-    run_id = (snapshot.inputs(METRICS) or "").rpartition(":")[2]
+    run_id = (snapshot.inputs(QUARANTINE) or "").rpartition(":")[2]
     metrics = _of_run(snapshot, METRICS, run_id)
     return stored_report(
         CHECKS,
@@ -87,7 +87,10 @@ def _inputs(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings) -> 
 
 
 def _without_instant(rows: pa.Table, as_of: dt.datetime) -> pa.Table:
-    return rows.filter(pc.not_equal(rows["known_at"], pa.scalar(as_of, rows.schema.field("known_at").type)))
+    """Return the rows but those that these rules wrote at the same instant before."""
+    same = pc.equal(rows["known_at"], pa.scalar(as_of, rows.schema.field("known_at").type))
+    ours = pc.is_in(rows["rule"], pa.array([rule.name for rule in CHECKS]))
+    return rows.filter(pc.invert(pc.and_(same, ours)))
 
 
 def _of_run(snapshot: Snapshot, table: Table, run_id: str) -> pa.Table:

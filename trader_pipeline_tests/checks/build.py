@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
@@ -49,12 +48,17 @@ def report(rows, **options) -> CheckReport:
     return run_rules(CHECKS, context(rows, **options), run_id="run-1")
 
 
+def report_by(rule, rows, **options) -> CheckReport:
+    """Run one rule alone, or all of them for the one that looks at what the others quarantined."""
+    rules = CHECKS if rule == "quarantined_tickers" else [r for r in CHECKS if r.name == rule]
+    return run_rules(rules, context(rows, **options), run_id="run-1")
+
+
 def verdict(rows, rule, **options) -> RuleReport:
-    return next(r for r in report(rows, **options).results if r.rule == rule)
+    return next(r for r in report_by(rule, rows, **options).results if r.rule == rule)
 
 
 def quarantined(rows, rule, **options):
     """Return the (ticker, session) pairs that a rule quarantines."""
-    found = report(rows, **options).quarantine
-    kept = found.filter(pc.equal(found["rule"], rule)).to_pylist()
-    return sorted((r["ticker"], r["session"]) for r in kept)
+    found = report_by(rule, rows, **options).quarantine
+    return sorted((r["ticker"], r["session"]) for r in found.to_pylist())

@@ -62,6 +62,24 @@ def test_metrics_are_kept_over_time_and_the_same_instant_is_replaced(lake):
     assert found == [{"run_id": "run-2", "ticker": "A"}, {"run_id": "run-3", "ticker": "A"}]
 
 
+def test_what_others_measured_at_the_same_instant_is_kept(lake):
+    checked(lake, CLEAN)
+    other = {"run_id": "run-1", "table_name": "core.accepted_bars", "rule": "history", "name": "sessions_needed", "value": 700.0}
+    row = METRICS.conform(pa.Table.from_pylist([other | {"passed": False, "known_at": AS_OF}]))
+    lake.publish(Change.upsert(METRICS, row))
+    assert checked(lake, run_id="run-2").changed is False
+    assert accepted(lake).rows == 300
+    assert checked(lake, changed(CLEAN, "A", DAYS[5], close=10.6), run_id="run-3").blocked_by == []
+    runs = lake.snapshot().sql("select distinct run_id, rule = 'history' as other from quality.metrics order by all").to_pylist()
+    assert runs == [{"run_id": "run-1", "other": True}, {"run_id": "run-3", "other": False}]
+
+
+def test_an_empty_table_blocks(lake):
+    assert checked(lake).blocked_by == ["staleness"]
+    with pytest.raises(BlockedByDataError, match="fetch a source first"):
+        accepted(lake)
+
+
 def test_one_commit_holds_metrics_findings_and_quarantine(lake):
     lake.publish(Change.replace(DAILY_BARS, changed(CLEAN, "A", DAYS[5], low=99.0)))
     before = lake.snapshot().commit.number
