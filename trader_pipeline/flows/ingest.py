@@ -116,7 +116,7 @@ def _watermarks(snapshot: Snapshot, source: Source) -> dict[str, dt.date]:
 def _answered(snapshot: Snapshot, source: Source) -> dict[str, dt.datetime]:
     """Return when each ticker was last answered: rows, no data, or unknown."""
     rows = snapshot.sql(
-        "select ticker, max(at) as at from raw.fetch_attempts "
+        'select ticker, max("at") as "at" from raw.fetch_attempts '
         "where source = ? and outcome in ('ok', 'no_data', 'unknown_symbol') group by ticker",
         [source.name],
     )
@@ -141,7 +141,7 @@ def _refuse_unknown(snapshot: Snapshot, source: Source, tickers: tuple[str, ...]
         return
     rows = snapshot.sql(
         "select ticker from raw.fetch_attempts where source = ? and list_contains(?, ticker) "
-        "group by ticker having arg_max(outcome, at) = 'unknown_symbol'",
+        "group by ticker having arg_max(outcome, \"at\") = 'unknown_symbol'",
         [source.name, list(tickers)],
     )
     if set(rows["ticker"].to_pylist()) == set(tickers):

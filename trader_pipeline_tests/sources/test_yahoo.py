@@ -8,7 +8,8 @@ import pytest
 from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import core, raw
 from trader_pipeline.sources.yahoo import YAHOO, splits_after
-from trader_pipeline_tests.fake_yahoo import FakeYahoo, World
+from trader_pipeline_tests.fake_world import World
+from trader_pipeline_tests.fake_yahoo import FakeYahoo
 from trader_pipeline_tests.sources.asking_yahoo import AFTER_CLOSE, FIRST, SESSIONS, TODAY, bars_of, fetch, request, settings_for
 
 
