@@ -1,0 +1,111 @@
+"""What `trader status` says, of a lake made up by hand and of none."""
+
+import datetime as dt
+
+import pyarrow as pa
+import pytest
+
+from trader_pipeline.features import FEATURES, PANEL
+from trader_pipeline.flows.status import status
+from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema import core, outputs, quality, raw
+from trader_pipeline.settings import Settings
+
+NOW = dt.datetime(2020, 2, 7, 23, tzinfo=dt.UTC)
+LAST, BEFORE = dt.date(2020, 2, 7), dt.date(2020, 2, 6)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(home=tmp_path / "home", dataset="deep")
+
+
+def rows(table, *records):
+    """Rows with the columns that matter; the others are filled with something of their type."""
+    some = {
+        pa.string(): "x",
+        pa.bool_(): False,
+        pa.int16(): 0,
+        pa.int64(): 0,
+        pa.float32(): 0.0,
+        pa.float64(): 0.0,
+        pa.date32(): LAST,
+        pa.timestamp("us", tz="UTC"): NOW,
+    }
+    filled = [{c.name: record.get(c.name, None if c.nullable else some[c.dtype]) for c in table.columns} for record in records]
+    return pa.Table.from_pylist(filled, schema=table.arrow_schema)
+
+
+def test_an_empty_home(settings):
+    facts = status(Lake(settings.dataset_home / "lake", "deep"), settings, now=NOW)
+    assert (facts["dataset"], facts["home"], facts["commit"]) == ("deep", str(settings.dataset_home), "empty")
+    assert (facts["session_through"], facts["predictions_state"], facts["predictions"], facts["model"]) == (None, "none", 0, None)
+    assert facts["tables"] == facts["coverage"] == facts["findings"] == facts["fetches"] == facts["disk"] == facts["behind"] == []
+    assert facts["free_bytes"] > 0
+    assert not settings.home.exists()  # looking writes nothing
+
+
+def test_what_is_there(settings):
+    lake = Lake(settings.dataset_home / "lake", "deep")
+    names = [f.name for f in FEATURES if f.family == FEATURES[0].family]
+    lake.publish(
+        Change.append(core.ACCEPTED_BARS, rows(core.ACCEPTED_BARS, {"ticker": "A", "session": BEFORE}, {"ticker": "A", "session": LAST})),
+        Change.append(PANEL, rows(PANEL, {"ticker": "A", "session": LAST, names[0]: 1.0}, {"ticker": "B", "session": LAST})),
+        Change.append(
+            outputs.DAILY,
+            rows(
+                outputs.DAILY,
+                {"session": BEFORE, "ticker": "A", "horizon_sessions": 5, "abstained": True},
+                {"session": BEFORE, "ticker": "B", "horizon_sessions": 5},
+            ),
+        ),
+        Change.append(outputs.RUNS, rows(outputs.RUNS, {"model_id": "m1", "recipe": "ridge", "members": "ridge"})),
+        Change.append(quality.METRICS, rows(quality.METRICS, {"run_id": "r2"})),
+        Change.append(
+            quality.FINDINGS,
+            rows(
+                quality.FINDINGS,
+                {"run_id": "r1", "rule": "old", "ticker": "A"},
+                {"run_id": "r2", "rule": "missing_dates", "ticker": "*", "severity": "warning"},
+                {"run_id": "r2", "rule": "ohlc_order", "ticker": "A", "severity": "error"},
+                {"run_id": "r2", "rule": "ohlc_order", "ticker": "B", "severity": "error"},
+            ),
+        ),
+        Change.append(
+            quality.QUARANTINE,
+            rows(
+                quality.QUARANTINE,
+                *({"ticker": t, "session": d, "rule": r} for t, d, r in (("A", LAST, "x"), ("A", LAST, "y"), ("A", BEFORE, "x"))),
+            ),
+        ),
+        Change.append(
+            raw.FETCH_ATTEMPTS,
+            rows(
+                raw.FETCH_ATTEMPTS,
+                {"source": "yahoo", "ticker": "A", "at": NOW, "outcome": "ok"},
+                {"source": "yahoo", "ticker": "A", "at": NOW - dt.timedelta(hours=1), "outcome": "throttled"},
+                {"source": "yahoo", "ticker": "B", "at": NOW, "outcome": "unknown_symbol"},
+            ),
+        ),
+    )
+    facts = status(lake, settings, now=NOW)
+    assert (facts["session_through"], facts["predictions_session"], facts["predictions_state"]) == (LAST, BEFORE, "stale")
+    assert (facts["predictions"], facts["predictions_abstained"]) == (2, 1)
+    assert (facts["model"], facts["model_recipe"]) == ("m1", "ridge")
+    assert facts["findings"] == [
+        {"rule": "missing_dates", "severity": "warning", "findings": 1, "tickers": 0},
+        {"rule": "ohlc_order", "severity": "error", "findings": 2, "tickers": 2},
+    ]
+    assert (facts["quarantined_ticker_days"], facts["quarantined_tickers"]) == (2, 1)
+    assert [(f["outcome"], f["tickers"]) for f in facts["fetches"]] == [("ok", 1), ("unknown_symbol", 1)]
+    bars = next(t for t in facts["tables"] if t["table"] == "core.accepted_bars")
+    assert (bars["rows"], bars["parts"], bars["through"]) == (2, 1, LAST)
+    assert bars["bytes"] == lake.snapshot().files(core.ACCEPTED_BARS)[0].stat().st_size
+    assert facts["coverage"][0] == {
+        "family": FEATURES[0].family,
+        "features": len(names),
+        "newest": round(1 / (2 * len(names)), 4),
+        "year": round(1 / (2 * len(names)), 4),
+    }
+    assert facts["behind"] == [{"table": "core.accepted_bars", "sessions": 0}]
+    assert facts["disk"][0]["folder"] == "lake"
