@@ -24,7 +24,8 @@ _LAST_VERDICTS = """
 select rule, bool_and(passed) as passed from quality.metrics
 where run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1) group by 1"""
 _LAST_ATTEMPTS = """
-select * from raw.fetch_attempts qualify row_number() over (partition by source, ticker order by "at" desc) = 1 order by "at" desc, ticker"""
+select * from raw.fetch_attempts
+qualify row_number() over (partition by source, ticker order by "at" desc) = 1 order by "at" desc, ticker"""
 _EVERY_SESSION = frozenset(
     {
         *("core.daily_bars", "core.accepted_bars", "features.panel", "features.targets", "predictions.daily", "decisions.daily"),

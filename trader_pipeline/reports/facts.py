@@ -1,0 +1,158 @@
+"""Everything that a report may read of one session, each read once, from one snapshot."""
+
+import datetime as dt
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trader_pipeline import calendar
+from trader_pipeline.lake import Snapshot
+from trader_pipeline.reports.prices import Closes, adjusted_closes
+from trader_pipeline.settings import Settings
+
+Row = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+
+HEADLINE_SESSIONS = 5
+"""Horizon of the summary and of the table of forecasts."""
+
+TRAILING_SESSIONS = 252
+
+
+class Facts:
+    """The tables behind one report. `model_id` is the model that made the session's predictions, None without any."""
+
+    def __init__(self, snapshot: Snapshot, settings: Settings, *, session: dt.date, made_at: dt.datetime) -> None:
+        self.snapshot = snapshot
+        self.settings = settings
+        self.session = session
+        self.made_at = made_at
+
+    def ask(self, query: str, values: Any = ()) -> list[Row]:
+        """Return the rows of one SELECT."""
+        rows: list[Row] = self.snapshot.sql(query, values).to_pylist()
+        return rows
+
+    @property
+    def historical(self) -> bool:
+        """Whether the dataset ends where it ends, by design."""
+        return self.settings.dataset in ("deep", "broad", "simulated")
+
+    @cached_property
+    def exchange(self) -> str:
+        """Exchange that most stocks are listed on."""
+        rows = self.ask("select exchange from core.ticker_map where role = 'stock' group by 1 order by count(*) desc, 1 limit 1")
+        return str(rows[0]["exchange"]) if rows else "XNYS"
+
+    @cached_property
+    def trade_at(self) -> dt.datetime:
+        """The next open: where a prediction of this session enters."""
+        return calendar.open_at(self.exchange, calendar.offset(self.exchange, self.session, 1))
+
+    @cached_property
+    def forecasts(self) -> list[Row]:
+        """predictions.daily of the session with name, sector and issuer; best score first within a horizon."""
+        return self.ask(
+            """
+            with named as (
+                select ticker, name, issuer_id from core.ticker_map
+                where valid_from <= $session and (valid_to is null or valid_to >= $session)
+                qualify row_number() over (partition by ticker order by valid_from desc) = 1
+            ), sectors as (
+                select ticker, sector from core.sectors where valid_from <= $session and (valid_to is null or valid_to >= $session)
+                qualify row_number() over (partition by ticker order by valid_from desc) = 1
+            )
+            select p.*, n.name, n.issuer_id, s.sector from predictions.daily p
+            left join named n using (ticker) left join sectors s using (ticker)
+            where p.session = $session order by horizon_sessions, score desc nulls last, ticker""",
+            {"session": self.session},
+        )
+
+    def at(self, horizon: int) -> list[Row]:
+        """Return the forecasts of one horizon, best score first."""
+        return [row for row in self.forecasts if row["horizon_sessions"] == horizon]
+
+    @cached_property
+    def model_id(self) -> str | None:
+        """Model of the session's predictions."""
+        return str(self.forecasts[0]["model_id"]) if self.forecasts else None
+
+    @cached_property
+    def run(self) -> Row | None:
+        """The training run of the model."""
+        rows = self.ask("select * from training.runs where model_id = ?", [self.model_id])
+        return rows[0] if rows else None
+
+    @cached_property
+    def decisions(self) -> list[Row]:
+        """decisions.daily of the session by rank."""
+        return self.ask("select * from decisions.daily where session = ? order by rank, ticker", [self.session])
+
+    @cached_property
+    def scorecard(self) -> list[Row]:
+        """Every member's scorecard and the ensemble's, of the model."""
+        return self.ask("select * from evaluation.scorecard where model_id = ? order by horizon_sessions, model", [self.model_id])
+
+    @cached_property
+    def ensemble(self) -> list[Row]:
+        """The ensemble's scorecard by horizon."""
+        return [row for row in self.scorecard if row["model"] == "ensemble"]
+
+    @cached_property
+    def backtest(self) -> dict[str, Any]:
+        """evaluation.backtest of the model as arrays by column, [T]; empty arrays where there is none."""
+        table = self.snapshot.sql("select * from evaluation.backtest where model_id = ? order by session", [self.model_id])
+        return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+
+    @property
+    def has_backtest(self) -> bool:
+        """Whether a backtest of the model is there."""
+        return len(self.backtest["session"]) > 0
+
+    @cached_property
+    def benchmark(self) -> str:
+        """How the benchmark is called in the report."""
+        if self.has_backtest:
+            name = str(self.backtest["benchmark"][0])
+            return "the equal-weight universe" if name == "equal_weight" else name
+        return self.settings.benchmark
+
+    @cached_property
+    def closes(self) -> Closes:
+        """Split-adjusted closes of the trailing year, [T, N]."""
+        return adjusted_closes(self.snapshot, self.session, TRAILING_SESSIONS + 1)
+
+    @cached_property
+    def span(self) -> Row:
+        """What core.accepted_bars holds up to the session."""
+        return self.ask(
+            """select count(distinct ticker) as tickers, count(distinct session) as sessions, count(*) as rows,
+                      min(session) as first_session, max(session) as last_session,
+                      string_agg(distinct source, ', ' order by source) as source
+               from core.accepted_bars where session <= ?""",
+            [self.session],
+        )[0]
+
+    @cached_property
+    def universe(self) -> Row:
+        """How many stocks and issuers are listed at the session, and which benchmark."""
+        return self.ask(
+            """select count(*) filter (role = 'stock') as stocks, count(distinct issuer_id) filter (role = 'stock') as issuers,
+                      max(ticker) filter (role = 'benchmark') as benchmark
+               from core.ticker_map where valid_from <= $session and (valid_to is null or valid_to >= $session)""",
+            {"session": self.session},
+        )[0]
+
+    @cached_property
+    def dividends(self) -> int:
+        """How many cash dividends the lake knows up to the session; without any, every return is a price return."""
+        return int(
+            self.ask("select count(*) as n from core.corporate_actions where kind = 'dividend' and session <= ?", [self.session])[0]["n"]
+        )
+
+    @property
+    def return_kind(self) -> str:
+        """`total return`, or `price return` where no dividend is known."""
+        return "total return" if self.dividends else "price return"

@@ -1,0 +1,71 @@
+"""How good the forecasts were out of fold, each accuracy beside its base rate."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trader_pipeline import formats
+from trader_pipeline.reports import figures
+from trader_pipeline.reports.facts import Facts, Row
+from trader_pipeline.reports.section import AnyBlock, Figure, Grid, Missing, Section
+from trader_pipeline.reports.source_line import source_line
+
+_READ = ("evaluation.scorecard",)
+
+
+def build(facts: Facts) -> Sequence[AnyBlock]:
+    """Show one verdict a horizon, the calibration, and the members' rank ICs."""
+    cards = facts.ensemble
+    if not cards:
+        return [Missing(text="No scorecard of this model.", command="trader run")]
+    value, half, base = (np.array([_known(row[name]) for row in cards]) for name in ("accuracy", "accuracy_half_width", "base_rate"))
+    horizons = [row["horizon_sessions"] for row in cards]
+    members = sorted({row["model"] for row in facts.scorecard})
+    by_member = {(row["model"], row["horizon_sessions"]): row for row in facts.scorecard}
+    return [
+        Figure(
+            title="Directional accuracy out of fold",
+            svg=figures.accuracy(horizons, value, half, base, cards[0]["target"], source=source_line(facts, _READ)),
+            alt="Accuracy with its 95 % interval beside base rate and target, by horizon; the table below holds the figures.",
+            sources=_READ,
+        ),
+        Grid(
+            title="Ensemble by horizon",
+            columns=("Sessions", "<Verdict", "Brier skill", "ECE (noise floor)", "5–95 % held", "Labels", "Windows"),
+            rows=tuple(_cells(row) for row in cards),
+            note="Base: the better of always-up and the ticker's own past rate, on the same rows. Intervals count non-overlapping windows. "
+            "An ECE under its noise floor cannot be told from perfect calibration.",
+            sources=_READ,
+        ),
+        Grid(
+            title="Rank IC by member (95 % half width)",
+            columns=("<Member", *(f"{h} sessions" if h > 1 else "1 session" for h in horizons)),
+            rows=tuple((member, *(_ic(by_member.get((member, h))) for h in horizons)) for member in members),
+            sources=_READ,
+        ),
+    ]
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        str(row["horizon_sessions"]),
+        row["verdict"],
+        formats.percent(row["brier_skill"], sign=True),
+        f"{formats.percent(row['ece'])} ({formats.percent(row['ece_noise_floor'])})",
+        formats.percent(row["interval_90_coverage"]),
+        formats.count(row["rows"]),
+        formats.count(row["windows"]),
+    )
+
+
+def _ic(row: Row | None) -> str:
+    if row is None:
+        return formats.MISSING
+    return f"{formats.number(row['rank_ic'], 3, sign=True)} (±{formats.number(row['rank_ic_half_width'], 3)})"
+
+
+SECTION = Section(key="scorecard", title="Scorecard", build=build)
