@@ -163,7 +163,7 @@ def _without_conflicts(rows: pa.Table) -> tuple[pa.Table, dict[str, str]]:
             "select ticker, count(distinct date) as days, min(date) as first, string_agg(distinct file, ', ' order by file) as files "
             "from judged where versions > 1 group by ticker"
         ).fetchall()
-    return unique, {t: f"{days} days with two different rows left out, first {first} ({files})" for t, days, first, files in conflicts}
+    return unique, {t: f"{days} days with differing rows left out, first {first} ({files})" for t, days, first, files in conflicts}
 
 
 def _joined(*parts: str | None) -> str | None:

@@ -25,6 +25,9 @@ AHEAD_OF_UTC = dt.timedelta(hours=14)
 NO_CALENDAR_RULES = "calendar rules do not apply"
 """Told of every file that is not daily."""
 
+JUDGED_GAPS = 5
+"""Fewer gaps than this say nothing of a file's spacing: it counts as daily."""
+
 DAILY_GAP_DAYS = 3
 WEEKLY_GAP_DAYS = 10
 """Largest median gap between the dates of a daily and of a weekly file."""
@@ -100,7 +103,7 @@ def rows_of(file: OwnFile, as_of: dt.datetime) -> tuple[pa.Table, list[str]]:
 def slow_spacing(days: Days) -> str | None:
     """Return weekly or monthly where one ticker's dates lie that far apart, None for daily ones."""
     gaps_days = np.diff(np.unique(days)).astype(int)
-    gap_days = float(np.median(gaps_days)) if len(gaps_days) > 1 else 1.0
+    gap_days = float(np.median(gaps_days)) if len(gaps_days) >= JUDGED_GAPS else 1.0
     return None if gap_days <= DAILY_GAP_DAYS else "weekly" if gap_days <= WEEKLY_GAP_DAYS else "monthly"
 
 

@@ -40,8 +40,8 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
             "this home holds a simulated market of another seed or size; set TRADER_HOME to a new folder, "
             "or TRADER_SEED and TRADER_SIMULATED_* to what they were"
         )
-    market = simulate(_size(settings))
     days_T = _sessions(settings.simulated_days)
+    market = simulate(_size(settings))
     bars, facts = _bar_rows(market, days_T), _fact_rows(market, days_T)
     tickers = [*_tickers(settings.simulated_tickers), BENCHMARK]
     first, last = days_T[0].item(), days_T[-1].item()

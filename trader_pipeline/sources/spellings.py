@@ -51,7 +51,7 @@ def parsed_numbers(values: pa.ChunkedArray, name: str) -> tuple[pa.Array, str | 
     numbers = pd.to_numeric(text.where(~blank), errors="coerce").astype(float)
     numbers = numbers.where(np.isfinite(numbers))
     wrong = text[~blank & numbers.isna()]
-    said = f"{name}: {len(wrong)} values are no numbers (first {wrong.iloc[0]!r}), taken as missing" if len(wrong) else None
+    said = f"{name}: not a number in {len(wrong)} rows (first {wrong.iloc[0]!r}), taken as missing" if len(wrong) else None
     return pa.array(numbers.to_numpy(), from_pandas=True), said
 
 

@@ -1,0 +1,130 @@
+import datetime as dt
+
+import duckdb
+import numpy as np
+import pytest
+
+from trader_pipeline import calendar
+from trader_pipeline.errors import UsageError
+from trader_pipeline.schema import core
+from trader_pipeline.settings import Settings
+from trader_pipeline.sources.simulated import BENCHMARK, SIMULATED, market_sha256
+from trader_pipeline.sources.simulation import MarketSize, simulate
+from trader_pipeline.sources.source import FetchRequest
+
+NOW = dt.datetime(2026, 1, 5, 22, 0, tzinfo=dt.UTC)
+SIZE = MarketSize(tickers=60, sessions=600, seed=1, null=False)
+
+
+def settings(**changes):
+    return Settings(**{"dataset": "simulated", "simulated_tickers": 12, "simulated_days": 80, "_env_file": None, **changes})
+
+
+def request(**changes):
+    return FetchRequest(**{"as_of": NOW, "fetched_at": NOW, **changes})
+
+
+@pytest.fixture(scope="module")
+def market():
+    return simulate(SIZE)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    result = SIMULATED.fetch(request(), settings())
+    found = SIMULATED.to_core({table.full_name: table.conform(rows) for table, rows in result.tables.items()})
+    return {table.full_name: rows for table, rows in found.items()}
+
+
+def test_the_same_seed_gives_the_same_market_and_another_seed_another(market):
+    assert (simulate(SIZE).close_TN == market.close_TN).all()
+    other = simulate(MarketSize(tickers=60, sessions=600, seed=2, null=False))
+    assert not (other.close_TN == market.close_TN).any()
+
+
+def test_bars_are_plausible(market):
+    assert (market.low_TN <= np.minimum(market.open_TN, market.close_TN)).all()
+    assert (market.high_TN >= np.maximum(market.open_TN, market.close_TN)).all()
+    assert (market.low_TN > 0).all()
+    assert (market.volume_TN > 0).all()
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 20])
+def test_the_oracle_is_an_unbiased_expectation_of_the_label_from_the_next_open(market, horizon):
+    """Regress the label, less its session's mean, on the oracle, less its session's mean: the slope of an expectation is 1."""
+    label = np.log(market.close_TN[horizon:] / market.open_TN[1 : len(market.open_TN) - horizon + 1])
+    oracle = market.oracle_TN[horizon][:-horizon]
+    label = label - label.mean(axis=1, keepdims=True)
+    oracle = oracle - oracle.mean(axis=1, keepdims=True)
+    slope = (label * oracle).sum() / (oracle**2).sum()
+    blocks = np.array([(a * b).sum() for a, b in zip(np.array_split(label, 20), np.array_split(oracle, 20), strict=True)])
+    error = blocks.std(ddof=1) * np.sqrt(20) / (oracle**2).sum()
+    assert abs(slope - 1) < 3 * error
+    assert slope > 3 * error  # and it is not nothing
+
+
+def test_the_overnight_gap_says_nothing_of_the_expectation(market):
+    gap = np.log(market.open_TN[1:] / market.close_TN[:-1])
+    assert abs(np.corrcoef(gap.ravel(), market.oracle_TN[1][:-1].ravel())[0, 1]) < 0.02  # 3.8 standard errors of 36,000
+
+
+def test_a_null_market_has_an_oracle_of_zero_and_other_prices(market):
+    null = simulate(MarketSize(tickers=60, sessions=600, seed=1, null=True))
+    assert all((values == 0).all() for values in null.oracle_TN.values())
+    assert not (null.close_TN == market.close_TN).any()
+    assert (null.z_TN == market.z_TN).all()
+
+
+def test_sessions_are_real_ones_that_end_on_2020_02_07(tables):
+    with duckdb.connect() as con:
+        con.register("bars", tables["core.daily_bars"])
+        days = [row[0] for row in con.sql("select distinct session from bars order by 1").fetchall()]
+    assert days == calendar.sessions("XNYS", days[0], dt.date(2020, 2, 7)).tolist()
+    assert len(days) == 80
+
+
+def test_every_table_is_filled(tables):
+    assert {name: rows.num_rows for name, rows in tables.items()} == {
+        "core.daily_bars": 13 * 80,
+        "core.ticker_map": 13,
+        "core.sectors": 12,
+        "core.characteristics": 2 * 12 * 80,
+        "core.macro": 80,
+        "core.oracle": 4 * 12 * 80,
+    }
+    for table in (core.TICKER_MAP, core.SECTORS, core.CHARACTERISTICS, core.MACRO, core.ORACLE):
+        table.sorted(table.conform(tables[table.full_name]))
+
+
+def test_rows_carry_their_own_tickers_values(tables):
+    """Long rows are the [session, ticker] arrays, not their transpose."""
+    made = simulate(MarketSize(tickers=12, sessions=80, seed=0, null=False))
+    with duckdb.connect() as con:
+        con.register("bars", tables["core.daily_bars"])
+        con.register("oracle", tables["core.oracle"])
+        closes = con.sql("select close from bars where ticker = 'SIM0003' order by session").fetchall()
+        expected = con.sql(
+            "select expected_log_return from oracle where ticker = 'SIM0003' and horizon_sessions = 20 order by session"
+        ).fetchall()
+    assert [row[0] for row in closes] == made.close_TN[:, 3].tolist()
+    assert [row[0] for row in expected] == made.oracle_TN[20][:, 3].tolist()
+
+
+def test_the_benchmark_is_no_stock(tables):
+    roles = dict(zip(tables["core.ticker_map"]["ticker"].to_pylist(), tables["core.ticker_map"]["role"].to_pylist(), strict=True))
+    assert [ticker for ticker, role in roles.items() if role == "benchmark"] == [BENCHMARK]
+
+
+def test_a_second_fetch_makes_nothing():
+    result = SIMULATED.fetch(request(seen=frozenset({market_sha256(settings())})), settings())
+    assert result.tables == {}
+
+
+def test_another_seed_in_the_same_home_is_refused():
+    with pytest.raises(UsageError, match="another seed or size"):
+        SIMULATED.fetch(request(seen=frozenset({market_sha256(settings())})), settings(seed=1))
+
+
+def test_more_sessions_than_the_calendar_has_are_refused():
+    with pytest.raises(UsageError, match="lower TRADER_SIMULATED_DAYS"):
+        SIMULATED.fetch(request(), settings(simulated_days=9000, simulated_tickers=2))
