@@ -45,7 +45,7 @@ class TrainOutcome:
 
 def is_due(lake: Lake, *, as_of: dt.datetime) -> bool:
     """Say whether no published model could have been used at `as_of`."""
-    return lake.snapshot().sql("select count(*) n from training.runs where as_of <= ?", [as_of])["n"][0].as_py() == 0
+    return int(lake.snapshot().sql("select count(*) n from training.runs where as_of <= ?", [as_of])["n"][0].as_py()) == 0
 
 
 def require_history(lake: Lake, *, recipe: str, as_of: dt.datetime) -> None:

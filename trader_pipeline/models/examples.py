@@ -57,11 +57,38 @@ class Examples:
     every: Labels
 
 
+def relative(scaled_NT: Float32) -> tuple[Float32, float]:
+    """Return labels minus the mean of their session, and the mean of all: the part that differs between tickers, and the drift.
+
+    A few thousand sessions cannot teach when the market as a whole will rise; fitting that part mostly adds noise to every mean.
+    """
+    known_NT = np.isfinite(scaled_NT)
+    count_T = np.maximum(known_NT.sum(axis=0), 1)
+    mean_T = np.where(known_NT, scaled_NT, 0.0).sum(axis=0, dtype=np.float64) / count_T
+    drift = float(scaled_NT[known_NT].mean(dtype=np.float64)) if known_NT.any() else 0.0
+    return (scaled_NT - mean_T).astype(np.float32), drift
+
+
+def thinned(labels_NT: Float32, horizon: int, maximum_rows: int) -> Float32:
+    """Return the labels of evenly spaced sessions, the rest NaN.
+
+    Every (horizon / 10)th session stays, and fewer where more than `maximum_rows` labels would. Labels that overlap by nine tenths say the same thing again, so little is lost and the fit is that much faster.
+    """
+    labels = int(np.isfinite(labels_NT).sum())
+    step = max(1, horizon // 10, -(-labels // maximum_rows))
+    kept_T = np.arange(labels_NT.shape[1]) % step == 0
+    return np.where(kept_T, labels_NT, np.float32(np.nan))
+
+
+def labelled(labels_NT: Float32, what: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Return the flat [N, T] positions of the labels and their values. Raises `TrainingError` when there are too few."""
+    known = np.flatnonzero(np.isfinite(labels_NT))
+    if len(known) < MINIMUM_LABELS:
+        raise TrainingError(f"{what}: {len(known)} labels, at least {MINIMUM_LABELS} are needed; bring more tickers or a longer history")
+    return known, labels_NT.reshape(-1)[known].astype(np.float64)
+
+
 def rows_of(x_NTF: Float32, labels_NT: Float32, what: str) -> tuple[Float32, npt.NDArray[np.float64]]:
     """Return x [R, F] and y [R] of the labelled ticker-sessions. Raises `TrainingError` when there are too few."""
-    known_NT = np.isfinite(labels_NT)
-    if known_NT.sum() < MINIMUM_LABELS:
-        raise TrainingError(
-            f"{what}: {int(known_NT.sum())} labels, at least {MINIMUM_LABELS} are needed; bring more tickers or a longer history"
-        )
-    return x_NTF[known_NT], labels_NT[known_NT].astype(np.float64)
+    known, y_R = labelled(labels_NT, what)
+    return x_NTF.reshape(-1, x_NTF.shape[2])[known], y_R

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import numpy as safetensors
 
-from trader_pipeline.models.examples import Examples, rows_of
+from trader_pipeline.models.examples import Examples, relative, rows_of, thinned
 from trader_pipeline.models.forecast import Forecast, around_mean, present, residual_quantiles
 from trader_pipeline.models.normalise import EPSILON, Normaliser
 from trader_pipeline.panel import Grid
@@ -23,11 +23,17 @@ Floats = npt.NDArray[np.float64]
 
 PENALTIES = tuple(float(value) for value in 10.0 ** np.arange(-3, 3.5, 0.5))
 """Candidates, in units of the variance of one standardised feature per row."""
+MAXIMUM_ROWS = 150_000
+"""Labels of one fit; more add time, not accuracy, to so few coefficients."""
+_CHUNK_ROWS = 16_384
 
 
 @dataclass(frozen=True, eq=False)
 class RidgeMember:
-    """Coefficients on prepared columns: [P, H] and intercepts [H] for each target, residual quantiles [H, Q] around the mean."""
+    """Coefficients [P, H] and intercepts [H] of each target, residual quantiles [H, Q] around the mean.
+
+    `score` reads the prepared columns, `scaled` their deviations from the session's mean (see `relative`).
+    """
 
     normaliser: Normaliser
     score_PH: Floats
@@ -48,8 +54,9 @@ class RidgeMember:
         """Return the forecast; NaN where no feature is known."""
         prepared = self.normaliser.apply(features_NTF)
         score = prepared @ self.score_PH.astype(np.float32) + self.score_H.astype(np.float32)
-        scaled = prepared @ self.scaled_PH.astype(np.float32) + self.scaled_H.astype(np.float32)
-        return around_mean(score, scaled, self.offsets_HQ, present(features_NTF))
+        here_NT = present(features_NTF)
+        scaled = deviations(prepared, here_NT) @ self.scaled_PH.astype(np.float32) + self.scaled_H.astype(np.float32)
+        return around_mean(score, scaled, self.offsets_HQ, here_NT)
 
     def files(self) -> dict[str, bytes]:
         """Return arrays as safetensors and names as JSON."""
@@ -85,41 +92,57 @@ class RidgeMember:
 
 def fit_ridge(examples: Examples) -> RidgeMember:
     """Choose each penalty on the purged tail, then refit on every label with statistics of the same rows."""
-    labelled_NT = np.isfinite(examples.every.scaled_NTH).any(axis=2)
-    normaliser = Normaliser.fit(examples.x_NTF[labelled_NT], examples.features)
+    normaliser = Normaliser.fit(examples.x_NTF[np.isfinite(examples.every.scaled_NTH).any(axis=2)], examples.features)
     x_NTP = normaliser.apply(examples.x_NTF)
+    deviation_NTP = deviations(x_NTP, present(examples.x_NTF))
+    parts = (examples.fit, examples.tail, examples.every)
     score, scaled, offsets = [], [], []
     for h, horizon in enumerate(HORIZONS_SESSIONS):
-        targets = [(labels.score_NTH[:, :, h], labels.scaled_NTH[:, :, h]) for labels in (examples.fit, examples.tail, examples.every)]
-        (fit_score, fit_scaled), (tail_score, tail_scaled), (every_score, every_scaled) = targets
-        solution, _ = _chosen(x_NTP, fit_score, tail_score, every_score, f"ridge, residual_rank_{horizon}d")
-        score.append(solution)
-        solution, quantiles = _chosen(x_NTP, fit_scaled, tail_scaled, every_scaled, f"ridge, scaled_return_{horizon}d")
-        scaled.append(solution)
-        offsets.append(quantiles)
+        ranks = [thinned(part.score_NTH[:, :, h], horizon, MAXIMUM_ROWS) for part in parts]
+        score.append(_chosen(x_NTP, ranks, f"ridge, residual_rank_{horizon}d")[0])
+        returns = [thinned(part.scaled_NTH[:, :, h], horizon, MAXIMUM_ROWS) for part in parts]
+        (refit_P, _), before_P = _chosen(deviation_NTP, [relative(part)[0] for part in returns], f"ridge, scaled_return_{horizon}d")
+        scaled.append((refit_P, np.array([relative(returns[2])[1]])))
+        known_NT = np.isfinite(returns[0]) | np.isfinite(returns[1])
+        actual_NT, drift = np.where(np.isfinite(returns[0]), returns[0], returns[1]), relative(returns[0])[1]
+        offsets.append(residual_quantiles(actual_NT[known_NT], deviation_NTP[known_NT] @ before_P + drift))
     (score_PH, score_H), (scaled_PH, scaled_H) = _stacked(score), _stacked(scaled)
     return RidgeMember(normaliser, score_PH, score_H, scaled_PH, scaled_H, np.stack(offsets))
 
 
+def deviations(x_NTP: Float32, present_NT: npt.NDArray[np.bool_]) -> Float32:
+    """Return each row minus the mean of the rows present on its session."""
+    weight_NT1 = present_NT[:, :, None].astype(np.float32)
+    mean_TP = (x_NTP * weight_NT1).sum(axis=0) / np.maximum(weight_NT1.sum(axis=0), 1)
+    return np.asarray(x_NTP - mean_TP, np.float32)
+
+
 def ridge_path(x_RP: Float32, y_R: Floats, penalties: tuple[float, ...]) -> tuple[Floats, Floats]:
     """Return coefficients [P, A] and intercepts [A] that minimise mean squared error + penalty * |coefficients|^2."""
-    x, mean_P, mean_y = x_RP.astype(np.float64), x_RP.mean(axis=0, dtype=np.float64), y_R.mean()
-    x -= mean_P
-    values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    projected = vectors.T @ (x.T @ (y_R - mean_y) / len(x))
+    rows, columns = x_RP.shape
+    gram, cross, total = np.zeros((columns, columns)), np.zeros(columns), np.zeros(columns)
+    for start in range(0, rows, _CHUNK_ROWS):
+        x = x_RP[start : start + _CHUNK_ROWS].astype(np.float64)
+        gram += x.T @ x
+        cross += x.T @ y_R[start : start + _CHUNK_ROWS]
+        total += x.sum(axis=0)
+    mean_P, mean_y = total / rows, y_R.mean()
+    values, vectors = np.linalg.eigh(gram / rows - np.outer(mean_P, mean_P))
+    projected = vectors.T @ (cross / rows - mean_P * mean_y)
     shrunk_PA = projected[:, None] / (np.maximum(values, 0.0)[:, None] + np.array(penalties) + EPSILON)
     coefficients_PA = vectors @ shrunk_PA
     return coefficients_PA, mean_y - mean_P @ coefficients_PA
 
 
-def _chosen(x_NTP: Float32, fit_NT: Float32, tail_NT: Float32, every_NT: Float32, what: str) -> tuple[tuple[Floats, Floats], Floats]:
-    """Return (coefficients [P], intercept) of the refit, and the residual quantiles [Q] on the tail of the fit before it."""
+def _chosen(x_NTP: Float32, parts_NT: list[Float32], what: str) -> tuple[tuple[Floats, Floats], Floats]:
+    """Return (coefficients [P], intercept) of the refit on every label, and the coefficients [P] of the fit before the tail."""
+    fit_NT, tail_NT, every_NT = parts_NT
     coefficients_PA, intercepts_A = ridge_path(*rows_of(x_NTP, fit_NT, f"{what}, training part"), PENALTIES)
     x_RP, y_R = rows_of(x_NTP, tail_NT, f"{what}, validation tail")
-    predicted_RA = x_RP @ coefficients_PA + intercepts_A
-    best = int(np.argmin(((y_R[:, None] - predicted_RA) ** 2).mean(axis=0)))
+    errors_RA = y_R[:, None] - (x_RP @ coefficients_PA + intercepts_A)
+    best = int(np.argmin((errors_RA**2).mean(axis=0)))
     refit_PA, refit_A = ridge_path(*rows_of(x_NTP, every_NT, what), PENALTIES[best : best + 1])
-    return (refit_PA[:, 0], refit_A), residual_quantiles(y_R, predicted_RA[:, best])
+    return (refit_PA[:, 0], refit_A), coefficients_PA[:, best]
 
 
 def _stacked(solutions: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ TAIL = 0.005
 """Share of training rows beyond each winsorising bound."""
 EPSILON = 1e-8
 """Smallest denominator."""
-_SAMPLE_ROWS = 200_000
+_SAMPLE_ROWS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +47,12 @@ class Normaliser:
         low, high, mean, std = (np.array(values, np.float64) for values in zip(*statistics, strict=True))
         if not (std > 0).any():
             raise TrainingError(f"none of the features {list(features)} varies in the training window; check features.panel")
-        return cls(features, low, high, mean, std, np.isnan(rows_RF).any(axis=0))
+        return cls(features, low, high, mean, std, np.asarray(np.isnan(rows_RF).any(axis=0)))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the prepared columns, P of them."""
-        return (*self.features, *(f"{name} is null" for name, has in zip(self.features, self.has_null_F, strict=True) if has))
+        return (*self.features, *(f"{name} is null" for name, has in zip(self.features, self.has_null_F.tolist(), strict=True) if has))
 
     def standardised(self, x: Float32) -> Float32:
         """Return z of the same shape [..., F]; null becomes 0, the training mean."""
@@ -73,8 +73,8 @@ class Normaliser:
     @classmethod
     def of_arrays(cls, features: tuple[str, ...], arrays: dict[str, npt.NDArray[np.generic]]) -> "Normaliser":
         """Rebuild from what `arrays` gave."""
-        numbers = [arrays[key].astype(np.float64) for key in ("low", "high", "mean", "std")]
-        return cls(features, *numbers, arrays["has_null"].astype(np.bool_))
+        low, high, mean, std = (arrays[key].astype(np.float64) for key in ("low", "high", "mean", "std"))
+        return cls(features, low, high, mean, std, arrays["has_null"].astype(np.bool_))
 
 
 def _bounds(values_R: Float32) -> tuple[float, float, float, float]:

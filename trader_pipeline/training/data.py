@@ -41,7 +41,9 @@ def _span(grid: Grid, x_NTF: Float32, last_session: np.datetime64) -> tuple[int,
     enough = np.flatnonzero(np.isfinite(x_NTF[:, :end]).any(axis=2).sum(axis=0) >= MINIMUM_TICKERS)
     if not len(enough):
         raise InsufficientHistoryError(
-            f"features.panel holds no session up to {last_session} with {MINIMUM_TICKERS} tickers; training compares tickers, so name more"
+            f"features.panel holds no session up to {last_session} with {MINIMUM_TICKERS} tickers; training compares tickers, so name more",
+            needed=1,
+            available=0,
         )
     return int(enough[0]), end
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from trader_pipeline.models.examples import Examples
 from trader_pipeline.models.linear import fit_ridge
 from trader_pipeline.models.member import Member
+from trader_pipeline.models.trees import TreesConfig, fit_trees
 
 Report = Callable[[Mapping[str, object]], None]
 
@@ -43,10 +44,19 @@ def _ridge(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 -
     return fit_ridge(examples)
 
 
+def _trees(examples: Examples, context: FitContext) -> Member:
+    return fit_trees(examples, TreesConfig(), context.seed)
+
+
 def ridge() -> Recipe:
     """Return the linear baseline alone."""
     return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge),))
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"ridge": ridge}
+def classic() -> Recipe:
+    """Return ridge and LightGBM."""
+    return Recipe(name="classic", members=(*ridge().members, MemberRecipe(name="lightgbm", fit=_trees)))
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"ridge": ridge, "classic": classic}
 """Every recipe by name."""
