@@ -13,6 +13,7 @@ from trader_pipeline.settings import Settings
 
 NOW = dt.datetime(2020, 2, 7, 23, tzinfo=dt.UTC)
 LAST, BEFORE = dt.date(2020, 2, 7), dt.date(2020, 2, 6)
+KNOWN = dt.datetime(2020, 2, 7, 21, 30, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def rows(table, *records):
         pa.float32(): 0.0,
         pa.float64(): 0.0,
         pa.date32(): LAST,
-        pa.timestamp("us", tz="UTC"): NOW,
+        pa.timestamp("us", tz="UTC"): KNOWN,
     }
     filled = [{c.name: record.get(c.name, None if c.nullable else some[c.dtype]) for c in table.columns} for record in records]
     return pa.Table.from_pylist(filled, schema=table.arrow_schema)
