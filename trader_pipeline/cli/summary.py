@@ -73,7 +73,8 @@ def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHist
     line("\nOut-of-fold direction (ensemble), beside the better base rate:")
     verdicts = snapshot.sql(
         "select horizon_sessions, verdict from evaluation.scorecard where model = 'ensemble' "
-        "qualify rank() over (order by known_at desc, model_id) = 1 order by horizon_sessions"
+        "and model_id = (select any_value(model_id) from predictions.daily where session = ?) order by horizon_sessions",
+        [facts["session"]],
     )
     for row in verdicts.to_pylist():
         line(f"  {row['horizon_sessions']:>2} sessions  {row['verdict']}")

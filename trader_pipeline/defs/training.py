@@ -53,7 +53,8 @@ def trained(
 @dg.multi_asset(name="evaluated", specs=[table_spec(t, group="training", deps=[outputs.OUT_OF_FOLD, TARGETS]) for t in EVALUATED])
 def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
     """Score what was predicted out of fold and fit the calibration that serves."""
-    evaluate(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    moment = as_of(context, trader, options)
+    evaluate(trader.lake, as_of=moment, run_id=context.run.run_id, decisions=trader.settings.decisions)
     snapshot = trader.lake.snapshot()
     verdicts = snapshot.sql(
         "select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions"

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from trader_pipeline import calendar
-from trader_pipeline.flows import ingest, predict, train
+from trader_pipeline.flows import ingest, predict
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import last_session_of
@@ -19,8 +19,9 @@ def default_as_of(settings: Settings, *, now: dt.datetime) -> dt.datetime:
 
 
 def model(lake: Lake, *, as_of: dt.datetime) -> bool:
-    """Say whether no published model could have been used at `as_of`."""
-    return train.is_due(lake, as_of=as_of)
+    """Say whether no model that is trained and calibrated could have been used at `as_of`."""
+    served = "select count(*) from training.runs join training.calibration using (model_id) where as_of <= ? and fold = -1"
+    return bool(lake.snapshot().sql(served, [as_of]).column(0)[0].as_py() == 0)
 
 
 def daily(lake: Lake, settings: Settings, source: Source, *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
