@@ -28,14 +28,15 @@ select ticker, coalesce(exchange, ?) as exchange, valid_to from (select distinct
 _SERIES = """
 create temp table series as
 with days as (
-  select ticker, source, session, count(*) as rows, count(distinct (open, high, low, close)) as variants
+  select ticker, source, session, count(*) as rows,
+    (min(open) < max(open) or min(high) < max(high) or min(low) < max(low) or min(close) < max(close)) is true as differs
   from bars group by all
 ), gaps as (
   select *, session - lag(session) over (partition by ticker, source order by session) as gap_days from days
 )
 select ticker, source, exchange, valid_to, last_closed,
   min(session) as first_session, max(session) filter (session <= last_closed) as last_session,
-  case when sum(rows) >= 2 * count(*) and median(variants) >= 2 then 'intraday'
+  case when sum(rows) >= 2 * count(*) and avg(differs::int) > 0.5 then 'intraday'
        when median(gap_days) > 10 then 'monthly'
        when median(gap_days) > 3 then 'weekly'
        else 'daily' end as spacing

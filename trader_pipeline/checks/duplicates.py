@@ -10,8 +10,10 @@ _REPEATS = """
 create or replace temp table repeats as
 select ticker, source, session, count(*) as rows,
   if(count(distinct (open, high, low, close, volume_shares)) = 1, 'identical', 'different') as kind
-from bars semi join (select ticker, source from series where spacing <> 'intraday') using (ticker, source)
-group by all having count(*) > 1
+from bars
+semi join (select ticker, source from series where spacing <> 'intraday') using (ticker, source)
+semi join (select ticker, source, session from bars group by all having count(*) > 1) using (ticker, source, session)
+group by all
 """
 _BY_TICKER = """
 select ticker, source, list(session order by session) as days, max(rows) as most, min(kind) as kind
