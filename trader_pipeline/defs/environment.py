@@ -1,7 +1,11 @@
 """Where Dagster and the libraries keep their files: under TRADER_HOME, never elsewhere."""
 
+import logging
 import os
+import sys
 from importlib import resources
+
+import structlog
 
 from trader_pipeline import durable
 from trader_pipeline.settings import Settings
@@ -10,7 +14,11 @@ _CACHES = {"NUMBA_CACHE_DIR": "numba", "MPLCONFIGDIR": "matplotlib", "TORCHINDUC
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Point DAGSTER_HOME and the library caches below the home, and put the packaged dagster.yaml there."""
+    """Point DAGSTER_HOME and the library caches below the home, put the packaged dagster.yaml there, and logs on stderr."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # stdout belongs to --json
+    )
     home = settings.home.expanduser().absolute()
     for variable, folder in _CACHES.items():
         os.environ.setdefault(variable, str(home / "cache" / folder))

@@ -117,7 +117,7 @@ def fetch_one(ticker: str, request: FetchRequest, settings: Settings, session: "
         except VendorError as error:
             outcome, detail = next(name for kind, name in _OUTCOMES if isinstance(error, kind)), str(error)
         except CircuitOpenError as error:
-            outcome, detail = _OF_CAUSE[error.cause], str(error)
+            outcome, detail = _OF_CAUSE[error.cause], f"{error}; {tally.trouble}" if tally.trouble else str(error)
     days = rows["Date"].to_pylist() if rows is not None else []
     attempt = Attempt(
         ticker=ticker,

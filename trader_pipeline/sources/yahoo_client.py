@@ -54,6 +54,8 @@ class Tally:
     retries: int = 0
     attempts: int = 0
     body_sha256: str = ""
+    trouble: str = ""
+    """What went wrong last."""
 
 
 class GovernedSession(Session[Response]):
@@ -95,6 +97,7 @@ class GovernedSession(Session[Response]):
         except (RequestException, UpstreamError) as error:
             if target.path.startswith(_CHART):
                 self._gate.failed()
+                tally.trouble = str(error)
                 raise UpstreamError(str(error)) from error
             raise  # cookie or crumb: yfinance goes on without them
         if target.netloc == _COOKIE_HOST:
@@ -106,6 +109,7 @@ class GovernedSession(Session[Response]):
             raise_if_throttled(answer.status_code, answer.headers.get("Retry-After"), self._clock())
         except ThrottledError as error:
             self._gate.throttled(error.retry_after_seconds)
+            tally.trouble = str(error)
             raise
         if path == _CRUMB and answer.status_code >= HTTPStatus.BAD_REQUEST:
             raise UpstreamError(f"no crumb: HTTP {answer.status_code}")
