@@ -25,10 +25,14 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def create_app(settings: Settings, *, clock: Callable[[], dt.datetime] = utc_now) -> FastAPI:
-    """Return the dashboard of `settings.dataset_home`. `clock` says what "now" is when freshness is judged."""
+def create_app(settings: Settings, *, clock: Callable[[], dt.datetime] = utc_now, sessions_needed: int | None = None) -> FastAPI:
+    """Return the dashboard of `settings.dataset_home`.
+
+    `clock` says what "now" is when freshness is judged; `sessions_needed` is what the recipe needs, to say so where history is too short.
+    """
     app = FastAPI(title="trader_pipeline", docs_url=None, redoc_url=None, openapi_url=None)
-    site = Site(settings=settings, reader=LakeReader(settings.dataset_home), clock=clock, templates=templates())
+    reader = LakeReader(settings.dataset_home)
+    site = Site(settings=settings, reader=reader, clock=clock, templates=templates(), sessions_needed=sessions_needed)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.include_router(pages_predictions.router(site))
     app.include_router(pages_status.router(site))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from trader_pipeline.dashboard import chart, export, queries, states
+from trader_pipeline.dashboard import chart, export, queries
 from trader_pipeline.dashboard.asked import Asked
 from trader_pipeline.dashboard.queries import Selection
 from trader_pipeline.dashboard.site import Site
@@ -23,11 +23,9 @@ def router(site: Site) -> APIRouter:
     @routes.get("/")
     def home(request: Request, asked: Annotated[Asked, Query()]) -> Response:
         snapshot = site.reader.snapshot()
-        if snapshot is None:
-            return site.page(request, "predictions.html", state=states.no_lake(site.settings), selection=None)
-        day = _session(snapshot, asked.session)
-        if day is None:
-            return site.page(request, "predictions.html", state=states.missing(snapshot, site.settings, None), selection=None)
+        day = _session(snapshot, asked.session) if snapshot else None
+        if snapshot is None or day is None:
+            return site.page(request, "predictions.html", state=site.state(snapshot, day), selection=None)
         return _predictions_page(site, request, snapshot, asked.selection(day, horizon=DEFAULT_HORIZON))
 
     @routes.get("/predictions.csv")
@@ -41,7 +39,7 @@ def router(site: Site) -> APIRouter:
     def as_json(asked: Annotated[Asked, Query()]) -> Response:
         snapshot, day = _required(site, asked.session)
         rows = export.to_plain(queries.predictions(snapshot, asked.selection(day)))
-        state = states.of_session(snapshot, site.settings, day, site.clock())
+        state = site.state(snapshot, day)
         facts = {"schema": "predictions/1", "dataset": site.settings.dataset, "session": day.isoformat(), "state": state.kind}
         return JSONResponse(facts | {"rows": rows})
 
@@ -49,7 +47,7 @@ def router(site: Site) -> APIRouter:
     def one_ticker(request: Request, ticker: str, session: str = "") -> Response:
         snapshot = site.reader.snapshot()
         if snapshot is None:
-            return site.page(request, "predictions.html", state=states.no_lake(site.settings), selection=None)
+            return site.page(request, "predictions.html", state=site.state(None, None), selection=None)
         return _ticker_page(site, request, snapshot, ticker, session)
 
     return routes
@@ -60,13 +58,13 @@ def _required(site: Site, session: str) -> tuple[Snapshot, dt.date]:
     snapshot = site.reader.snapshot()
     day = _session(snapshot, session) if snapshot else None
     if snapshot is None or day is None or not queries.made(snapshot, day)["rows"]:
-        state = states.missing(snapshot, site.settings, day) if snapshot else states.no_lake(site.settings)
+        state = site.state(snapshot, day)
         raise HTTPException(404, f"{state.title}. {state.detail} Run `{state.command}`")
     return snapshot, day
 
 
 def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selection: Selection) -> Response:
-    state = states.of_session(snapshot, site.settings, selection.session, site.clock())
+    state = site.state(snapshot, selection.session)
     strip = site.strip(snapshot, selection.session)
     rows = queries.predictions(snapshot, selection) if state.has_predictions else []
     values: dict[str, Any] = {"state": state, "strip": strip, "selection": selection, "rows": rows, "bounds": _bounds(rows)}
@@ -103,7 +101,7 @@ def _ticker_page(site: Site, request: Request, snapshot: Snapshot, ticker: str, 
         "ticker.html",
         who=who,
         strip=site.strip(snapshot, day) if day else None,
-        state=states.of_session(snapshot, site.settings, day, site.clock()) if day else states.missing(snapshot, site.settings, None),
+        state=site.state(snapshot, day),
         newest=_is_newest(snapshot, day),
         forecasts=sorted(forecasts, key=lambda row: row["horizon_sessions"]),
         bounds=_bounds(forecasts),

@@ -62,7 +62,7 @@ def _status_page(site: Site, request: Request) -> Response:
     snapshot = site.reader.snapshot()
     disk = status.disk(site.settings.home, site.settings.dataset_home)
     if snapshot is None:
-        return site.page(request, "status.html", state=states.no_lake(site.settings), disk=disk, tables=None)
+        return site.page(request, "status.html", state=site.state(None, None), disk=disk, tables=None)
     exchange = queries.exchange(snapshot)
     span = status.bar_span(snapshot)
     historical = site.settings.dataset in states.HISTORICAL
@@ -72,9 +72,7 @@ def _status_page(site: Site, request: Request) -> Response:
     return site.page(
         request,
         "status.html",
-        state=states.of_session(snapshot, site.settings, listed[0], site.clock())
-        if listed
-        else states.missing(snapshot, site.settings, None),
+        state=site.state(snapshot, listed[0] if listed else None),
         strip=site.strip(snapshot, listed[0]) if listed else None,
         historical=historical,
         stale_warning=site.settings.checks.stale_warning,

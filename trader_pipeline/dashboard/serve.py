@@ -24,8 +24,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings) -> None:
-    """Serve the dashboard until interrupted."""
+def serve(settings: Settings, *, sessions_needed: int | None = None) -> None:
+    """Serve the dashboard until interrupted. Raises `PortInUseError`."""
     listener = bind(settings.serve.host, settings.serve.port)
-    config = uvicorn.Config(create_app(settings), log_level="warning", server_header=False, access_log=False)
+    config = uvicorn.Config(
+        create_app(settings, sessions_needed=sessions_needed), log_level="warning", server_header=False, access_log=False
+    )
     uvicorn.Server(config).run(sockets=[listener])

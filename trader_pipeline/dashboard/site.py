@@ -12,8 +12,9 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from trader_pipeline import calendar, formats
-from trader_pipeline.dashboard import queries
+from trader_pipeline.dashboard import queries, states
 from trader_pipeline.dashboard.reader import LakeReader
+from trader_pipeline.dashboard.states import State
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.settings import Settings
@@ -62,6 +63,7 @@ class Site:
     reader: LakeReader
     clock: Callable[[], dt.datetime]
     templates: Jinja2Templates
+    sessions_needed: int | None = None
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """Render a template."""
@@ -75,6 +77,14 @@ class Site:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"schema": "error/1", "code": code, "message": message}, status_code=status)
         return self.page(request, "error.html", status=status, title=title, code=code, message=message)
+
+    def state(self, snapshot: Snapshot | None, session: dt.date | None) -> State:
+        """Return how the predictions of `session` stand now; None is no session at all."""
+        if snapshot is None:
+            return states.no_lake(self.settings)
+        if session is None:
+            return states.missing(snapshot, self.settings, None, sessions_needed=self.sessions_needed)
+        return states.of_session(snapshot, self.settings, session, self.clock())
 
     def strip(self, snapshot: Snapshot, session: dt.date) -> Strip | None:
         """Return the clocks of a session's predictions, None where there are none."""

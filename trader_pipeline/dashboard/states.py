@@ -45,7 +45,7 @@ def no_lake(settings: Settings) -> State:
     )
 
 
-def missing(snapshot: Snapshot, settings: Settings, session: dt.date | None) -> State:
+def missing(snapshot: Snapshot, settings: Settings, session: dt.date | None, *, sessions_needed: int | None) -> State:
     """Return why there are no predictions (of `session`, or at all), and the command that makes them."""
     if session is not None and (newest := queries.sessions(snapshot)):
         return State(
@@ -61,20 +61,16 @@ def missing(snapshot: Snapshot, settings: Settings, session: dt.date | None) -> 
             detail="A trained model is there, but it has not been asked for a forecast.",
             command="trader predict",
         )
-    return _without_model(snapshot, settings)
+    return _without_model(snapshot, settings, sessions_needed)
 
 
-def _without_model(snapshot: Snapshot, settings: Settings) -> State:
+def _without_model(snapshot: Snapshot, settings: Settings, sessions_needed: int | None) -> State:
     have = queries.ask(snapshot, "select count(distinct session) as n from core.accepted_bars")[0]["n"]
-    needed = queries.ask(
-        snapshot,
-        "select value from quality.metrics where rule = 'history' and name = 'sessions_needed' order by known_at desc, run_id desc limit 1",
-    )
-    if needed and have < needed[0]["value"]:
+    if sessions_needed is not None and have < sessions_needed:
         return State(
             kind="insufficient_history",
             title="No predictions available: not enough history",
-            detail=f"The lake holds {formats.plural(have, 'session')}; the recipe {settings.recipe!r} needs {needed[0]['value']:,.0f}. "
+            detail=f"The lake holds {formats.plural(have, 'session')}; the recipe {settings.recipe!r} needs {sessions_needed:,}. "
             "Data status shows what was checked.",
             command="trader demo --sample deep" if settings.dataset == "broad" else f"trader run --source {_source(settings)}",
         )
@@ -94,7 +90,7 @@ def of_session(snapshot: Snapshot, settings: Settings, session: dt.date, now: dt
     """Return how the predictions of `session` stand at `now`."""
     made = queries.made(snapshot, session)
     if not made["rows"]:
-        return missing(snapshot, settings, session)
+        return missing(snapshot, settings, session, sessions_needed=None)
     if made["abstained"] == made["rows"]:
         return State(
             kind="abstained",

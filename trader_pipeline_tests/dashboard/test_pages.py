@@ -1,0 +1,233 @@
+"""Every page in every state, as a browser without script gets it."""
+
+import csv
+import datetime as dt
+import io
+import re
+
+import pytest
+
+from trader_pipeline import lake
+from trader_pipeline_tests import published
+from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
+
+PAGES = ("/", "/?horizon=all", "/ticker/AAPL", "/ticker/SPY", "/status", "/report")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_answers_with_html(deep, path):
+    answer = deep.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/predictions.csv", "/api/predictions", "/healthz", "/nowhere", "/static/app.css"])
+def test_every_answer_forbids_the_outside(deep, path):
+    headers = deep.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_inline_script_style_or_foreign_resource(deep, path):
+    text = deep.get(path).text
+    assert not re.findall(r"<script(?![^>]*(?:src=\"/static/|type=\"application/json\"))", text)
+    assert not re.findall(r"<style|\sstyle=|\son\w+=", text)
+    assert not re.findall(r"(?:src|href|action)=\"(?:https?:)?//(?!www\.tradingview\.com/)", text)
+
+
+def test_another_host_name_is_refused(deep):
+    assert deep.get("/", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_the_strip_says_data_through_made_at_and_trade_at_in_new_york(deep):
+    text = deep.get("/").text
+    assert "2020-02-07 17:04 EST" in text  # 22:04 UTC
+    assert "2020-02-07 22:04 UTC" in text
+    assert "2020-02-10 09:30 EST" in text  # Friday's forecasts trade on Monday
+
+
+def test_a_historical_sample_is_not_called_stale(home):
+    text = client_of(settings_of(home), now=dt.datetime(2026, 7, 1, tzinfo=dt.UTC)).get("/").text
+    assert "Historical sample to 2020-02-07" in text
+    assert "Stale" not in text
+
+
+def test_growing_data_is_fresh_until_a_later_session_has_closed(home):
+    fresh = client_of(settings_of(home, "live")).get("/").text
+    assert 'class="state fresh"' in fresh
+    # Monday the 10th is closed, Tuesday the 11th is still trading
+    tuesday_noon = dt.datetime(2020, 2, 11, 17, 0, tzinfo=dt.UTC)
+    stale = client_of(settings_of(home, "live"), now=tuesday_noon).get("/").text
+    assert "Stale: 1 session behind" in stale
+    assert "trader run --source yahoo" in stale
+
+
+def test_the_scorecard_gives_one_verdict_a_horizon(deep):
+    text = deep.get("/").text
+    assert "53.1 % vs 52.2 % base (±1.4), target 70 %: not met" in text
+    assert text.count('class="verdict"') == 4
+
+
+def test_rows_are_filtered_sorted_and_ranked_over_the_whole_horizon(deep):
+    text = deep.get("/?horizon=5&sort=ticker&dir=desc").text
+    tickers = re.findall(r'href="/ticker/(\w+)\?', text)
+    assert tickers == sorted(published.NAMES, reverse=True)
+    boeing = deep.get("/?horizon=5&q=boeing").text
+    assert re.findall(r'href="/ticker/(\w+)\?', boeing) == ["BA"]
+    rank = re.search(r'class="rank">(\d+)<', boeing)[1]
+    assert rank == re.search(r'class="rank">(\d+)</td>\s*<th scope="row" class="text"><a href="/ticker/BA\?', text)[1]
+    assert set(re.findall(r'href="/ticker/(\w+)\?', deep.get("/?sector=Technology").text)) == {"AAPL", "AMD", "NVDA"}
+
+
+def test_a_script_gets_the_table_alone(deep):
+    partial = deep.get("/?horizon=20", headers={"HX-Request-Type": "partial"})
+    assert partial.text.lstrip().startswith('<section id="predictions"')
+    assert partial.headers["vary"].lower().find("hx-request-type") >= 0
+
+
+def test_abstaining_rows_are_marked_and_keep_rank_and_numbers(deep, home):
+    abstained = lake.open(home / "deep").sql(
+        "select ticker from predictions.daily where session = ? and horizon_sessions = 5 and abstained", [published.SESSION]
+    )["ticker"]
+    text = deep.get("/?horizon=5").text
+    assert text.count('<tr class="abstained">') == len(abstained) > 0
+    assert len(re.findall(r'class="rank">\d+<', text)) == 11
+
+
+def test_the_csv_equals_the_table(deep, home):
+    rows = list(csv.DictReader(io.StringIO(deep.get("/predictions.csv").text)))
+    table = lake.open(home / "deep").sql("select * from predictions.daily where session = ?", [published.SESSION]).to_pylist()
+    assert len(rows) == len(table) == 44
+    by_key = {(row["ticker"], int(row["horizon_sessions"])): row for row in rows}
+    for row in table:
+        written = by_key[row["ticker"], row["horizon_sessions"]]
+        for name in ("return_mean", "q05", "q25", "q50", "q75", "q95", "p_up", "p_outperform", "base_rate", "score", "confidence"):
+            assert float(written[name]) == row[name]
+        assert written["abstained"] == str(row["abstained"])
+        assert written["model_id"] == row["model_id"]
+    assert len(deep.get("/predictions.csv?horizon=5&sector=Technology").text.splitlines()) == 1 + 3
+
+
+def test_a_spreadsheet_never_runs_a_name(tmp_path, monkeypatch):
+    monkeypatch.setitem(published.NAMES, "BA", ("=1+1", "Industrials", 336.0))
+    published.publish(settings_of(tmp_path))
+    rows = csv.DictReader(io.StringIO(client_of(settings_of(tmp_path)).get("/predictions.csv").text))
+    assert {row["name"] for row in rows if row["ticker"] == "BA"} == {"'=1+1"}
+
+
+def test_the_json_speaks_of_one_session_and_horizon(deep):
+    facts = deep.get("/api/predictions?horizon=20").json()
+    assert facts["schema"] == "predictions/1"
+    assert (facts["session"], facts["state"], len(facts["rows"])) == ("2020-02-07", "sample", 11)
+    assert {row["horizon_sessions"] for row in facts["rows"]} == {20}
+    assert deep.get("/healthz").json()["ok"] is True
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=Sons", "/ticker/NVDA"])
+def test_a_hostile_name_is_text(deep, path):
+    text = deep.get(path).text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+
+
+def test_a_hostile_question_is_text(deep):
+    for path in ('/?q="><img src=x>', "/?sector=<b>", "/ticker/<b>x", "/?sort=<b>", "/?horizon=<b>", "/?session=<b>"):
+        text = deep.get(path).text
+        assert "<img" not in text
+        assert "<b>" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/ticker/ZZZ", 404, "is not in the dataset"),
+        ("/nowhere", 404, "is no page"),
+        ("/?session=yesterday", 400, "write it as 2020-02-07"),
+        ("/?horizon=7", 400, "none of 1, 5, 20, 60"),
+        ("/?sort=drop", 400, "sort by one of"),
+        ("/report?session=2020-02-06", 404, "trader report --session 2020-02-06"),
+    ],
+)
+def test_a_wrong_address_names_the_fact_and_the_mend(deep, path, status, said):
+    answer = deep.get(path)
+    assert answer.status_code == status
+    assert said in answer.text.replace("&#39;", "'")
+
+
+def test_a_session_without_predictions_names_the_newest(deep):
+    text = deep.get("/?session=2020-01-03").text
+    assert "No predictions for 2020-01-03" in text
+    assert "trader predict --session 2020-01-03" in text
+    assert deep.get("/api/predictions?session=2020-01-03").status_code == 404
+
+
+def test_an_earlier_session_can_be_looked_at(deep):
+    assert "Looking back" in deep.get("/ticker/AAPL?session=2020-02-06").text
+    assert deep.get("/?session=2020-02-06").status_code == 200
+
+
+def test_no_lake_says_which_command_makes_one(tmp_path):
+    client = client_of(settings_of(tmp_path))
+    for path in ("/", "/ticker/AAPL", "/status"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "No predictions available" in answer.text
+        assert "trader demo --sample deep" in answer.text
+    assert client.get("/predictions.csv").status_code == 404
+    assert client.get("/healthz").json()["commit"] is None
+
+
+def test_no_model_and_too_little_history_are_told_apart(tmp_path):
+    published.publish_bars_only(settings_of(tmp_path, "broad"), sessions=40)
+    short = client_of(settings_of(tmp_path, "broad"), sessions_needed=997).get("/").text
+    assert "not enough history" in short
+    assert "40 sessions" in short
+    assert "997" in short
+    enough = client_of(settings_of(tmp_path, "broad"), sessions_needed=40).get("/").text
+    assert "no trained model" in enough
+    assert client_of(settings_of(tmp_path, "broad")).get("/status").status_code == 200
+
+
+def test_a_damaged_lake_is_an_error_page_not_a_crash(tmp_path):
+    settings = settings_of(tmp_path)
+    published.publish(settings)
+    for part in (settings.dataset_home / "lake" / "parts" / "predictions").rglob("*.parquet"):
+        part.write_bytes(b"PAR1")
+    answer = client_of(settings).get("/")
+    assert answer.status_code == 503
+    assert "E210" in answer.text
+
+
+def test_a_new_commit_shows_without_a_restart(tmp_path):
+    settings = settings_of(tmp_path)
+    client = client_of(settings)
+    assert "No predictions available" in client.get("/").text
+    published.publish(settings)
+    assert "Historical sample to 2020-02-07" in client.get("/").text
+
+
+def test_the_status_page_counts_what_was_published(deep):
+    text = deep.get("/status").text
+    assert "core.accepted_bars" in text
+    assert f"{420 * 12:,}" in text
+    assert "5 of 5 rules pass" in text
+    assert "unknown symbol" in text
+    assert "high 366.1 under close 366.2" in text
+
+
+def test_the_report_is_framed_and_carries_its_own_policy(home, deep):
+    folder = home / "deep" / "reports"
+    folder.mkdir(exist_ok=True)
+    (folder / "report_2020-02-07.html").write_text("<!doctype html><title>Report</title>")
+    (folder / "notes.txt").write_text("not a report")
+    assert 'src="/report/2020-02-07"' in deep.get("/report").text
+    answer = deep.get("/report/2020-02-07")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "script-src" not in answer.headers["content-security-policy"]
+    assert deep.get("/report/2020-02-06").status_code == 404
+    assert deep.get("/report/..%2f..%2flake%2fHEAD").status_code in (400, 404)
