@@ -1,5 +1,6 @@
 """The README's commands are run, its links exist, its tables are what the code says."""
 
+import datetime as dt
 import os
 import re
 import shlex
@@ -9,9 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from trader_pipeline.flows.dictionary import settings_table
 
+from trader_pipeline import calendar
+from trader_pipeline.flows.dictionary import settings_table
 from trader_pipeline_tests.conftest import trader
+from trader_pipeline_tests.fake_world import World
+from trader_pipeline_tests.fake_yahoo import FakeYahoo
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -56,6 +60,30 @@ def test_own_files_run(demo, tmp_path):
         assert ran.code == 0, ran.err
     ran = trader("sql", "select count(*) n from predictions.daily", "--json", home=home, DATASET="own")
     assert ran.json()[0]["n"] >= 44
+
+
+@pytest.mark.slow
+def test_yahoo_runs_through_faults_and_asks_for_nothing_twice(tmp_path):
+    """The README's lines against a local Yahoo that throttles, breaks and truncates."""
+    home = tmp_path / "home"
+    today = calendar.last_closed_session("XNYS", dt.datetime.now(dt.UTC))
+    world = World(first=dt.date(2019, 1, 2), today=today)
+    world.splits["NVDA"] += [(dt.date(2024, 6, 10), 10, 1)]
+    facts = {"RECIPE": "ridge", "LIVE_FIRST_SESSION": "2019-01-02", "YAHOO__BACKOFF_SECONDS": "0.01", "YAHOO__REQUESTS_PER_HOUR": "360000"}
+    with FakeYahoo(world, retry_after="1") as yahoo:
+        yahoo.plan("AAPL", "429")
+        yahoo.plan("MSFT", "500", "truncated")
+        for command in commands("network"):
+            ran = trader(*command[1:], home=home, YAHOO__BASE_URL=yahoo.url, **facts)
+            assert ran.code == 0, ran.err
+        asked = len(yahoo.log)
+        ran = trader("run", "--source", "yahoo", "--json", home=home, YAHOO__BASE_URL=yahoo.url, **facts)
+        assert (ran.code, len(yahoo.log)) == (0, asked), ran.err
+    assert ran.json()["predictions"] == 6 * 4
+    assert ran.json()["session"] == today.isoformat()
+    closes = "select close from core.accepted_bars where ticker = 'NVDA' and session in ('2024-06-07', '2024-06-10') order by session"
+    before, after = (row["close"] for row in trader("sql", closes, "--json", home=home, DATASET="live").json())
+    assert 8 < before / after < 12, "stored as traded"
 
 
 def test_make_targets_exist():

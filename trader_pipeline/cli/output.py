@@ -47,6 +47,11 @@ def fail(error: TraderError) -> None:
     sys.stderr.write(f"error {error.code}: {error}\n(docs/runbook.md has {error.code})\n")
 
 
+def warn(text: str) -> None:
+    """Print one line on stderr."""
+    sys.stderr.write(f"warning: {text}\n")
+
+
 def line(text: str = "") -> None:
     """Print one line on stdout."""
     sys.stdout.write(text + "\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trader_pipeline.cli.output import grid, line, print_json, progress
-from trader_pipeline.cli.summary import facts, predictions, report_path, tell
+from trader_pipeline.cli.summary import facts, predictions, report_path, require_predicted, tell
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def run(
     settings = Settings(**changes)
     chosen = _tickers(settings, tickers)
     session = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json)
+    require_predicted(settings, session, chosen)
     done = facts(settings, session, None)
     if as_json:
         print_json("run", done)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trader_pipeline.cli.output import grid, line
+from trader_pipeline.cli.output import grid, line, warn
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,21 @@ def predictions(settings: "Settings", session: dt.date, tickers: Sequence[str]) 
     return found
 
 
+def require_predicted(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> None:
+    """Raise `UsageError` when tickers were named and none of them has a forecast; name those that have none on stderr."""
+    from trader_pipeline import lake
+
+    rows = lake.open(settings.dataset_home).sql("select distinct ticker from predictions.daily where session = ?", [session])
+    found = {settings.benchmark, *rows["ticker"].to_pylist()}
+    absent = sorted(set(tickers) - found)
+    if not absent:
+        return
+    fact = f"no forecast of {session} for {', '.join(absent)}; `trader status` says what the source answered"
+    if set(absent) == set(tickers):
+        raise UsageError(fact)
+    warn(fact)
+
+
 def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHistoryError | None) -> None:
     """Print the run for a person."""
     from trader_pipeline import lake
@@ -100,7 +115,7 @@ def _tell_findings(settings: "Settings") -> None:
     rows = lake.open(settings.dataset_home).sql(
         "select rule, severity, scope, count(*) findings, sum(sessions)::bigint sessions, count(distinct ticker) tickers "
         "from quality.findings "
-        "where run_id = (select max_by(run_id, known_at) from quality.findings) group by all order by all"
+        "where run_id = (select max_by(run_id, known_at) from quality.metrics) group by all order by all"
     )
     line("\nWhat the checks found:")
     grid(rows.to_pylist())

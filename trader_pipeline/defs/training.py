@@ -4,9 +4,12 @@ import sys
 from collections.abc import Iterator
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of, started_at
+from trader_pipeline.defs.training_child import ERROR_FILE
+from trader_pipeline.errors import TrainingError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import evaluate
@@ -43,7 +46,11 @@ def trained(
         run_id=context.run.run_id,
     )
     command = [sys.executable, "-u", "-m", "trader_pipeline.defs.training_child", str(request.path)]
-    pipes.run(context=context.op_execution_context, command=command)
+    try:
+        pipes.run(context=context.op_execution_context, command=command)
+    except DagsterPipesExecutionError as error:
+        said = request.folder / ERROR_FILE
+        raise TrainingError(said.read_text() if said.exists() else f"training ended without a word: {error}; see the log above") from error
     train.publish(trader.lake, request, finished_at=started_at(context))
     snapshot = trader.lake.snapshot()
     for table in TRAINED:

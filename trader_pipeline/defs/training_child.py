@@ -12,6 +12,11 @@ from pathlib import Path
 
 from dagster_pipes import open_dagster_pipes
 
+from trader_pipeline import durable
+from trader_pipeline.errors import TraderError
+
+ERROR_FILE = "error.txt"
+"""Left in the request's folder when training ends with an error of ours, so that the parent can say it."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -49,6 +54,10 @@ def main() -> None:
         except KeyboardInterrupt:
             pipes.log.warning("cancelled")
             sys.exit(130)
+        except TraderError as error:
+            durable.write_atomic(request.folder / ERROR_FILE, str(error).encode())
+            pipes.log.error(str(error))  # noqa: TRY400 - the fact and the mend, not the traceback
+            sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -72,10 +72,11 @@ def relative(scaled_NT: Float32) -> tuple[Float32, float]:
 def thinned(labels_NT: Float32, horizon: int, maximum_rows: int) -> Float32:
     """Return the labels of evenly spaced sessions, the rest NaN.
 
-    Every (horizon / 10)th session stays, and fewer where more than `maximum_rows` labels would. Labels that overlap by nine tenths say the same thing again, so little is lost and the fit is that much faster.
+    Every (horizon / 10)th session stays, fewer where more than `maximum_rows` labels would, more where too few would to fit on.
+    Labels that overlap by nine tenths say the same thing again, so little is lost and the fit is that much faster.
     """
     labels = int(np.isfinite(labels_NT).sum())
-    step = max(1, horizon // 10, -(-labels // maximum_rows))
+    step = max(1, min(horizon // 10, labels // (2 * MINIMUM_LABELS)), -(-labels // maximum_rows))
     kept_T = np.arange(labels_NT.shape[1]) % step == 0
     return np.where(kept_T, labels_NT, np.float32(np.nan))
 
