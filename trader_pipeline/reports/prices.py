@@ -29,7 +29,7 @@ class Closes:
 
     def trailing_return(self, sessions: int) -> dict[str, float]:
         """Return each ticker's price return over the last `sessions` sessions, NaN where either end is missing."""
-        if sessions >= len(self.sessions):
+        if not 0 < sessions < len(self.sessions):
             return dict.fromkeys(self.tickers, float("nan"))
         values = self.close_TN[-1] / self.close_TN[-1 - sessions] - 1
         return dict(zip(self.tickers, values.tolist(), strict=True))

@@ -13,10 +13,7 @@ from trader_pipeline.dashboard.serve import bind
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, settings_of
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # playwright's own pipes, closed by its garbage collection
-]
+pytestmark = pytest.mark.slow
 
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -24,14 +21,15 @@ ARGUMENTS = (
 )
 
 
-def _browser_path():
-    found = Settings().chromium or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found:
-        return found
-    reason = "no browser: install Chromium or name one in TRADER_CHROMIUM"
+def _absent(reason):
     if os.environ.get("TRADER_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def _browser_path():
+    found = Settings().chromium or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return found or _absent("no browser: install Chromium or name one in TRADER_CHROMIUM")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +46,12 @@ def address(home):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a machine without it skips
+    except ImportError:
+        _absent("no playwright: pip install playwright")
     path = _browser_path()
-    with playwright.sync_playwright() as session:
+    with sync_playwright() as session:
         chromium = session.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield chromium
         chromium.close()
@@ -82,6 +83,11 @@ def _tickers(page):
     return page.locator("#predictions tbody th a").all_inner_texts()
 
 
+def _wait_for_rows(page, n):
+    page.locator("#predictions tbody tr").nth(n - 1).wait_for()
+    page.locator("#predictions tbody tr").nth(n).wait_for(state="detached")
+
+
 def test_filter_sort_click_and_draw(watched, address):
     page = watched.page
     page.goto(address)
@@ -89,13 +95,13 @@ def test_filter_sort_click_and_draw(watched, address):
 
     page.locator("label[for=horizon-20]").click()
     page.wait_for_url("**horizon=20**")
-    page.locator("#q").press_sequentially("al")
-    page.wait_for_function("document.querySelectorAll('#predictions tbody tr').length === 2")
+    page.locator("#q").press_sequentially("alpha")
+    _wait_for_rows(page, 2)
     assert set(_tickers(page)) == {"GOOG", "GOOGL"}  # by name: Alphabet
     assert page.evaluate("document.activeElement.id") == "q"
 
     page.locator("#q").fill("")
-    page.wait_for_function("document.querySelectorAll('#predictions tbody tr').length === 11")
+    _wait_for_rows(page, 11)
     page.locator("#sort-ticker").click()
     page.wait_for_selector("th[aria-sort=ascending] #sort-ticker")
     ascending = _tickers(page)
@@ -104,7 +110,7 @@ def test_filter_sort_click_and_draw(watched, address):
     page.wait_for_selector("th[aria-sort=descending] #sort-ticker")
     assert _tickers(page) == ascending[::-1]
     page.locator("#sector").select_option("Technology")
-    page.wait_for_function("document.querySelectorAll('#predictions tbody tr').length === 3")
+    _wait_for_rows(page, 3)
     assert _tickers(page) == ["NVDA", "AMD", "AAPL"]  # the sort stays
     assert "horizon=20" in page.locator("#csv").get_attribute("href")
 
@@ -159,7 +165,8 @@ def test_nothing_moves_when_a_page_loads(watched, address):
         shift = watched.page.evaluate(
             """() => new Promise(resolve => {
                 let total = 0;
-                new PerformanceObserver(list => list.getEntries().forEach(e => { total += e.value; })).observe({type: "layout-shift", buffered: true});
+                const observer = new PerformanceObserver(list => list.getEntries().forEach(e => { total += e.value; }));
+                observer.observe({type: "layout-shift", buffered: true});
                 setTimeout(() => resolve(total), 200);
             })"""
         )
