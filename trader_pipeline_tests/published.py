@@ -189,7 +189,7 @@ def forecast(ticker, horizon, score, rng):
     confidence = float(min(1.0, abs(up - base) / 0.04))
     spread = zip(("q05", "q25", "q50", "q75", "q95"), (-1.7, -0.66, 0.02, 0.68, 1.66), strict=True)
     quantiles = {name: float(mean + z * sigma) for name, z in spread}
-    judged = {"p_up": up, "p_outperform": 0.5 + 0.09 * score, "base_rate": float(base), "score": score + 0.02 * float(rng.normal())}
+    judged = {"p_up": up, "p_outperform": 0.5 + 0.09 * score, "base_rate": float(base), "score": score + 0.2 * float(rng.normal())}
     doubts = {"confidence": confidence, "disagreement": abs(float(rng.normal(0.12, 0.05))), "novelty": float(rng.uniform(0.2, 0.97))}
     return (
         {"ticker": ticker, "horizon_sessions": horizon, "return_mean": mean, "abstained": confidence < 0.05} | quantiles | judged | doubts

@@ -52,6 +52,7 @@ def fan(exchange: str, session: dt.date, close: float, forecasts: Sequence[Row])
     Quantile returns stand at their horizons; between two horizons they are interpolated linearly in sqrt(sessions), as
     the spread of a random walk grows. Returns count from the next open, which is not known yet: the close stands in.
     """
+    forecasts = sorted(forecasts, key=lambda row: int(row["horizon_sessions"]))
     horizons = [0, *(int(row["horizon_sessions"]) for row in forecasts)]
     steps = np.arange(horizons[-1] + 1)
     points: list[dict[str, Any]] = [{"time": calendar.offset(exchange, session, int(n)).isoformat()} for n in steps]

@@ -26,7 +26,7 @@ def test_bars_before_a_split_are_divided_and_the_last_is_as_traded(home):
 def test_the_fan_starts_at_the_close_and_meets_the_quantiles_at_each_horizon():
     quantiles = {"q05": -0.10, "q25": -0.02, "q50": 0.01, "q75": 0.04, "q95": 0.12}
     forecasts = [{"horizon_sessions": 4} | quantiles, {"horizon_sessions": 9} | dict.fromkeys(quantiles, 0.5)]
-    points = chart.fan("XNYS", dt.date(2020, 2, 7), 200.0, forecasts)
+    points = chart.fan("XNYS", dt.date(2020, 2, 7), 200.0, forecasts[::-1])  # whatever their order
     assert [p["time"] for p in points[:3]] == ["2020-02-07", "2020-02-10", "2020-02-11"]
     assert len(points) == 10
     assert points[-1]["time"] == "2020-02-21"  # the 17th is Washington's Birthday
