@@ -141,9 +141,13 @@ def report(
 
 def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool) -> dt.date:
     with progress(quiet=quiet) as show:
-        from trader_pipeline.cli.launch import run_due
+        from trader_pipeline.definitions import build_defs
+        from trader_pipeline.defs.environment import prepare_environment
+        from trader_pipeline.defs.launch import Launcher
 
-        return run_due(settings, now=dt.datetime.now(dt.UTC), as_of=as_of, progress=show, tickers=tickers).session
+        prepare_environment(settings)
+        launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
+        return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers).session
 
 
 def _split(tickers: str) -> tuple[str, ...]:

@@ -1,0 +1,80 @@
+"""Run Dagster jobs from the command line: the same jobs as in the UI, recorded in the same instance."""
+
+import datetime as dt
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
+
+from trader_pipeline import calendar
+from trader_pipeline.defs.console import Progress
+from trader_pipeline.defs.environment import prepare_environment
+from trader_pipeline.defs.resources import EXCHANGE, Trader, moment_of
+from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.flows import due, train
+from trader_pipeline.flows.check import last_report
+from trader_pipeline.flows.due import default_as_of
+from trader_pipeline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What `run_due` did: the jobs it launched, in order, and the session that they speak of."""
+
+    jobs: tuple[str, ...]
+    session: dt.date
+    as_of: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launcher:
+    """Executes the jobs of `definitions`, which were built over the same `settings` and `progress`."""
+
+    definitions: dg.Definitions
+    settings: Settings
+    progress: Progress
+
+    @cached_property
+    def trader(self) -> Trader:
+        """The settings' lake and source."""
+        return Trader(self.settings)
+
+    def run_due(self, *, now: dt.datetime, as_of: str | None, tickers: Sequence[str] = ()) -> Ran:
+        """Run what is due, in order: `refetch` and `train` where no model can serve, `daily` where the session lacks a current forecast."""
+        moment = moment_of(as_of) if as_of else default_as_of(self.settings, now=now)
+        session = calendar.last_closed_session(EXCHANGE, moment)
+        lake, ran = self.trader.lake, []
+        if due.model(lake, as_of=moment):
+            self.launch("refetch", as_of=moment, tickers=tickers)
+            train.require_history(lake, recipe=self.settings.recipe, as_of=moment)
+            self.launch("train", as_of=moment)
+            ran += ["refetch", "train"]
+        if due.daily(lake, self.settings, self.trader.source, session=session, as_of=moment, tickers=tuple(tickers)):
+            self.launch("daily", as_of=moment, partition=session, tickers=tickers)
+            ran.append("daily")
+        return Ran(jobs=tuple(ran), session=session, as_of=moment)
+
+    def launch(self, job: str, *, as_of: dt.datetime, partition: dt.date | None = None, tickers: Sequence[str] = ()) -> None:
+        """Run one job to its end in this process, recorded in the home's instance.
+
+        Raises a step's own `TraderError` as it is, and `BlockedByDataError` where a blocking check failed.
+        """
+        prepare_environment(self.settings)
+        warnings.filterwarnings("ignore", category=dg.PreviewWarning)  # Dagster warns of its own Pipes internals
+        definition = self.definitions.resolve_job_def(job)
+        self.progress.plan(len(definition.graph.node_names()))
+        session = calendar.last_closed_session(EXCHANGE, as_of).isoformat()
+        options = {"as_of": session, "tickers": list(tickers)}
+        with dg.DagsterInstance.get() as instance:
+            try:
+                definition.execute_in_process(
+                    run_config={"resources": {"options": {"config": options}}, "loggers": {"console": {}}},
+                    instance=instance,
+                    partition_key=partition.isoformat() if partition else None,
+                )
+            except DagsterAssetCheckFailedError as error:
+                why = last_report(self.trader.lake.snapshot()).explain_block()
+                raise BlockedByDataError(f"{why}; `trader status` has all findings, --as-of names an earlier session") from error
