@@ -10,6 +10,10 @@ from typing import NamedTuple
 import pytest
 
 
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
+"""Kernels are compiled once for all the homes that tests make."""
+
+
 class Ran(NamedTuple):
     """A finished `trader …`."""
 
@@ -25,6 +29,7 @@ def trader(*arguments: str, home: Path, timeout: float = 280, cwd: Path | None =
     """Run the real command in a process of its own against `home`."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRADER_", "DAGSTER_"))}
     environment |= {"TRADER_HOME": str(home), **{f"TRADER_{k}": v for k, v in settings.items()}}
+    environment["NUMBA_CACHE_DIR"] = str(COMPILED)
     done = subprocess.run(
         [sys.executable, "-m", "trader_pipeline", *arguments],
         capture_output=True,

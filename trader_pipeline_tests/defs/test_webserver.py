@@ -13,6 +13,8 @@ import urllib.request
 
 import pytest
 
+from trader_pipeline_tests.conftest import COMPILED
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 LAUNCH = """
@@ -43,7 +45,7 @@ EVENTS = "query Events($id: ID!) { logsForRun(runId: $id) { ... on EventConnecti
 class Server:
     def __init__(self, home, port):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRADER_", "DAGSTER_"))}
-        environment |= {"TRADER_HOME": str(home), "TRADER_DATASET": "deep", "TRADER_RECIPE": "ridge"}
+        environment |= {"TRADER_HOME": str(home), "TRADER_DATASET": "deep", "TRADER_RECIPE": "ridge", "NUMBA_CACHE_DIR": str(COMPILED)}
         self.url = f"http://127.0.0.1:{port}/graphql"
         self.log = (home.parent / "dagster-dev.log").open("wb")
         self.process = subprocess.Popen(
