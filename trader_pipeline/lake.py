@@ -79,18 +79,20 @@ class Lake:
                 tables[name] = self._apply(tables.get(name) or Entry(schema_version=change.table.version, parts=()), change)
             return self._commit(head, tables)
 
-    def drop(self, paths: Collection[str]) -> Commit:
-        """Commit without the parts at `paths` (as in `Part.path`); their tables forget what they were derived from. Files stay."""
+    def drop(self, *, paths: Collection[str] = (), tables: Collection[str] = ()) -> Commit:
+        """Commit without `tables` and without the parts at `paths` (as in `Part.path`); what loses a part forgets its inputs. Files stay."""
         with durable.locked(self.root / ".lock"):
             head = self._head()
-            tables = {}
+            left = {}
             for name, entry in head.tables.items():
                 kept = tuple(part for part in entry.parts if part.path not in paths)
+                if name in tables:
+                    continue
                 if kept == entry.parts:
-                    tables[name] = entry
+                    left[name] = entry
                 elif kept:
-                    tables[name] = replace(entry, parts=kept, inputs=None)
-            return self._commit(head, tables)
+                    left[name] = replace(entry, parts=kept, inputs=None)
+            return self._commit(head, left)
 
     def _head(self) -> Commit:
         commit = parts.read_head(self.root)

@@ -199,7 +199,7 @@ def test_a_view_of_a_damaged_table_raises_on_the_bare_connection(published):
 def test_dropping_damaged_parts_lets_the_next_run_write_them_again(published):
     bad = published.snapshot().parts(NOTES)[1]
     damage_bit(published.root / bad.path)
-    published.drop({bad.path})
+    published.drop(paths={bad.path})
     assert stored(published) == [("A", "2019-01-02", 1)]
     published.publish(Change.upsert(NOTES, notes(("A", "2020-01-02", 1))))
     published.snapshot().verify()

@@ -35,6 +35,7 @@ PACKAGES = (
     "yfinance",
 )
 _GB = 1e9
+_CAUSED_BY = "The above exception was caused by the following exception:"
 _EXCHANGE = "XNYS"
 
 
@@ -199,7 +200,8 @@ def _last_failure(failure: Mapping[str, str] | None) -> Iterator[Finding]:
     if failure is None:
         yield Finding(name="last failed run", state="ok", fact="none")
         return
-    last = [line for line in failure["error"].splitlines() if line.strip()]
+    cause = failure["error"].rsplit(_CAUSED_BY, 1)[-1]
+    last = [line for line in cause.splitlines() if line.strip()]
     fact = f"{failure['job']} {failure['run_id']} at {failure['at']}: {last[0] if last else 'no message'}"
     yield Finding(
         name="last failed run", state="warn", fact=fact, mend="docs/runbook.md has the code; the whole traceback is in the Dagster UI"

@@ -116,7 +116,12 @@ def test_a_full_disk_is_a_warning(settings, monkeypatch):
 
 
 def test_the_last_failure_is_told(settings):
-    failure = {"job": "daily", "run_id": "r1", "at": "2020-02-10", "error": "\nDiskFullError: full\n  File ..."}
+    failure = {
+        "job": "daily",
+        "run_id": "r1",
+        "at": "2020-02-10",
+        "error": f"StepError: op daily\n  File a\n\n{doctor._CAUSED_BY}\nDiskFullError: full\n  File b",
+    }
     finding = found(settings, "last failed run", last_failure=failure)[0]
     assert (finding.state, finding.fact) == ("warn", "daily r1 at 2020-02-10: DiskFullError: full")
 

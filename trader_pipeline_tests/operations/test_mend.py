@@ -1,19 +1,32 @@
-import pyarrow as pa
 import pytest
 
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.operations.mend import mend
 from trader_pipeline.schema.columns import count, day, text
 from trader_pipeline.schema.table import Table
-from trader_pipeline_tests.test_lake import NAMES, NOTES, notes, stored
+from trader_pipeline_tests.test_lake import notes, stored
 
-SAID = Table(
-    layer="predictions",
-    name="said",
-    key=("ticker", "session"),
-    year_of="session",
-    description="-",
-    columns=(text("ticker", "."), day("session", "."), count("value", "-", ".")),
+COLUMNS = (text("ticker", "."), day("session", "."), count("value", "-", "."))
+
+
+def table(name):
+    layer, _, short = name.partition(".")
+    return Table(layer=layer, name=short, key=("ticker", "session"), year_of="session", description="-", columns=COLUMNS)
+
+
+SAID = table("predictions.said")
+OTHERS = (
+    "core.accepted_bars",
+    "core.notes",
+    "core.sectors",
+    "features.panel",
+    "features.targets",
+    "quality.findings",
+    "quality.quarantine",
+    "raw.fetch_attempts",
+    "raw.sample_bars",
+    "raw.sample_sectors",
+    "raw.yahoo_bars",
 )
 
 
@@ -21,9 +34,7 @@ SAID = Table(
 def lake(tmp_path):
     made = Lake(tmp_path / "lake", "deep")
     rows = notes(("A", "2019-01-02", 1), ("A", "2020-01-02", 2))
-    made.publish(
-        Change.append(NOTES, rows, inputs="v1"), Change.append(SAID, rows, inputs="v2"), Change.append(NAMES, pa.table({"ticker": ["A"]}))
-    )
+    made.publish(Change.append(SAID, rows, inputs="v2"), *(Change.append(table(name), rows, inputs="v1") for name in OTHERS))
     return made
 
 
@@ -39,19 +50,31 @@ def test_a_sound_lake_is_left_alone(lake):
     assert lake.snapshot().commit == head
 
 
-def test_a_table_that_a_run_makes_goes_whole_and_is_made_again(lake):
-    parts = lake.snapshot().parts(NOTES)
+@pytest.mark.parametrize(
+    ("hurt", "gone"),
+    [
+        ("core.accepted_bars", {"core.accepted_bars"}),
+        ("core.notes", {"core.notes", "core.sectors"}),
+        ("quality.findings", {"quality.findings", "quality.quarantine"}),
+        ("features.targets", set()),
+        ("raw.fetch_attempts", {"raw.fetch_attempts"}),
+        ("raw.sample_sectors", {"raw.sample_bars", "raw.sample_sectors"}),
+        ("raw.yahoo_bars", {"raw.yahoo_bars"}),
+    ],
+)
+def test_what_a_run_makes_goes_whole_with_what_the_same_flow_writes_and_the_panel(lake, hurt, gone):
+    parts = lake.snapshot().parts(hurt)
     flip(lake.root / parts[1].path)
     dropped = mend(lake)
-    assert [(d.table, d.path, d.rows, d.damaged) for d in dropped] == [
-        ("core.notes", parts[0].path, 1, False),
-        ("core.notes", parts[1].path, 1, True),
-    ]
+    gone = gone | {"features.panel", "features.targets"}
+    assert {d.table for d in dropped} == gone
+    assert [d.path for d in dropped if d.damaged] == [parts[1].path]
     snapshot = lake.snapshot()
-    assert (snapshot.rows(NOTES), snapshot.inputs(NOTES)) == (0, None)
-    assert (snapshot.rows(SAID), snapshot.inputs(SAID), snapshot.rows(NAMES)) == (2, "v2", 1)
-    lake.publish(Change.replace(NOTES, notes(("A", "2019-01-02", 1), ("A", "2020-01-02", 2)), inputs="v1"))
-    assert lake.snapshot().parts(NOTES) == parts
+    assert {name for name in OTHERS if not snapshot.rows(name)} == gone
+    assert {snapshot.inputs(name) for name in gone} == {None}
+    assert (snapshot.rows(SAID), snapshot.inputs(SAID)) == (2, "v2")
+    lake.publish(Change.replace(table(hurt), notes(("A", "2019-01-02", 1), ("A", "2020-01-02", 2)), inputs="v1"))
+    assert lake.snapshot().parts(hurt) == parts  # the same rows, the same files
     assert lake.snapshot().damage() == {}
 
 
@@ -60,4 +83,12 @@ def test_of_what_cannot_be_made_again_only_the_damaged_year_goes(lake):
     assert [(d.table, d.damaged) for d in mend(lake)] == [("predictions.said", True)]
     assert stored(lake, SAID) == [("A", "2020-01-02", 2)]
     assert lake.snapshot().inputs(SAID) is None
-    assert stored(lake) == [("A", "2019-01-02", 1), ("A", "2020-01-02", 2)]
+    assert all(lake.snapshot().rows(name) == 2 for name in OTHERS)
+
+
+def test_an_empty_table_forgets_its_inputs_too(lake):
+    lake.publish(Change.replace(table("quality.quarantine"), table("quality.quarantine").empty(), inputs="judged"))
+    assert lake.snapshot().inputs("quality.quarantine") == "judged"
+    flip(lake.root / lake.snapshot().parts("quality.findings")[0].path)
+    mend(lake)
+    assert lake.snapshot().inputs("quality.quarantine") is None
