@@ -80,7 +80,7 @@ class Lake:
             return self._commit(head, tables)
 
     def drop(self, *, paths: Collection[str] = (), tables: Collection[str] = ()) -> Commit:
-        """Commit without `tables` and without the parts at `paths` (as in `Part.path`); what loses a part forgets its inputs. Files stay."""
+        """Commit without `tables` and without the parts at `paths` (as in `Part.path`); what loses one forgets its inputs. Files stay."""
         with durable.locked(self.root / ".lock"):
             head = self._head()
             left = {}
