@@ -14,6 +14,8 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.lake import Snapshot
 
 DEFAULT_HORIZON = 5
+ROWS_SHOWN = 500
+"""Rows on the page; the export holds all."""
 
 
 def router(site: Site) -> APIRouter:
@@ -67,7 +69,8 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
     state = site.state(snapshot, selection.session)
     strip = site.strip(snapshot, selection.session)
     rows = queries.predictions(snapshot, selection) if state.has_predictions else []
-    values: dict[str, Any] = {"state": state, "strip": strip, "selection": selection, "rows": rows, "bounds": _bounds(rows)}
+    values: dict[str, Any] = {"state": state, "strip": strip, "selection": selection, "bounds": _bounds(rows)}
+    values |= {"rows": rows[:ROWS_SHOWN], "found": len(rows)}
     values["made"] = queries.made(snapshot, selection.session)
     values["descending_first"] = queries.DESCENDING_FIRST
     if request.headers.get("HX-Request-Type") == "partial":

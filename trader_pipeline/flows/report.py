@@ -9,6 +9,8 @@ from trader_pipeline.reports import SECTIONS
 from trader_pipeline.reports.facts import Facts
 from trader_pipeline.reports.render import render
 from trader_pipeline.settings import Settings
+from trader_pipeline.training.recipes import RECIPES
+from trader_pipeline.training.splits import required_sessions
 
 
 def report_path(settings: Settings, session: dt.date) -> Path:
@@ -21,7 +23,8 @@ def report(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.date
 
     Without predictions of the session the report speaks of the data only, and says what is missing.
     """
-    facts = Facts(lake.snapshot(), settings, session=session, made_at=made_at)
+    needed = required_sessions(RECIPES[settings.recipe]()) if settings.recipe in RECIPES else None
+    facts = Facts(lake.snapshot(), settings, session=session, made_at=made_at, sessions_needed=needed)
     path = report_path(settings, session)
     durable.write_atomic(path, render(facts, SECTIONS).encode())
     return path

@@ -22,13 +22,16 @@ TRAILING_SESSIONS = 252
 
 
 class Facts:
-    """The tables behind one report. `model_id` is the model that made the session's predictions, None without any."""
+    """The tables behind one report. `sessions_needed` is what the recipe needs, to say so where history is too short."""
 
-    def __init__(self, snapshot: Snapshot, settings: Settings, *, session: dt.date, made_at: dt.datetime) -> None:
+    def __init__(
+        self, snapshot: Snapshot, settings: Settings, *, session: dt.date, made_at: dt.datetime, sessions_needed: int | None = None
+    ) -> None:
         self.snapshot = snapshot
         self.settings = settings
         self.session = session
         self.made_at = made_at
+        self.sessions_needed = sessions_needed
 
     def ask(self, query: str, values: Any = ()) -> list[Row]:
         """Return the rows of one SELECT."""

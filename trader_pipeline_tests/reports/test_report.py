@@ -115,8 +115,8 @@ def test_without_predictions_it_speaks_of_the_data_only(tmp_path):
     settings = settings_of(tmp_path, "broad")
     lake = published.publish_bars_only(settings)
     text = plain(report(lake, settings, session=published.SESSION, made_at=published.MADE_AT).read_text())
-    assert "No predictions of 2020-02-07" in text
-    assert "trader predict --session 2020-02-07" in text
+    assert "No predictions of 2020-02-07: not enough history. The lake holds 250 sessions of 12 tickers" in text
+    assert "needs 997 sessions" in text  # 252 look-back + 500 training + 65 purge + 3 x 60 test
     assert "Last checks by rule" in text
     assert "Scenarios" not in text
     assert "nan" not in text.lower().split()

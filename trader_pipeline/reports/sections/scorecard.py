@@ -40,7 +40,7 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
         Grid(
             title="Rank IC by member (95 % half width)",
             columns=("<Member", *(f"{h} sessions" if h > 1 else "1 session" for h in horizons)),
-            rows=tuple((member, *(_ic(by_member.get((member, h))) for h in horizons)) for member in members),
+            rows=(*((member, *(_ic(by_member.get((member, h))) for h in horizons)) for member in members), *_oracle(cards)),
             sources=_READ,
         ),
     ]
@@ -60,6 +60,13 @@ def _cells(row: Row) -> tuple[str, ...]:
         formats.count(row["rows"]),
         formats.count(row["windows"]),
     )
+
+
+def _oracle(cards: Sequence[Row]) -> list[tuple[str, ...]]:
+    """Return the line of the simulated market's own expectation, which only a simulated market has."""
+    if all(row["oracle_rank_ic"] is None for row in cards):
+        return []
+    return [("oracle (planted signal)", *(formats.number(row["oracle_rank_ic"], 3, sign=True) for row in cards))]
 
 
 def _ic(row: Row | None) -> str:

@@ -11,13 +11,23 @@ from trader_pipeline.reports.statistics import Estimate, sharpe_interval
 def build(facts: Facts) -> Sequence[AnyBlock]:
     """Say what is held, how good the forecasts have been, and what the backtest says; or why there is nothing."""
     if not facts.forecasts:
-        span = facts.span
-        fact = f"No predictions of {facts.session}. The lake holds {formats.plural(span['sessions'], 'session')} of "
-        fact += f"{formats.plural(span['tickers'], 'ticker')}"
-        reason = "and no trained model" if not facts.snapshot.rows("training.runs") else "and a trained model that was not asked"
-        return [Missing(text=f"{fact} {reason}; this report speaks of the data only.", command=f"trader predict --session {facts.session}")]
+        return [_nothing(facts)]
     items = [text for text in (_book(facts), _skill(facts), _backtest(facts)) if text]
     return [Bullets(items=tuple(items), sources=("predictions.daily", "decisions.daily", "evaluation.scorecard", "evaluation.backtest"))]
+
+
+def _nothing(facts: Facts) -> Missing:
+    span = facts.span
+    have = f"The lake holds {formats.plural(span['sessions'], 'session')} of {formats.plural(span['tickers'], 'ticker')}"
+    only = "This report speaks of the data only."
+    if facts.snapshot.rows("training.runs"):
+        text = f"No predictions of {facts.session}. {have} and a trained model that was not asked. {only}"
+        return Missing(text=text, command=f"trader predict --session {facts.session}")
+    if facts.sessions_needed is not None and span["sessions"] < facts.sessions_needed:
+        text = f"No predictions of {facts.session}: not enough history. {have}; the recipe {facts.settings.recipe!r} needs "
+        command = "trader demo --sample deep" if facts.settings.dataset == "broad" else "trader run"
+        return Missing(text=f"{text}{formats.plural(facts.sessions_needed, 'session')}. {only}", command=command)
+    return Missing(text=f"No predictions of {facts.session}. {have} and no trained model. {only}", command="trader run")
 
 
 def _book(facts: Facts) -> str:
