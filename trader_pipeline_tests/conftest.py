@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import pytest
 
-
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
 """Kernels are compiled once for all the homes that tests make."""
 
