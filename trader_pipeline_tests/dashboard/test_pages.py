@@ -4,10 +4,13 @@ import csv
 import datetime as dt
 import io
 import re
+from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from trader_pipeline import lake
+from trader_pipeline.dashboard import pages_predictions
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
 
@@ -191,6 +194,41 @@ def test_no_model_and_too_little_history_are_told_apart(tmp_path):
     enough = client_of(settings_of(tmp_path, "broad"), sessions_needed=40).get("/").text
     assert "no trained model" in enough
     assert client_of(settings_of(tmp_path, "broad")).get("/status").status_code == 200
+
+
+def test_a_session_in_which_everything_abstains_says_so_and_keeps_its_rows(tmp_path, monkeypatch):
+    made = published.forecast
+    monkeypatch.setattr(published, "forecast", lambda *arguments: made(*arguments) | {"abstained": True})
+    published.publish(settings_of(tmp_path))
+    text = client_of(settings_of(tmp_path)).get("/").text
+    assert "Every forecast abstains" in text
+    assert text.count('<tr class="abstained">') == 11
+
+
+def test_a_leak_alarm_stands_above_the_scorecard(tmp_path, monkeypatch):
+    made = published.evaluation
+
+    def alarming(days, rng):
+        for change in made(days, rng):
+            if "leak_alarm" in change.rows.column_names:
+                said = pa.array(["ensemble, 5 sessions: 71.0 % is 19 points over its base; look for a leak"] * change.rows.num_rows)
+                column = change.rows.column_names.index("leak_alarm")
+                yield replace(change, rows=change.rows.set_column(column, "leak_alarm", said))
+            else:
+                yield change
+
+    monkeypatch.setattr(published, "evaluation", alarming)
+    published.publish(settings_of(tmp_path))
+    text = client_of(settings_of(tmp_path)).get("/").text
+    assert text.index("19 points over its base") < text.index('class="scorecard"')
+
+
+def test_a_long_table_shows_its_first_rows_and_exports_all(deep, monkeypatch):
+    monkeypatch.setattr(pages_predictions, "ROWS_SHOWN", 7)
+    text = deep.get("/?horizon=all").text
+    assert "First 7 of 44 forecasts" in text
+    assert len(re.findall(r'class="rank">', text)) == 7
+    assert len(deep.get("/predictions.csv").text.splitlines()) == 1 + 44
 
 
 def test_a_damaged_lake_is_an_error_page_not_a_crash(tmp_path):
