@@ -3,12 +3,15 @@
 import datetime as dt
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trader_pipeline.cli.output import grid, line, print_json, print_rows
+from trader_pipeline.cli.output import grid, line, print_json, print_rows, warn
 from trader_pipeline.errors import BlockedByDataError, UsageError
+
+if TYPE_CHECKING:
+    from trader_pipeline.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 universe_app = typer.Typer(no_args_is_help=True, help="Named lists of tickers in universe.toml.")
@@ -105,13 +108,19 @@ def export(
     line(str(written))
 
 
-def doctor(*, as_json: Json = False) -> None:
+def doctor(
+    *,
+    mend: Annotated[bool, typer.Option("--mend", help="Drop damaged parts, so that the next run makes them again.")] = False,
+    as_json: Json = False,
+) -> None:
     """Walk the checklist: versions, GPU, disk, keys, home, lake, freshness, model, last failed run."""
     from trader_pipeline.defs.last_failure import last_failure
     from trader_pipeline.operations.doctor import examine
     from trader_pipeline.settings import Settings
 
     settings = Settings()
+    if mend:
+        _mend(settings)
     findings = examine(settings, now=dt.datetime.now(dt.UTC), last_failure=last_failure(settings))
     rows: list[dict[str, Any]] = [{"state": f.state, "name": f.name, "fact": f.fact, "mend": f.mend} for f in findings]
     if as_json:
@@ -121,6 +130,15 @@ def doctor(*, as_json: Json = False) -> None:
             line(f"{row['state']:<5} {row['name']:<16} {row['fact']}" + (f"\n{'':22} mend: {row['mend']}" if row["mend"] else ""))
     if any(row["state"] == "fail" for row in rows):
         sys.exit(1)
+
+
+def _mend(settings: "Settings") -> None:
+    from trader_pipeline.lake import Lake
+    from trader_pipeline.operations.mend import mend
+
+    for dropped in mend(Lake(settings.dataset_home / "lake", settings.dataset)):
+        why = "damaged" if dropped.damaged else "derived with a damaged part"
+        warn(f"{dropped.table}: {dropped.path} dropped, {dropped.rows} rows, {why}; the next `trader run` or `trader demo` makes it again")
 
 
 def universe_add(

@@ -5,6 +5,8 @@ import datetime as dt
 import dagster as dg
 
 from trader_pipeline.defs import checks, core, daily, features, raw, training
+from trader_pipeline.defs.resources import Trader
+from trader_pipeline.operations.janitor import clean
 from trader_pipeline.sources import source_of
 
 KEEP_RUNS = dt.timedelta(days=90)
@@ -14,6 +16,14 @@ def _data(dataset: str) -> dg.AssetSelection:
     mine = f"raw_{source_of(dataset).name}"
     fetched = [asset for asset in raw.ASSETS if asset.op.name == mine]
     return dg.AssetSelection.assets(*fetched, *core.ASSETS, *features.ASSETS) | dg.AssetSelection.checks(*checks.CHECKS_DEFS)
+
+
+@dg.op
+def sweep_the_lake(context: dg.OpExecutionContext, trader: dg.ResourceParam[Trader]) -> int:
+    """Delete lake parts and old commits that nothing names any more, and what killed writers left."""
+    removed = clean(trader.lake, trader.settings.dataset_home, now=dt.datetime.now(dt.UTC))
+    context.log.info("%d files removed, %d bytes", len(removed), sum(r.size_bytes for r in removed))
+    return len(removed)
 
 
 @dg.op
@@ -30,8 +40,9 @@ def delete_old_runs(context: dg.OpExecutionContext) -> int:
 
 @dg.job(name="purge", executor_def=dg.in_process_executor)
 def purge() -> None:
-    """Forget runs older than 90 days."""
+    """Forget runs older than 90 days and what the lake no longer names."""
     delete_old_runs()
+    sweep_the_lake()
 
 
 def jobs(dataset: str) -> list[dg.JobDefinition]:
