@@ -7,10 +7,13 @@ import re
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from trader_pipeline import lake
 from trader_pipeline.dashboard import pages_predictions
+from trader_pipeline.lake import Change
+from trader_pipeline.schema import core
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
 
@@ -229,6 +232,17 @@ def test_a_long_table_shows_its_first_rows_and_exports_all(deep, monkeypatch):
     assert "First 7 of 44 forecasts" in text
     assert len(re.findall(r'class="rank">', text)) == 7
     assert len(deep.get("/predictions.csv").text.splitlines()) == 1 + 44
+
+
+def test_a_ticker_whose_rows_are_all_quarantined_has_a_page_without_a_chart(tmp_path):
+    lake_ = published.publish_bars_only(settings_of(tmp_path))
+    bars = lake_.snapshot().read(core.ACCEPTED_BARS)
+    lake_.publish(Change.replace(core.ACCEPTED_BARS, bars.filter(pc.not_equal(bars["ticker"], "BA"))))
+    answer = client_of(settings_of(tmp_path)).get("/ticker/BA")
+    assert answer.status_code == 200
+    assert "No accepted bars of BA" in answer.text
+    assert "high 366.1 under close 366.2" in answer.text
+    assert 'id="chart"' not in answer.text
 
 
 def test_a_damaged_lake_is_an_error_page_not_a_crash(tmp_path):
