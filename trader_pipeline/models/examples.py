@@ -73,7 +73,8 @@ def thinned(labels_NT: Float32, horizon: int, maximum_rows: int) -> Float32:
     """Return the labels of evenly spaced sessions, the rest NaN.
 
     Every (horizon / 10)th session stays, fewer where more than `maximum_rows` labels would, more where too few would to fit on.
-    Labels that overlap by nine tenths say the same thing again, so little is lost and the fit is that much faster.
+    Labels that
+    overlap by nine tenths say the same thing again, so little is lost and the fit is that much faster.
     """
     labels = int(np.isfinite(labels_NT).sum())
     step = max(1, min(horizon // 10, labels // (2 * MINIMUM_LABELS)), -(-labels // maximum_rows))

@@ -38,7 +38,8 @@ class Normaliser:
 
         Raises `TrainingError` naming features that hold infinities, or when no feature varies at all.
         """
-        if infinite := [name for name, bad in zip(features, np.isinf(rows_RF).any(axis=0), strict=True) if bad]:
+        is_infinite: list[bool] = np.asarray(np.isinf(rows_RF).any(axis=0)).tolist()
+        if infinite := [name for name, bad in zip(features, is_infinite, strict=True) if bad]:
             raise TrainingError(
                 f"features {infinite} hold infinities; mend their formulas, a division by 0 perhaps, and rebuild features.panel"
             )
@@ -52,7 +53,8 @@ class Normaliser:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the prepared columns, P of them."""
-        return (*self.features, *(f"{name} is null" for name, has in zip(self.features, self.has_null_F.tolist(), strict=True) if has))
+        has_null: list[bool] = self.has_null_F.tolist()
+        return (*self.features, *(f"{name} is null" for name, has in zip(self.features, has_null, strict=True) if has))
 
     def standardised(self, x: Float32) -> Float32:
         """Return z of the same shape [..., F]; null becomes 0, the training mean."""

@@ -137,7 +137,7 @@ class _Bins:
     def subset(self, labels_NT: Float32, what: str) -> "lightgbm.Dataset":
         """Return the labelled rows. Raises `TrainingError` when there are too few."""
         known, y_R = labelled(labels_NT, what)
-        subset = self._all.subset(self._row_NT.reshape(-1)[known])
+        subset = self._all.subset(self._row_NT.reshape(-1)[known].tolist())
         return subset.construct().set_label(y_R)
 
     @staticmethod

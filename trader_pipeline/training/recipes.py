@@ -48,6 +48,14 @@ def _trees(examples: Examples, context: FitContext) -> Member:
     return fit_trees(examples, TreesConfig(), context.seed)
 
 
+def _panel_former_1m(examples: Examples, context: FitContext) -> Member:
+    from trader_pipeline.models.panel_former import PanelFormerConfig  # noqa: PLC0415 - torch takes seconds to import
+    from trader_pipeline.training.fit_panel_former import fit_panel_former  # noqa: PLC0415 - the same
+    from trader_pipeline.training.module import Optimisation  # noqa: PLC0415 - the same
+
+    return fit_panel_former(examples, context, PanelFormerConfig(columns=0), Optimisation())
+
+
 def ridge() -> Recipe:
     """Return the linear baseline alone."""
     return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge),))
@@ -58,5 +66,10 @@ def classic() -> Recipe:
     return Recipe(name="classic", members=(*ridge().members, MemberRecipe(name="lightgbm", fit=_trees)))
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"ridge": ridge, "classic": classic}
+def three_members() -> Recipe:
+    """Return ridge, LightGBM and a PanelFormer of about a million weights."""
+    return Recipe(name="three_members", members=(*classic().members, MemberRecipe(name="panel_former", fit=_panel_former_1m)))
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"ridge": ridge, "classic": classic, "three_members": three_members}
 """Every recipe by name."""
