@@ -55,7 +55,7 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str) -> AcceptOutcome:  # 
     """
     snapshot = lake.snapshot()
     run = _require_pass(snapshot)
-    held_from: dt.date | None = snapshot.sql(_HELD, [run])["day"][0].as_py()
+    held_from = _held_from(snapshot, run)
     known = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
     inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE])}:{known}:{held_from}:{_VERSION}"
     changed = snapshot.inputs(ACCEPTED_BARS) != inputs
@@ -70,6 +70,16 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str) -> AcceptOutcome:  # 
     return AcceptOutcome(
         rows=counts["n"], tickers=counts["tickers"], quarantined=counts["quarantined"], held_from=held_from, changed=changed
     )
+
+
+def outage_hold(snapshot: Snapshot) -> dt.date | None:
+    """Return the session from which on the last checks hold everything back, None where no outage does."""
+    return _held_from(snapshot, (snapshot.inputs(QUARANTINE) or "").rpartition(":")[2])
+
+
+def _held_from(snapshot: Snapshot, run_id: str) -> dt.date | None:
+    day: dt.date | None = snapshot.sql(_HELD, [run_id])["day"][0].as_py()
+    return day
 
 
 def _require_pass(snapshot: Snapshot) -> str:

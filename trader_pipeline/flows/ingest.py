@@ -1,16 +1,18 @@
 """Ask a source for what is missing and append what came to its raw tables, with the outcome of every ticker."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import SourceUnavailableError, UsageError
+from trader_pipeline.flows.accept import outage_hold
 from trader_pipeline.lake import Change, Lake, Snapshot
-from trader_pipeline.schema import raw
+from trader_pipeline.schema import Table, raw
 from trader_pipeline.settings import Settings, load_universe
 from trader_pipeline.sources.listings import listing_of
 from trader_pipeline.sources.source import Attempt, FetchRequest, Source
@@ -18,7 +20,10 @@ from trader_pipeline.sources.source import Attempt, FetchRequest, Source
 FAILED = frozenset({"throttled", "transient_exhausted", "unknown_symbol"})
 FAILED_TICKERS = 2
 FAILED_RATIO = 0.02
-"""More failed tickers than both of these fail the fetch, after what came was published."""
+"""More failed tickers than both of these, of all that the run wants, fail the fetch, after what came was published."""
+
+FINAL_AFTER_DAYS = 3
+"""A row fetched this many days after its date was final, so one that says the same again is no news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +54,9 @@ def ingest(
     snapshot = lake.snapshot()
     wanted = None if source.local else _wanted(settings, tickers)
     due = None if wanted is None else _due(snapshot, source, wanted, as_of)
+    unknown = _unknown(snapshot, source)
     if due is not None and not due:
-        _refuse_unknown(snapshot, source, tickers)
+        _refuse_unknown(unknown, source, tickers)
         return IngestOutcome(attempts=(), requests=0, new_rows=0, changed=False)
     request = FetchRequest(
         as_of=as_of,
@@ -61,17 +67,19 @@ def ingest(
         seen=_seen(snapshot, source),
     )
     result = source.fetch(request, settings)
-    changes = [Change.append(table, rows) for table, rows in result.tables.items() if rows.num_rows]
+    news = {table: _news(snapshot, table, rows) for table, rows in result.tables.items()}
+    changes = [Change.append(table, rows) for table, rows in news.items() if rows.num_rows]
     if result.attempts:
         changes.append(Change.append(raw.FETCH_ATTEMPTS, _attempt_rows(source, result.attempts, run_id)))
     if changes:
         lake.publish(*changes)
-    _refuse_unknown(lake.snapshot(), source, tickers)
-    _raise_if_unavailable(source, result.attempts)
+    _refuse_unknown(_unknown(lake.snapshot(), source), source, tickers)
+    complete = set(wanted or ()) - set(due or ()) - {settings.benchmark}
+    _raise_if_unavailable(source, [a for a in result.attempts if a.outcome != "unknown_symbol" or a.ticker not in unknown], len(complete))
     return IngestOutcome(
         attempts=result.attempts,
         requests=sum(attempt.requests for attempt in result.attempts),
-        new_rows=sum(rows.num_rows for rows in result.tables.values()),
+        new_rows=sum(rows.num_rows for rows in news.values()),
         changed=bool(changes),
     )
 
@@ -91,16 +99,20 @@ def _wanted(settings: Settings, tickers: tuple[str, ...] | None) -> list[str]:
 
 
 def _due(snapshot: Snapshot, source: Source, wanted: Iterable[str], as_of: dt.datetime) -> list[str]:
-    """Return the tickers that lack the last closed session and were not answered since it became known."""
+    """Return the tickers that lack the last closed session and were not answered since it became known.
+
+    While an outage holds a session back, an answer without that session is not the last word: the ticker is asked again.
+    """
     watermarks = _watermarks(snapshot, source)
     answered = _answered(snapshot, source)
+    held = outage_hold(snapshot) is not None
     due = []
     for ticker in wanted:
         exchange = listing_of(ticker).exchange
         target = calendar.last_closed_session(exchange, as_of)
         complete = ticker in watermarks and watermarks[ticker] >= target
         asked = ticker in answered and answered[ticker] >= calendar.known_at(exchange, target)
-        if not (complete or asked):
+        if not complete and (not asked or (held and ticker in watermarks)):
             due.append(ticker)
     return due
 
@@ -135,16 +147,47 @@ def _attempt_rows(source: Source, attempts: tuple[Attempt, ...], run_id: str) ->
     return pa.Table.from_pylist([{"source": source.name, "run_id": run_id, **row} for row in rows], schema=raw.FETCH_ATTEMPTS.arrow_schema)
 
 
-def _refuse_unknown(snapshot: Snapshot, source: Source, tickers: tuple[str, ...] | None) -> None:
-    """Raise `UsageError` when every ticker that the run names was last answered with unknown_symbol."""
-    if not tickers:
-        return
+def _news(snapshot: Snapshot, table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows that say something else than the newest stored row of their key; a file that grew by a day brings that day.
+
+    Of a request without news its first row stays: its hash says that these bytes were read.
+    """
+    rows, stored = table.conform(rows), snapshot.read(table)
+    if not stored.num_rows or table.year_of is None:
+        return rows
+    provenance = {"fetched_at", "request_sha256", "file"}
+    identity = ", ".join(f'"{name}"' for name in table.key if name != "fetched_at")
+    said = [f'"{column.name}"' for column in table.columns if column.name not in provenance]
+    with duckdb.connect(config={"threads": 2}) as con:
+        con.execute("set timezone = 'UTC'")
+        con.register("fresh", rows)
+        con.register("stored", stored)
+        query = f"""
+            with newest as (
+                select * from stored qualify row_number() over (partition by {identity} order by fetched_at desc) = 1
+            ), final as (
+                select {", ".join(said)}, true as known from newest where fetched_at >= "{table.year_of}" + to_days({FINAL_AFTER_DAYS})
+            )
+            select fresh.* from fresh left join final on {" and ".join(f"fresh.{name} is not distinct from final.{name}" for name in said)}
+            qualify final.known is null or row_number() over (
+                partition by fresh.request_sha256 order by final.known nulls first, fresh.ticker, fresh."{table.year_of}"
+            ) = 1
+        """  # noqa: S608 - identifiers come from the schema, the number is a constant
+        return con.sql(query).to_arrow_table()
+
+
+def _unknown(snapshot: Snapshot, source: Source) -> frozenset[str]:
+    """Return the tickers that were last answered with unknown_symbol."""
     rows = snapshot.sql(
-        "select ticker from raw.fetch_attempts where source = ? and list_contains(?, ticker) "
-        "group by ticker having arg_max(outcome, \"at\") = 'unknown_symbol'",
-        [source.name, list(tickers)],
+        "select ticker from raw.fetch_attempts where source = ? group by ticker having arg_max(outcome, \"at\") = 'unknown_symbol'",
+        [source.name],
     )
-    if set(rows["ticker"].to_pylist()) == set(tickers):
+    return frozenset(rows["ticker"].to_pylist())
+
+
+def _refuse_unknown(unknown: frozenset[str], source: Source, tickers: tuple[str, ...] | None) -> None:
+    """Raise `UsageError` when every ticker that the run names is unknown."""
+    if tickers and unknown.issuperset(tickers):
         raise UsageError(f"{source.name} knows none of {_shown(list(tickers))}; check the spelling of the tickers")
 
 
@@ -155,14 +198,17 @@ def _first_session(settings: Settings) -> dt.date:
         raise UsageError(f"live_first_session is {settings.live_first_session!r}; set TRADER_LIVE_FIRST_SESSION to YYYY-MM-DD") from error
 
 
-def _raise_if_unavailable(source: Source, attempts: tuple[Attempt, ...]) -> None:
-    """Raise when the answer as a whole is not to be relied on. One unknown ticker among many is only reported."""
+def _raise_if_unavailable(source: Source, attempts: Collection[Attempt], complete: int) -> None:
+    """Raise when the answer as a whole is not to be relied on; `complete` tickers beside the attempts needed no request.
+
+    One unknown ticker among many is only reported; one that was unknown before is no news and not among `attempts`.
+    """
     by_outcome: dict[str, list[str]] = {}
     for attempt in attempts:
         by_outcome.setdefault(attempt.outcome, []).append(attempt.ticker)
     failed = [ticker for outcome in sorted(FAILED & set(by_outcome)) for ticker in by_outcome[outcome]]
-    too_many = len(failed) > FAILED_TICKERS and len(failed) > FAILED_RATIO * len(attempts)
-    nothing = bool(failed) and len(failed) == len(attempts)
+    too_many = len(failed) > FAILED_TICKERS and len(failed) > FAILED_RATIO * (len(attempts) + complete)
+    nothing = bool(failed) and len(failed) == len(attempts) and not complete
     if "schema_change" in by_outcome or too_many or nothing:
         raise SourceUnavailableError(
             f"{source.name}: {_said({o: t for o, t in by_outcome.items() if o not in {'ok', 'no_data'}})} of {len(attempts)} tickers; "

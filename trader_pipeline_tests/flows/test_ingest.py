@@ -5,17 +5,19 @@ import pytest
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import SourceUnavailableError, UsageError
+from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.ingest import ingest, is_due
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.schema import core, raw
-from trader_pipeline.settings import Settings
+from trader_pipeline.settings import CheckSettings, Settings
 from trader_pipeline.sources import SOURCES, last_session_of, source_of
 from trader_pipeline.sources.source import Attempt, FetchResult, Source
 
 AS_OF = calendar.known_at("XNYS", dt.date(2024, 1, 4))
 NOW = AS_OF + dt.timedelta(minutes=10)
 NEXT = calendar.known_at("XNYS", dt.date(2024, 1, 5))
+LATER = calendar.known_at("XNYS", dt.date(2024, 1, 8))
 
 
 class Vendor:
@@ -141,6 +143,44 @@ def test_nothing_but_failures_fail_even_for_one_ticker(lake, settings):
         run(lake, Vendor(SPY="transient_exhausted"), settings, "SPY")
 
 
+def test_a_leftover_of_a_universe_that_is_complete_does_not_fail_the_second_run(lake, settings):
+    vendor = Vendor(B="throttled")
+    run(lake, vendor, settings, "A", "B")
+    again = run(lake, vendor, settings, "A", "B", fetched_at=NOW + dt.timedelta(hours=1))
+    assert [a.ticker for a in again.attempts] == ["B"]
+
+
+def test_tickers_that_were_unknown_before_fail_no_later_fetch(lake, settings):
+    vendor = Vendor(**dict.fromkeys("ABC", "unknown_symbol"))
+    with pytest.raises(SourceUnavailableError, match="unknown_symbol: A, B, C of 6 tickers"):
+        run(lake, vendor, settings, *"ABCDE")
+    assert run(lake, vendor, settings, *"ABCDE", as_of=NEXT, fetched_at=NEXT).new_rows > 0
+    vendor.answers["D"] = "unknown_symbol"
+    assert run(lake, vendor, settings, *"ABCDE", as_of=LATER, fetched_at=LATER).changed
+
+
+def test_while_an_outage_holds_the_session_its_missing_tickers_are_asked_again(lake, settings):
+    tickers = tuple(f"T{k}" for k in range(6))
+    vendor = Vendor()
+    run(lake, vendor, settings, *tickers)
+    judged(lake, vendor, AS_OF)
+    vendor.answers = dict.fromkeys(tickers[:2], "no_data")
+    run(lake, vendor, settings, *tickers, as_of=NEXT, fetched_at=NEXT)
+    assert judged(lake, vendor, NEXT).held_from == dt.date(2024, 1, 5)
+    assert is_due(lake, vendor.source, settings, as_of=NEXT, tickers=tickers)
+    vendor.answers = {}
+    run(lake, vendor, settings, *tickers, as_of=NEXT, fetched_at=NEXT + dt.timedelta(hours=1))
+    assert vendor.asked[2] == tickers[:2]
+    assert judged(lake, vendor, NEXT).held_from is None
+    assert not is_due(lake, vendor.source, settings, as_of=NEXT, tickers=tickers)
+
+
+def judged(lake, vendor, as_of):
+    standardize(lake, vendor.source, as_of=as_of, run_id="run")
+    check(lake, as_of=as_of, settings=CheckSettings(), run_id=f"run-{lake.snapshot().commit.number}")
+    return accept(lake, as_of=as_of, run_id="run")
+
+
 def test_one_changed_schema_fails(lake, settings):
     with pytest.raises(SourceUnavailableError, match="schema_change: A"):
         run(lake, Vendor(A="schema_change"), settings, "A", "B", "C", "D")
@@ -166,6 +206,30 @@ def test_without_tickers_the_configured_universe_is_asked(lake, settings):
 def test_a_first_session_that_is_no_date_is_named(lake, settings):
     with pytest.raises(UsageError, match="TRADER_LIVE_FIRST_SESSION"):
         run(lake, Vendor(), settings.model_copy(update={"live_first_session": "soon"}), "A")
+
+
+def test_a_file_that_grows_daily_brings_its_new_days_and_what_may_not_have_been_final(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    settings = Settings(home=tmp_path, dataset="own", own_path=folder, _env_file=None)
+    lake, source = Lake(settings.dataset_home / "lake", "own"), source_of("own")
+    lines, brought = ["Date,Open,High,Low,Close,Volume"], []
+    for day, close in enumerate((10.5, 10.6, 10.7), start=2):
+        lines.append(f"2024-01-{day:02d},10,11,9,{close},1000")
+        (folder / "A.csv").write_text("\n".join(lines))
+        fetched_at = dt.datetime(2024, 1, day + 10, tzinfo=dt.UTC) if day > 2 else dt.datetime(2024, 1, 2, 20, 0, tzinfo=dt.UTC)
+        brought.append(ingest(lake, source, settings, as_of=AS_OF, fetched_at=fetched_at, run_id="run").new_rows)
+        assert not is_due(lake, source, settings, as_of=AS_OF)
+    assert brought == [1, 2, 1]  # the first was fetched before its close, so the next file brings it once more
+    standardize(lake, source, as_of=AS_OF, run_id="run")
+    assert lake.snapshot().sql("select close from core.daily_bars order by session")["close"].to_pylist() == [10.5, 10.6, 10.7]
+    lines[1] = "2024-01-02,10,11,9,10.1,1000"
+    (folder / "A.csv").write_text("\n".join(lines))
+    again = ingest(lake, source, settings, as_of=AS_OF, fetched_at=dt.datetime(2024, 1, 20, tzinfo=dt.UTC), run_id="run")
+    assert again.new_rows == 1
+    standardize(lake, source, as_of=AS_OF, run_id="run")
+    versions = lake.snapshot().sql("select close from core.daily_bars where session = date '2024-01-02' order by known_at")
+    assert versions["close"].to_pylist() == [10.5, 10.1]
 
 
 @pytest.mark.parametrize("dataset", ["deep", "broad", "simulated", "own"])
