@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 from trader_pipeline import calendar
+from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
 from trader_pipeline.errors import BlockedByDataError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.lake import Snapshot
@@ -40,7 +41,10 @@ def calibrations_of(snapshot: Snapshot, model_id: str) -> dict[int, Calibration]
 
 
 def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings) -> None:
-    """Raise `BlockedByDataError` unless the panel speaks of the session, for nearly every ticker that it spoke of just before."""
+    """Raise `BlockedByDataError` unless the panel speaks of the session, for nearly every ticker that it spoke of just before.
+
+    Where very few tickers are listed, one that ended is no outage: the others are served.
+    """
     if not snapshot.rows(PANEL):
         raise BlockedByDataError("features.panel is empty; run `trader run`")
     found = snapshot.sql(
@@ -55,7 +59,7 @@ def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings) -
         behind = f"its newest session is {newest}, {_sessions_between(newest, session)} sessions behind" if newest else "it starts later"
         raise BlockedByDataError(f"features.panel has no row of {session}: {behind}; fetch the missing bars with `trader run`")
     missing = 1 - found["here"] / found["listed"]
-    if missing > checks.outage_ratio:
+    if missing > checks.outage_ratio and found["listed"] >= MIN_LISTED_FOR_OUTAGE:
         raise BlockedByDataError(
             f"features.panel has {found['here']} of {found['listed']} tickers on {session}: {missing:.0%} are missing, "
             f"{checks.outage_ratio:.0%} are allowed (checks.outage_ratio); fetch the missing bars with `trader run`"

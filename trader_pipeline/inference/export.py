@@ -48,6 +48,9 @@ def is_current(folder: Path, session: dt.date, *, model_id: str, data_version: s
     path, manifest_path = export_paths(folder, session)
     if not (path.exists() and manifest_path.exists()):
         return False
-    manifest = json.loads(manifest_path.read_bytes())
-    same = (manifest["model_id"], manifest["data_version"]) == (model_id, data_version)
-    return same and manifest["sha256"] == durable.sha256_file(path)
+    try:
+        manifest = json.loads(manifest_path.read_bytes())
+        named = (manifest["model_id"], manifest["data_version"], manifest["sha256"])
+    except (ValueError, KeyError, TypeError):  # somebody broke it: it is written again
+        return False
+    return named == (model_id, data_version, durable.sha256_file(path))

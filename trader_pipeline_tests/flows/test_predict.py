@@ -11,6 +11,7 @@ import pytest
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.predict import is_due, predict
+from trader_pipeline.inference.export import export_paths
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY, QUANTILE_NAMES, RUNS, SCORECARD
 from trader_pipeline.settings import DecisionSettings, Settings
@@ -67,6 +68,11 @@ def test_a_second_time_changes_nothing_but_mends_the_export(judged):
     first.export.write_bytes(b"torn")
     run(judged)
     assert first.export.read_bytes() == data
+    _, manifest = export_paths(first.export.parent, SESSION)
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:40])
+    run(judged)
+    assert manifest.read_bytes() == whole
 
 
 def test_thresholds_grey_rows_without_removing_them(judged):
@@ -118,6 +124,14 @@ def test_one_missing_ticker_does_not(judged):
     gone = pc.and_(pc.equal(panel["session"], SESSION), pc.equal(panel["ticker"], "AAA"))
     judged.lake.publish(Change.replace(PANEL, panel.filter(pc.invert(gone))))
     assert run(judged).rows == 44
+
+
+def test_of_very_few_tickers_one_that_ended_does_not_stop_the_others(judged):
+    panel = judged.lake.snapshot().read(PANEL)
+    few = panel.filter(pc.is_in(panel["ticker"], value_set=pa.array(["AAA", "BBB", "CCC"])))
+    ended = pc.and_(pc.equal(few["session"], SESSION), pc.equal(few["ticker"], "AAA"))
+    judged.lake.publish(Change.replace(PANEL, few.filter(pc.invert(ended))))
+    assert run(judged).rows == 8
 
 
 def test_the_same_score_for_everyone_is_not_published(judged):
