@@ -13,7 +13,7 @@ from trader_pipeline.sources.source import Source
 from trader_pipeline.standardize.point_in_time import with_clocks
 from trader_pipeline.standardize.universe import stock_members
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Rises when the same raw rows would give other core rows."""
 
 CLOCKED = (core.DAILY_BARS, core.CORPORATE_ACTIONS)
@@ -41,9 +41,10 @@ def standardize(lake: Lake, source: Source, *, as_of: dt.datetime, run_id: str) 
         return _outcome(snapshot, changed=False)
     found = dict(source.to_core({table.full_name: snapshot.read(table) for table in source.raw_tables}))
     exchanges = _exchanges(found[core.TICKER_MAP])
+    bars = found[core.DAILY_BARS]
     for table in CLOCKED:
         if table in found:
-            found[table] = with_clocks(table, found[table], exchanges)
+            found[table] = with_clocks(table, found[table], exchanges, bars=bars)
     found[core.UNIVERSE] = stock_members(found[core.TICKER_MAP], source.name)
     lake.publish(*(_change(snapshot, table, rows, inputs) for table, rows in found.items()))
     return _outcome(lake.snapshot(), changed=True)

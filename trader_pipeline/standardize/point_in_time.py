@@ -1,8 +1,9 @@
 """Two clocks: tell a first load of history from a later correction, and say when each version was first known.
 
 A first load counts as known at its session's close + 30 minutes (basis assumed). A later value that differs, and a hole
-inside the loaded history that is filled later, became known when they were fetched (basis observed). A refetch that
-says the same adds nothing. A row fetched before its own session was over is not final and is left out.
+inside the loaded history that is filled later, became known when they were fetched (basis observed); so did a split or
+dividend that turns up after the bars of its session. A refetch that says the same adds nothing. A row fetched before its
+own session was over is not final and is left out.
 """
 
 import duckdb
@@ -19,18 +20,22 @@ RELATIVE_TOLERANCE = 1e-6
 _BASIS = "known_at_basis"
 
 
-def with_clocks(table: Table, rows: pa.Table, exchange_of: dict[str, str]) -> pa.Table:
+def with_clocks(table: Table, rows: pa.Table, exchange_of: dict[str, str], *, bars: pa.Table) -> pa.Table:
     """Return `rows` (all versions, with `fetched_at`) with `known_at` and `known_at_basis`, repeats dropped.
 
-    `table` is core.daily_bars or core.corporate_actions; `exchange_of` maps tickers to calendars.
+    `table` is core.daily_bars or core.corporate_actions; `exchange_of` maps tickers to calendars; `bars`, all versions of
+    core.daily_bars with `fetched_at`, says which history was loaded when.
     """
     names = [c.name for c in table.columns if c.name not in {"known_at", _BASIS}]
     identity = [name for name in table.key if name != "known_at"] + (["source"] if "source" not in table.key else [])
     values = [name for name in names if name not in identity]
     rows = rows.append_column("session_known_at", _session_known_at(rows, exchange_of))
+    loaded = bars.select(["ticker", "source", "session", "fetched_at"])
+    loaded = loaded.append_column("session_known_at", _session_known_at(loaded, exchange_of))
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("versions", rows)
+        con.register("loaded", loaded)
         return con.sql(_query(names, identity, values)).to_arrow_table()
 
 
@@ -41,13 +46,13 @@ def _query(names: list[str], identity: list[str], values: list[str]) -> str:
     return f"""
         with final as (select * from versions where fetched_at >= session_known_at),
         spans as (
-            select ticker, source, fetched_at, min(session) as low, max(session) as high from final group by all
+            select ticker, source, fetched_at, min(session) as low, max(session) as high
+            from loaded where fetched_at >= session_known_at group by all
         ),
         before as (
-            select ticker, source, fetched_at,
-                   min(low) over earlier as low, max(high) over earlier as high
+            select ticker, source, fetched_at, min(low) over reached as low, max(high) over reached as high
             from spans
-            window earlier as (partition by ticker, source order by fetched_at rows between unbounded preceding and 1 preceding)
+            window reached as (partition by ticker, source order by fetched_at)
         ),
         ordered as (
             select *, row_number() over version as load, {", ".join(f"lag({v}) over version as previous_{v}" for v in values)}
@@ -55,8 +60,9 @@ def _query(names: list[str], identity: list[str], values: list[str]) -> str:
             window version as (partition by {key} order by fetched_at)
         ),
         clocked as (
-            select o.*, o.load > 1 or (b.low < o.session and o.session < b.high) is true as observed
-            from ordered o left join before b using (ticker, source, fetched_at)
+            select o.*, o.load > 1 or (b.low <= o.session and o.session <= b.high) is true as observed
+            from ordered o asof left join before b
+              on o.ticker = b.ticker and o.source = b.source and o.fetched_at > b.fetched_at
             where o.load = 1 or not ({same})
         )
         select {", ".join(names)},

@@ -28,7 +28,8 @@ def clocked(*bars, exchange="XNYS"):
     schema = pa.schema(
         [(n, types.get(n, pa.string() if n in {"ticker", "source", "currency", "price_unit"} else pa.float64())) for n in names]
     )
-    rows = DAILY_BARS.conform(with_clocks(DAILY_BARS, pa.Table.from_pylist(list(bars), schema=schema), {"A": exchange, "B": exchange}))
+    every = pa.Table.from_pylist(list(bars), schema=schema)
+    rows = DAILY_BARS.conform(with_clocks(DAILY_BARS, every, {"A": exchange, "B": exchange}, bars=every))
     return [
         (r["session"].isoformat(), r["close"], r["known_at"].astimezone(dt.UTC), r["known_at_basis"])
         for r in DAILY_BARS.sorted(rows).to_pylist()
@@ -111,18 +112,31 @@ def test_nothing_gives_nothing():
     assert clocked() == []
 
 
-def test_actions_have_the_same_clocks():
-    rows = [
-        {"ticker": "A", "session": dt.date(2024, 1, 2), "kind": kind, "source": "yahoo", "value": value, "fetched_at": at}
-        for kind, value, at in [("split", 4.0, LOADED), ("dividend", 0.5, LOADED), ("dividend", 0.5, LATER), ("dividend", 0.6, LAST)]
-    ]
+def actions(*rows, loaded):
+    """Return (kind, session's day, value, basis) of (kind, session, value, fetched_at) rows beside bars of (session, fetched_at)."""
     types = {"session": pa.date32(), "value": pa.float64(), "fetched_at": pa.timestamp("us", tz="UTC")}
-    schema = pa.schema([(name, types.get(name, pa.string())) for name in rows[0]])
-    found = CORPORATE_ACTIONS.sorted(
-        CORPORATE_ACTIONS.conform(with_clocks(CORPORATE_ACTIONS, pa.Table.from_pylist(rows, schema=schema), {"A": "XNYS"}))
-    )
-    assert [(r["kind"], r["value"], r["known_at_basis"]) for r in found.to_pylist()] == [
-        ("dividend", 0.5, "assumed"),
-        ("dividend", 0.6, "observed"),
-        ("split", 4.0, "assumed"),
+    found = [
+        {"ticker": "A", "session": dt.date.fromisoformat(day), "kind": kind, "source": "yahoo", "value": value, "fetched_at": at}
+        for kind, day, value, at in rows
     ]
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in found[0]])
+    bars = [{"ticker": "A", "source": "yahoo", "session": dt.date.fromisoformat(day), "fetched_at": at} for day, at in loaded]
+    bar_rows = pa.Table.from_pylist(bars, schema=pa.schema([(name, types.get(name, pa.string())) for name in bars[0]]))
+    clocked = with_clocks(CORPORATE_ACTIONS, pa.Table.from_pylist(found, schema=schema), {"A": "XNYS"}, bars=bar_rows)
+    ordered = CORPORATE_ACTIONS.sorted(CORPORATE_ACTIONS.conform(clocked))
+    return [(r["kind"], r["session"].day, r["value"], r["known_at_basis"]) for r in ordered.to_pylist()]
+
+
+def test_actions_have_the_same_clocks():
+    rows = [("split", 4.0, LOADED), ("dividend", 0.5, LOADED), ("dividend", 0.5, LATER), ("dividend", 0.6, LAST)]
+    assert actions(*((kind, "2024-01-02", value, at) for kind, value, at in rows), loaded=[("2024-01-02", LOADED)]) == [
+        ("dividend", 2, 0.5, "assumed"),
+        ("dividend", 2, 0.6, "observed"),
+        ("split", 2, 4.0, "assumed"),
+    ]
+
+
+def test_a_dividend_that_turns_up_after_the_bars_of_its_session_was_not_known_before():
+    loaded = [("2024-01-02", LOADED), ("2024-02-28", LOADED), ("2024-03-01", LATER)]
+    late = [("dividend", "2024-02-28", 0.5, LATER), ("dividend", "2024-03-01", 0.6, LATER)]
+    assert actions(*late, loaded=loaded) == [("dividend", 28, 0.5, "observed"), ("dividend", 1, 0.6, "assumed")]
