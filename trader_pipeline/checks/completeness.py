@@ -59,8 +59,9 @@ select distinct b.ticker, b.source, b.session, s.exchange,
   case when b.session > s.last_closed then 'the session is not closed yet' else s.exchange || ' was closed' end as reason
 from bars b
 join series s using (ticker, source)
+join closed k on k.exchange = s.exchange
 left join sessions c on c.exchange = s.exchange and c.session = b.session
-where s.spacing = 'daily' and (c.session is null or b.session > s.last_closed)
+where s.spacing = 'daily' and b.session >= k.judged_from and (c.session is null or b.session > s.last_closed)
 """
 
 
@@ -161,7 +162,10 @@ def _whole_tickers(context: CheckContext, holes: list[dict[str, Any]]) -> pa.Tab
 
 
 def off_calendar(context: CheckContext) -> RuleResult:
-    """Quarantine rows on days when the exchange did not trade, and rows of sessions that are not closed at `as_of`."""
+    """Quarantine rows on days when the exchange did not trade, and rows of sessions that are not closed at `as_of`.
+
+    Days before the exchange's calendar begins are not judged.
+    """
     context.connection.execute(_MISPLACED)
     rows = context.rows(
         "select ticker, source, kind, any_value(exchange) as exchange, list(session order by session) as days from misplaced "

@@ -61,10 +61,11 @@ class CheckContext:
     """Bars of one table at one instant, opened in an in-memory DuckDB.
 
     Views and tables of `connection`: `bars` (core.daily_bars rows; a row that repeats a ticker-session-source is there
-    twice); `sessions` (exchange, session, position); `series`, one row a ticker and source: exchange, valid_to, spacing
-    (daily, weekly, monthly or intraday), first_session, last_session (null where nothing is closed) and last_closed, the
-    exchange's last closed session at `as_of`; `daily_series`, the daily ones with newest_session (of the exchange),
-    behind_sessions (closed at `as_of` and after the last one) and behind_newest_sessions (up to newest_session).
+    twice); `sessions` (exchange, session, position); `closed`, one row an exchange: judged_from, where its calendar begins,
+    and last_closed, its last closed session at `as_of`; `series`, one row a ticker and source: exchange, valid_to, spacing
+    (daily, weekly, monthly or intraday), first_session, last_session (null where nothing is closed) and last_closed;
+    `daily_series`, the daily ones with newest_session (of the exchange), behind_sessions (closed at `as_of` and after the
+    last one) and behind_newest_sessions (up to newest_session).
     `quarantine` holds what the rules before this one quarantined.
     """
 
@@ -112,12 +113,13 @@ def open_context(
 
 def _add_sessions(connection: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:
     connection.execute("create temp table sessions (exchange varchar, session date, position bigint)")
-    connection.execute("create temp table closed (exchange varchar, last_closed date)")
+    connection.execute("create temp table closed (exchange varchar, judged_from date, last_closed date)")
     spans = connection.sql("select exchange, min(session), max(session) from bars join listings using (ticker) group by all").fetchall()
     for exchange, first, last in spans:
         closed = calendar.last_closed_session(exchange, as_of)
         days = calendar.sessions(exchange, first, max(last, closed))
         connection.register("days", pa.table({"session": pa.array(days, type=DATE)}))
         connection.execute("insert into sessions select ?, session, row_number() over (order by session) from days", [exchange])
-        connection.execute("insert into closed values (?, ?)", [exchange, closed])
+        judged_from = calendar.sessions(exchange, dt.date.min, closed)[0].item()
+        connection.execute("insert into closed values (?, ?, ?)", [exchange, judged_from, closed])
         connection.unregister("days")

@@ -119,6 +119,11 @@ def test_weekly_bars_skip_the_calendar_rules():
     assert {r.rule for r in found.results if not r.passed} == set()
 
 
+def test_days_before_the_calendar_begins_are_not_called_closed():
+    before, washingtons_birthday = dt.date(1985, 6, 4), dt.date(1990, 2, 19)
+    assert quarantined(bars({"A": [before, washingtons_birthday, *DAYS]}), "off_calendar") == [("A", washingtons_birthday)]
+
+
 def test_future_rows_are_quarantined_and_do_not_stretch_the_ticker():
     as_of = calendar.known_at("XNYS", DAYS[99])
     rows = bars({"A": [*DAYS[:100], DAYS[100], dt.date(2099, 1, 5)], "B": DAYS[:100]})
