@@ -109,7 +109,7 @@ def slow_spacing(days: Days) -> str | None:
 
 def _is_intraday(texts: list[str | None], days: Days) -> bool:
     """Say whether the dates carry several times of day and fall on the same days."""
-    times = {match[1] for text in texts if (match := _TIME_OF_DAY.search(text or ""))}
+    times = {match[1] for text in set(texts) if (match := _TIME_OF_DAY.search(text or ""))}
     return len(times) > 1 and len(np.unique(days)) < len(days)
 
 
@@ -117,14 +117,14 @@ def _splits_after(columns: dict[str, pa.Array], count: int) -> pa.Array:
     """Return `splits_after` of each row, ticker by ticker."""
     after_R = np.ones(count)
     if "split_ratio" in columns:
-        ticker_R, day_R = np.array(columns["ticker"].to_pylist(), dtype=object), columns["date"].to_numpy(zero_copy_only=False)
-        close_R, split_R = (columns[name].to_numpy(zero_copy_only=False) for name in ("close", "split_ratio"))
-        for ticker in sorted(set(ticker_R[np.nan_to_num(split_R) > 0].tolist())):
-            mine = np.flatnonzero(ticker_R == ticker)
-            mine = mine[np.unique(day_R[mine], return_index=True)[1]]
-            factor_T = splits_after(day_R[mine], close_R[mine], split_R[mine])
-            every = np.flatnonzero(ticker_R == ticker)
-            after_R[every] = factor_T[np.searchsorted(day_R[mine], day_R[every])]
+        ticker_R = columns["ticker"].dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        day_R, close_R, split_R = (columns[name].to_numpy(zero_copy_only=False) for name in ("date", "close", "split_ratio"))
+        order_R = np.lexsort((day_R, ticker_R))
+        for every in np.split(order_R, np.flatnonzero(np.diff(ticker_R[order_R])) + 1):
+            days, first = np.unique(day_R[every], return_index=True)
+            mine = every[first]
+            factor_T = splits_after(days, close_R[mine], split_R[mine])
+            after_R[every] = factor_T[np.searchsorted(days, day_R[every])]
     return pa.array(after_R)
 
 
@@ -135,7 +135,8 @@ def _tickers(file: OwnFile) -> pa.Array:
     texts = _texts(file.rows[file.columns["ticker"]])
     if not all(text and text.strip() for text in texts):
         raise InputError(f"{file.path.name}: rows without a ticker; fill the column {file.columns['ticker']!r}")
-    return pa.array([_symbol(text or "") for text in texts], pa.string())
+    symbols = {text: _symbol(text or "") for text in set(texts)}
+    return pa.array([symbols[text] for text in texts], pa.string())
 
 
 def _symbol(text: str) -> str:

@@ -68,10 +68,11 @@ def parsed_days(texts: list[str | None], file: str) -> np.ndarray:
 
     The day is taken as written, so a time zone leaves it exchange-local. Raises `InputError` at the first that is none.
     """
-    days = np.empty(len(texts), dtype="datetime64[D]")
+    known: dict[str | None, np.datetime64] = {}
     for row, text in enumerate(texts):
-        days[row] = _day(text or "", row, file)
-    return days
+        if text not in known:
+            known[text] = _day(text or "", row, file)
+    return np.array([known[text] for text in texts], dtype="datetime64[D]")
 
 
 def _day(text: str, row: int, file: str) -> np.datetime64:
