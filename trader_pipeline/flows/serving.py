@@ -7,6 +7,7 @@ from trader_pipeline import calendar
 from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
 from trader_pipeline.errors import BlockedByDataError, NoModelError
 from trader_pipeline.features import PANEL
+from trader_pipeline.flows.accept import outage_hold
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.settings import CheckSettings
@@ -55,6 +56,11 @@ def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings) -
         {"session": session, "recent": checks.stale_error + 1},
     ).to_pylist()[0]
     if not found["here"]:
+        if hold := outage_hold(snapshot):
+            raise BlockedByDataError(
+                f"features.panel has no row of {session}: an outage of the source holds everything from {hold} on back; `trader run` "
+                f"asks for the missing tickers again, --as-of {calendar.offset(EXCHANGE, hold, -1)} speaks of the session before"
+            )
         newest = found["newest"]
         behind = f"its newest session is {newest}, {_sessions_between(newest, session)} sessions behind" if newest else "it starts later"
         raise BlockedByDataError(f"features.panel has no row of {session}: {behind}; fetch the missing bars with `trader run`")

@@ -8,13 +8,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from trader_pipeline import calendar
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
+from trader_pipeline.flows.check import check
 from trader_pipeline.flows.predict import is_due, predict
 from trader_pipeline.inference.export import export_paths
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import DAILY_BARS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY, QUANTILE_NAMES, RUNS, SCORECARD
 from trader_pipeline.settings import DecisionSettings, Settings
+from trader_pipeline_tests.checks.build import bars
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION, STOCKS
 
 
@@ -109,6 +113,15 @@ def test_a_session_without_features_is_blocked_and_says_how_far_behind(judged):
     ):
         run(judged, session=dt.date(2020, 2, 12), as_of=dt.datetime(2020, 2, 12, 22, tzinfo=dt.UTC))
     assert judged.lake.snapshot().rows(DAILY) == 0
+
+
+def test_a_session_that_an_outage_holds_back_says_so(judged):
+    days = calendar.sessions("XNYS", dt.date(2020, 1, 6), dt.date(2020, 2, 10)).tolist()
+    judged.lake.publish(Change.replace(DAILY_BARS, bars({name: days[: len(days) - (name < "EEE")] for name in STOCKS})))
+    as_of = calendar.known_at("XNYS", days[-1])
+    check(judged.lake, as_of=as_of, settings=judged.settings.checks, run_id="r")
+    with pytest.raises(BlockedByDataError, match=r"from 2020-02-10 on back; `trader run` asks.*--as-of 2020-02-07"):
+        run(judged, session=days[-1], as_of=as_of)
 
 
 def test_many_missing_tickers_block(judged):
