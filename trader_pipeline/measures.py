@@ -99,28 +99,12 @@ def _centred_ranks(values_TN: Floats) -> Floats:
     return centred
 
 
-def newey_west_error(values_T: npt.ArrayLike, lags: int) -> float:
-    """Return the standard error of the mean with Bartlett weights over `lags` autocovariances. Newey & West 1987.
-
-    Too small under long overlap (measured coverage of its 95 % interval at h = 60 and 540 sessions: 78 %); for labels that overlap use
-    `nonoverlapping_interval`.
-    """
-    values = _known(values_T)
-    n = len(values)
-    if n < 2:  # noqa: PLR2004 - a deviation needs two
-        return float("nan")
-    deviation = values - values.mean()
-    variance = deviation @ deviation / n
-    for lag in range(1, min(lags, n - 1) + 1):
-        variance += 2 * (1 - lag / (lags + 1)) * (deviation[lag:] @ deviation[:-lag]) / n
-    return float(np.sqrt(max(variance, 0.0) / n))
-
-
 def nonoverlapping_interval(values_T: npt.ArrayLike, horizon: int) -> Interval:
     """Return the mean of a daily series whose label spans `horizon` sessions, with a 95 % t-interval that does not count overlap twice.
 
     Every `horizon`-th session gives windows that share no label; the interval's half width is averaged over all `horizon`
-    starting offsets. The mean is that of all sessions. NaN half width when no offset has two windows.
+    starting offsets. The mean is that of all sessions. NaN half width when no offset has two windows. Chosen over Newey &
+    West 1987, whose 95 % interval covers 78 % at h = 60 and 540 sessions.
     """
     values = np.asarray(values_T, dtype=np.float64)
     known = _known(values)

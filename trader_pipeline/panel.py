@@ -1,6 +1,6 @@
-"""Tables to dense [ticker, session] arrays and back, and windows of them. NaN marks what a table has no value for.
+"""Tables to dense [ticker, session] arrays and back. NaN marks what a table has no value for.
 
-Legend: N tickers, T sessions, F features, B dates of a batch, L sessions of a window.
+Legend: N tickers, T sessions, F features.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -122,22 +122,6 @@ def read_column(paths: Iterable[Path | str], grid: Grid, column: str) -> Float:
         part = pq.read_table(path, columns=["ticker", "session", column])
         _scatter(values.reshape(-1), grid.cells(part), part[column])
     return values
-
-
-def windows_by_date(x_NTF: Float32, ends_B: Index, length: int) -> Float32:
-    """Return x_BNLF: for each end session (included) the `length` sessions up to it; NaN before the panel begins."""
-    steps_BL = ends_B[:, None] + np.arange(1 - length, 1)
-    x_NBLF = x_NTF[:, np.maximum(steps_BL, 0)]
-    x_NBLF[:, steps_BL < 0] = np.nan
-    return np.ascontiguousarray(x_NBLF.transpose(1, 0, 2, 3))
-
-
-def windows_by_row(x_NTF: Float32, tickers_B: Index, ends_B: Index, length: int) -> Float32:
-    """Return x_BLF: for each (ticker, end session) the `length` sessions up to it; NaN before the panel begins."""
-    steps_BL = ends_B[:, None] + np.arange(1 - length, 1)
-    x_BLF: Float32 = x_NTF[tickers_B[:, None], np.maximum(steps_BL, 0)]
-    x_BLF[steps_BL < 0] = np.nan
-    return x_BLF
 
 
 def _scatter(flat: npt.NDArray[np.floating], cells: Index, values: pa.ChunkedArray) -> None:

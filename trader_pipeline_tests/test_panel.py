@@ -71,14 +71,6 @@ def test_read_features_of_nothing_is_empty():
     assert x_NTF.shape == (0, 0, 1)
 
 
-def test_windows_end_at_their_session_and_are_nan_before_the_panel_begins():
-    x_NTF = np.array([[[1.0], [2.0], [3.0]], [[4.0], [5.0], [6.0]]], np.float32)
-    np.testing.assert_array_equal(
-        panel.windows_by_date(x_NTF, np.array([0, 2]), 2)[..., 0], [[[NAN, 1.0], [NAN, 4.0]], [[2.0, 3.0], [5.0, 6.0]]]
-    )
-    np.testing.assert_array_equal(panel.windows_by_row(x_NTF, np.array([1, 0]), np.array([0, 2]), 2)[..., 0], [[NAN, 4.0], [2.0, 3.0]])
-
-
 def test_an_unsorted_grid_is_refused():
     with pytest.raises(SchemaError, match="ascend"):
         panel.Grid(("B", "A"), np.array(["2024-01-03"], "datetime64[D]"))

@@ -47,6 +47,5 @@ def _returns(bars: pa.Table, actions: pa.Table) -> Floats:
     days, value = actions["session"].to_numpy().astype("datetime64[D]"), actions["value"].to_numpy()
     split = np.asarray(pc.equal(actions["kind"], "split").to_numpy())
     factor = adjustment.split_factors(sessions, days[split], value[split])
-    step = adjustment.dividend_steps(sessions, close, factor, days[~split], value[~split])
-    wealth = close * factor * np.cumprod(step)
+    wealth = close * factor * adjustment.dividend_factors(sessions, close, factor, days[~split], value[~split])
     return np.concatenate([[np.nan], wealth[1:] / wealth[:-1] - 1])
