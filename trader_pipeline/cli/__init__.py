@@ -1,5 +1,7 @@
 """`trader …`: one module a group of commands; heavy imports live inside the commands."""
 
+import logging
+import os
 import sys
 from typing import NoReturn
 
@@ -30,10 +32,20 @@ def main() -> NoReturn:
     """
     try:
         app(standalone_mode=True)
+        _leave(0)
+    except SystemExit as done:
+        _leave(done.code if isinstance(done.code, int) else int(done.code is not None))
     except TraderError as error:
         fail(error)
-        sys.exit(error.exit_code)
+        _leave(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was published stays, run the same command again to go on\n")
-        sys.exit(_INTERRUPTED)
-    sys.exit(0)
+        _leave(_INTERRUPTED)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without tearing the interpreter down: DuckDB's binding prints pages of its own bookkeeping when Dagster still holds it."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -12,4 +12,6 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise PortInUseError(f"{host}:{port} is in use ({error.strerror}); pass --port with another, or end the program that listens there") from error
+            raise PortInUseError(
+                f"{host}:{port} is in use ({error.strerror}); pass --port with another, or end the program that listens there"
+            ) from error

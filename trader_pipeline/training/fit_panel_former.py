@@ -5,6 +5,7 @@ The final fit has no tail to spare: it learns from every label for as many epoch
 
 import logging
 import statistics
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -115,10 +116,12 @@ def _fit(module: PanelFormerModule, batches: ShuffledWindows, watch: EpochEnd, e
         use_distributed_sampler=False,
         callbacks=[watch],
     )
-    try:
-        trainer.fit(module, batches)
-    except SystemExit as error:
-        raise KeyboardInterrupt from error  # Lightning turns SIGINT into an exit of its own; callers expect the interrupt
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".isinstance.treespec", FutureWarning)  # Lightning 2.6 speaks torch's older tree API
+        try:
+            trainer.fit(module, batches)
+        except SystemExit as error:
+            raise KeyboardInterrupt from error  # Lightning turns SIGINT into an exit of its own; callers expect the interrupt
 
 
 def _tensors(examples: Examples, normaliser: Normaliser, learn: Labels, validation: Labels | None = None) -> PanelTensors:
