@@ -34,7 +34,8 @@ def project(labels: Tensor) -> Tensor:
     inside = labels.clamp(-SUPPORT_SIGMAS, SUPPORT_SIGMAS).unsqueeze(-1)
     below = torch.special.erf((edges(labels.device) - inside) / (_SIGMA * math.sqrt(2)))
     mass = below[..., 1:] - below[..., :-1]
-    return mass / mass.sum(-1, keepdim=True)
+    shares: Tensor = mass / mass.sum(-1, keepdim=True)
+    return shares
 
 
 def mean(probabilities: Tensor) -> Tensor:
