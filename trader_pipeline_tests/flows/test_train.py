@@ -1,0 +1,132 @@
+"""From the features in the lake to a published run: request, folder, tables."""
+
+import datetime as dt
+import json
+
+import numpy as np
+import pytest
+
+from trader_pipeline import calendar, panel
+from trader_pipeline.errors import CorruptPartError, InsufficientHistoryError, NoModelError
+from trader_pipeline.features import PANEL
+from trader_pipeline.flows import train
+from trader_pipeline.lake import Change, Lake
+from trader_pipeline.models.checkpoint import load_members
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.core import SECTORS
+from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.training import job
+from trader_pipeline.training.request import TrainingRequest
+from trader_pipeline_tests.training.planted import planted
+
+NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+
+
+def published(root, data):
+    listed = np.isfinite(data.x_NTF).any(axis=2)
+    lake = Lake(root, "own")
+    features = {"return_1d": data.x_NTF[:, :, 0], "return_5d": data.x_NTF[:, :, 1]}
+    targets = {f"residual_rank_{h}d": data.labels.score_NTH[:, :, k].astype(float) for k, h in enumerate(HORIZONS_SESSIONS)}
+    targets |= {f"scaled_return_{h}d": data.labels.scaled_NTH[:, :, k].astype(float) for k, h in enumerate(HORIZONS_SESSIONS)}
+    sectors = [
+        {"ticker": "T0", "valid_from": dt.date(2000, 1, 1), "valid_to": dt.date(2011, 12, 31), "sector": "old"},
+        {"ticker": "T0", "valid_from": dt.date(2012, 1, 1), "valid_to": None, "sector": "new"},
+        {"ticker": "T1", "valid_from": dt.date(2040, 1, 1), "valid_to": None, "sector": "later"},
+    ]
+    lake.publish(
+        Change.replace(PANEL, panel.long(data.grid, listed, features)),
+        Change.replace(TARGETS, panel.long(data.grid, listed, targets)),
+        Change.replace(SECTORS, SECTORS.conform(SECTORS.arrow_schema.empty_table().from_pylist(sectors))),
+    )
+    return lake
+
+
+def known_at(data, position=-1):
+    return calendar.known_at("XNYS", data.grid.sessions[position].item())
+
+
+def prepare(lake, models, data, **changes):
+    facts = {"recipe": "ridge", "seed": 0, "as_of": known_at(data), "run_id": "run-1"} | changes
+    return train.prepare(lake, models_dir=models, **facts)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    home, data = tmp_path_factory.mktemp("home"), planted()
+    lake = published(home / "lake", data)
+    assert train.is_due(lake, as_of=known_at(data))
+    request = prepare(lake, home / "models", data)
+    job.run(request, lambda _: None)
+    return lake, request, data, train.publish(lake, request, finished_at=NOW)
+
+
+def test_the_request_holds_all_that_the_child_needs(ran):
+    _, request, data, _ = ran
+    assert TrainingRequest.from_json(request.path.read_bytes()) == request
+    assert request.path == request.folder / "request.json"
+    assert request.folder.name == request.model_id
+    assert request.last_session == data.grid.sessions[-1].item()
+    assert request.features == tuple(c.name for c in PANEL.columns if c.name not in ("ticker", "session"))
+    assert request.sectors == {"T0": "new"}
+
+
+def test_a_published_run_is_in_every_table_and_no_longer_due(ran):
+    lake, request, data, outcome = ran
+    snapshot = lake.snapshot()
+    (run,) = snapshot.sql("select * from training.runs").to_pylist()
+    assert (run["model_id"], run["members"], run["seed"], run["tickers"]) == (request.model_id, "ridge", 0, 6)
+    assert run["trained_through"] == outcome.trained_through == data.grid.sessions[-2].item()
+    assert run["data_version"] == snapshot.data_version([PANEL, TARGETS, SECTORS])
+    assert snapshot.rows("predictions.out_of_fold") == outcome.out_of_fold_rows == (1000 - 817) * 6 * 4
+    assert snapshot.rows("training.trials") == 3 * 4
+    assert not train.is_due(lake, as_of=known_at(data))
+    assert train.is_due(lake, as_of=known_at(data, -2))
+
+
+def test_publishing_again_changes_nothing(ran):
+    lake, request, _, _ = ran
+    before = lake.snapshot().commit.id
+    train.publish(lake, request, finished_at=NOW)
+    assert lake.snapshot().commit.id == before
+
+
+def test_the_published_folder_can_be_asked(ran):
+    _, request, _, _ = ran
+    (member,) = load_members(request.folder)
+    assert member.features == request.features
+
+
+def test_another_run_seed_or_recipe_is_another_model(ran, tmp_path):
+    lake, request, data, _ = ran
+    ids = {prepare(lake, tmp_path, data, **change).model_id for change in ({"run_id": "run-2"}, {"seed": 1}, {"recipe": "classic"})}
+    assert len(ids | {request.model_id}) == 4
+    assert prepare(lake, tmp_path, data).model_id == request.model_id
+
+
+def test_labels_decided_after_as_of_are_not_learnt(ran, tmp_path):
+    lake, _, data, _ = ran
+    request = prepare(lake, tmp_path, data, as_of=known_at(data, -3))
+    job.run(request, lambda _: None)
+    facts = json.loads((request.folder / job.RUN_FILE).read_text())
+    assert facts["trained_through"] == str(data.grid.sessions[-4])
+
+
+def test_too_short_a_history_names_what_is_needed(tmp_path):
+    data = planted(sessions=252)
+    with pytest.raises(InsufficientHistoryError, match=r"252 sessions .* needs 997 .*bring a longer history"):
+        prepare(published(tmp_path / "lake", data), tmp_path / "models", data)
+    assert not (tmp_path / "models").exists()
+
+
+def test_an_unfinished_or_changed_run_is_not_published(ran, tmp_path):
+    lake, _, data, _ = ran
+    before = lake.snapshot().commit.id
+    request = prepare(lake, tmp_path, data, run_id="run-3")
+    with pytest.raises(NoModelError, match="did not finish"):
+        train.publish(lake, request, finished_at=NOW)
+    job.run(request, lambda _: None)
+    path = request.folder / job.OUT_OF_FOLD_FILE
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(CorruptPartError, match="out_of_fold"):
+        train.publish(lake, request, finished_at=NOW)
+    assert lake.snapshot().commit.id == before
