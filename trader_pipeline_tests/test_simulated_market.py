@@ -52,7 +52,7 @@ def test_over_half_of_the_oracles_rank_ic_is_recovered(tmp_path):
 @pytest.mark.timeout(300)
 def test_a_null_market_has_no_skill(tmp_path):
     found = [
-        scores(tmp_path / str(seed), "classic", simulated_tickers=60, simulated_days=1100, seed=seed, simulated_null=True)
+        scores(tmp_path / str(seed), "classic", simulated_tickers=40, simulated_days=1050, seed=seed, simulated_null=True)
         for seed in range(5)
     ]
     for horizon in (1, 5, 20):
