@@ -5,7 +5,8 @@ Legend: N tickers, T sessions, L sessions of a window, F features, P prepared fe
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -61,10 +62,11 @@ class PanelFormerMember:
         quantiles = np.full((*shape, len(QUANTILES)), np.nan, np.float32)
         half = self.network.config.window_sessions // 2
         same_NN = same_sector(grid.tickers, sectors)
-        for first, end in blocks(grid.sessions, half):
-            start = max(0, first - half)
-            outputs = self._window(prepared_NTP[:, start:end], here_NT[:, start:end], same_NN, keep=end - first)
-            score[first:end], mean[first:end], quantiles[first:end] = outputs
+        with torch_threads(1):
+            for first, end in blocks(grid.sessions, half):
+                start = max(0, first - half)
+                outputs = self._window(prepared_NTP[:, start:end], here_NT[:, start:end], same_NN, keep=end - first)
+                score[first:end], mean[first:end], quantiles[first:end] = outputs
         hidden_TN1 = ~here_NT.T[:, :, None]
         return Forecast(
             np.where(hidden_TN1, np.float32(np.nan), score),
@@ -103,6 +105,17 @@ class PanelFormerMember:
         network.eval()
         statistics = safetensors_numpy.load(files["normaliser.safetensors"])
         return cls(Normaliser.of_arrays(tuple(facts["features"]), statistics), network)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let torch compute with `count` threads: the number decides the order of sums, and with it the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def prepare(normaliser: Normaliser, features: Float32) -> Float32:

@@ -6,8 +6,6 @@ The final fit has no tail to spare: it learns from every label for as many epoch
 import logging
 import statistics
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +17,7 @@ from trader_pipeline.models.examples import Examples, Labels, labelled
 from trader_pipeline.models.forecast import present
 from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig, parameters_of
-from trader_pipeline.models.panel_former_member import PanelFormerMember, prepare, same_sector
+from trader_pipeline.models.panel_former_member import PanelFormerMember, prepare, same_sector, torch_threads
 from trader_pipeline.training.callbacks import EpochEnd
 from trader_pipeline.training.checkpoints import CheckpointStore
 from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames
@@ -37,7 +35,8 @@ def fit_panel_former(examples: Examples, context: FitContext, size: PanelFormerC
     learn = examples.every if final else examples.fit
     labelled(learn.score_NTH, f"{NAME}, fold {context.fold}")
     normaliser = Normaliser.fit(examples.x_NTF[np.isfinite(examples.every.scaled_NTH).any(axis=2)], examples.features)
-    with _reproducible(context, settings):
+    with torch_threads(settings.threads), torch.random.fork_rng():
+        torch.manual_seed(context.seed * 101 + context.fold + 1)
         network = PanelFormer(replace(size, columns=len(normaliser.columns)))
         _start_at_base_rate(network, learn)
         _preflight(network, examples, normaliser, context)
@@ -45,19 +44,6 @@ def fit_panel_former(examples: Examples, context: FitContext, size: PanelFormerC
     if not final:
         context.epochs_of_folds.setdefault(NAME, []).append(best)
     return PanelFormerMember(normaliser, network.eval())
-
-
-@contextmanager
-def _reproducible(context: FitContext, settings: Optimisation) -> Iterator[None]:
-    """Fix the random numbers and the number of threads, which decides the order of sums; give both back afterwards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(context.seed * 101 + context.fold + 1)
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _start_at_base_rate(network: PanelFormer, labels: Labels) -> None:
