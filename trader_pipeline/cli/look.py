@@ -82,8 +82,7 @@ def check(
 
     if not path.is_dir():
         raise UsageError(f"{path} is no folder; name the folder that holds your CSV or Parquet files")
-    day = dt.date.fromisoformat(as_of) if as_of else None
-    report = check_files(path, Settings().checks, as_of=day, now=dt.datetime.now(dt.UTC))
+    report = check_files(path, Settings().checks, as_of=_day(as_of), now=dt.datetime.now(dt.UTC))
     findings = [row for rule in report.results for row in rule.findings.to_pylist()]
     if as_json:
         print_json("check", {"path": str(path), "findings": findings, "blocked_by": report.blocked_by})
@@ -91,6 +90,13 @@ def check(
         grid([{k: r[k] for k in ("ticker", "rule", "severity", "sessions", "first_session", "last_session", "message")} for r in findings])
     if report.blocked_by:
         raise BlockedByDataError(f"{path}: {', '.join(report.blocked_by)} failed; mend the files that the findings name")
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date; write YYYY-MM-DD") from error
 
 
 def export(

@@ -114,7 +114,7 @@ def predict(
     from trader_pipeline.settings import Settings
 
     settings = Settings()
-    day = _run_due(settings, as_of=session or None, tickers=(), quiet=as_json)
+    day = _run_due(settings, as_of=session or None, tickers=(), quiet=as_json, may_train=False)
     rows = predictions(settings, day, _split(tickers))
     if as_json:
         print_json("predict", {"session": day, "predictions": rows})
@@ -131,7 +131,7 @@ def report(
     from trader_pipeline.settings import Settings
 
     settings = Settings()
-    day = _run_due(settings, as_of=session or None, tickers=(), quiet=as_json)
+    day = _run_due(settings, as_of=session or None, tickers=(), quiet=as_json, may_train=False)
     path = report_path(settings, day)
     if as_json:
         print_json("report", {"session": day, "path": str(path)})
@@ -139,7 +139,7 @@ def report(
         line(str(path))
 
 
-def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool) -> dt.date:
+def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool, may_train: bool = True) -> dt.date:
     with progress(quiet=quiet) as show:
         from trader_pipeline.definitions import build_defs
         from trader_pipeline.defs.environment import prepare_environment
@@ -147,7 +147,7 @@ def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str],
 
         prepare_environment(settings)
         launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
-        return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers).session
+        return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers, may_train=may_train).session
 
 
 def _split(tickers: str) -> tuple[str, ...]:

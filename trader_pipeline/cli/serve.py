@@ -16,7 +16,6 @@ def register(app: typer.Typer) -> None:
 def serve(port: Annotated[int, typer.Option(help="0 is the setting TRADER_SERVE__PORT.")] = 0) -> None:
     """Serve the dashboard on 127.0.0.1."""
     from trader_pipeline.dashboard.serve import serve as serve_dashboard
-    from trader_pipeline.operations.ports import require_free_port
     from trader_pipeline.settings import Settings
     from trader_pipeline.training.job import recipe_of
     from trader_pipeline.training.splits import required_sessions
@@ -24,7 +23,6 @@ def serve(port: Annotated[int, typer.Option(help="0 is the setting TRADER_SERVE_
     settings = Settings()
     if port:
         settings.serve.port = port
-    require_free_port(settings.serve.host, settings.serve.port)
     serve_dashboard(settings, sessions_needed=required_sessions(recipe_of(settings.recipe)))
 
 

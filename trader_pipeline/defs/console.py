@@ -33,6 +33,8 @@ class _Handler(logging.Handler):
                 self.progress.say(text)
         elif event.event_type_value == "STEP_START":
             self.progress.step(str(meta.get("step_key")))
+        elif "blocked by limit for pool" in (event.message or ""):
+            self.progress.say(f"{meta.get('step_key')} waits for another run: {event.message}")
 
 
 def console_logger(progress: Progress) -> dg.LoggerDefinition:

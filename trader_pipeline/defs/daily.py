@@ -6,7 +6,7 @@ import dagster as dg
 
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.partitions import SESSIONS
-from trader_pipeline.defs.resources import RunOptions, Trader, as_of, started_at
+from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.decide import decide
 from trader_pipeline.flows.predict import predict
@@ -32,7 +32,7 @@ def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trad
         trader.settings,
         session=_session(context),
         as_of=as_of(context, trader, options),
-        made_at=started_at(context),
+        made_at=dt.datetime.now(dt.UTC),
         run_id=context.run.run_id,
     )
     return table_result(
@@ -46,7 +46,7 @@ def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trad
 def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
     """Blend momentum and ML, size, limit."""
     session = _session(context)
-    decide(trader.lake, trader.settings, session=session, made_at=started_at(context), run_id=context.run.run_id)
+    decide(trader.lake, trader.settings, session=session, made_at=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
     snapshot = trader.lake.snapshot()
     rows = snapshot.sql(
         "select rank, ticker, action, target_weight, score, reasons from decisions.daily where session = ? order by rank", [session]
@@ -64,7 +64,7 @@ def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
 )
 def session_report(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
     """Write the session's report."""
-    path = report(trader.lake, trader.settings, session=_session(context), made_at=started_at(context))
+    path = report(trader.lake, trader.settings, session=_session(context), made_at=dt.datetime.now(dt.UTC))
     return dg.MaterializeResult(metadata={"report": dg.MetadataValue.path(str(path))})
 
 

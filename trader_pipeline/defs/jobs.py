@@ -11,6 +11,9 @@ from trader_pipeline.sources import source_of
 
 KEEP_RUNS = dt.timedelta(days=90)
 
+ALONE = {"trader/makes": "features"}
+"""Runs with this tag wait for each other in the queue (dagster.yaml): each makes the features as known at its own session."""
+
 
 def _data(dataset: str) -> dg.AssetSelection:
     mine = f"raw_{source_of(dataset).name}"
@@ -52,8 +55,10 @@ def jobs(dataset: str) -> list[dg.JobDefinition]:
     made = dg.AssetSelection.assets(*daily.ASSETS)
     executor = dg.in_process_executor
     return [
-        dg.define_asset_job("refetch", data, executor_def=executor, description="Raw, core, checks and features brought up to date."),
+        dg.define_asset_job(
+            "refetch", data, executor_def=executor, tags=ALONE, description="Raw, core, checks and features brought up to date."
+        ),
         dg.define_asset_job("train", fitted, executor_def=executor, description="Fit, score and calibrate a model on the features."),
-        dg.define_asset_job("daily", data | made, executor_def=executor, description="Everything for one session."),
+        dg.define_asset_job("daily", data | made, executor_def=executor, tags=ALONE, description="Everything for one session."),
         purge,
     ]

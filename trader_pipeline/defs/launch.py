@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import dagster as dg
-from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionInterruptedError
 
 from trader_pipeline import calendar
 from trader_pipeline.defs.console import Progress
 from trader_pipeline.defs.environment import prepare_environment
 from trader_pipeline.defs.resources import EXCHANGE, Trader, moment_of
-from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.errors import BlockedByDataError, NoModelError
 from trader_pipeline.flows import due, train
 from trader_pipeline.flows.check import last_report
 from trader_pipeline.flows.due import default_as_of
@@ -42,12 +42,27 @@ class Launcher:
         """The settings' lake and source."""
         return Trader(self.settings)
 
-    def run_due(self, *, now: dt.datetime, as_of: str | None, tickers: Sequence[str] = ()) -> Ran:
-        """Run what is due, in order: `refetch` and `train` where no model can serve, `daily` where the session lacks a current forecast."""
-        moment = moment_of(as_of) if as_of else default_as_of(self.settings, now=now)
+    def run_due(self, *, now: dt.datetime, as_of: str | None, tickers: Sequence[str] = (), may_train: bool = True) -> Ran:
+        """Run what is due, in order: `refetch` and `train` where no model can serve, `daily` where the session lacks a current forecast.
+
+        A session older than the lake's newest takes bars and features back to what was known then; afterwards a `refetch` brings
+        them forward again. Raises `NoModelError` where a model is due and `may_train` is false.
+        """
+        moment = moment_of(as_of, now=now) if as_of else default_as_of(self.settings, now=now)
         session = calendar.last_closed_session(EXCHANGE, moment)
+        newest = due.newest_session(self.trader.lake)
+        try:
+            ran = self._run_due(session, moment, tickers, may_train=may_train)
+        finally:
+            if newest and due.newest_session(self.trader.lake) != newest and session < newest:
+                self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), tickers=tickers)
+        return Ran(jobs=tuple(ran), session=session, as_of=moment)
+
+    def _run_due(self, session: dt.date, moment: dt.datetime, tickers: Sequence[str], *, may_train: bool) -> list[str]:
         lake, ran = self.trader.lake, []
         if due.model(lake, as_of=moment):
+            if not may_train:
+                raise NoModelError(f"no model was trained on what was known on {session}; train one: `trader run` with --as-of {session}")
             self.launch("refetch", as_of=moment, tickers=tickers)
             train.require_history(lake, recipe=self.settings.recipe, as_of=moment)
             self.launch("train", as_of=moment)
@@ -55,12 +70,12 @@ class Launcher:
         if due.daily(lake, self.settings, self.trader.source, session=session, as_of=moment, tickers=tuple(tickers)):
             self.launch("daily", as_of=moment, partition=session, tickers=tickers)
             ran.append("daily")
-        return Ran(jobs=tuple(ran), session=session, as_of=moment)
+        return ran
 
     def launch(self, job: str, *, as_of: dt.datetime, partition: dt.date | None = None, tickers: Sequence[str] = ()) -> None:
         """Run one job to its end in this process, recorded in the home's instance.
 
-        Raises a step's own `TraderError` as it is, and `BlockedByDataError` where a blocking check failed.
+        Raises a step's own `TraderError` as it is, `BlockedByDataError` where a blocking check failed, and `KeyboardInterrupt`.
         """
         prepare_environment(self.settings)
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)  # Dagster warns of its own Pipes internals
@@ -78,3 +93,5 @@ class Launcher:
             except DagsterAssetCheckFailedError as error:
                 why = last_report(self.trader.lake.snapshot()).explain_block()
                 raise BlockedByDataError(f"{why}; `trader status` has all findings, --as-of names an earlier session") from error
+            except DagsterExecutionInterruptedError as error:
+                raise KeyboardInterrupt from error

@@ -1,11 +1,14 @@
 """What every asset needs: the settings, the lake, and the one instant that a run speaks of."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 import dagster as dg
 
 from trader_pipeline import calendar
+from trader_pipeline.defs.running import alive
 from trader_pipeline.errors import UsageError
 from trader_pipeline.flows.due import EXCHANGE, default_as_of
 from trader_pipeline.lake import Lake
@@ -45,27 +48,38 @@ class RunOptions(dg.ConfigurableResource):
     """Session (YYYY-MM-DD) whose close + 30 min the run speaks of; empty is the partition, else the newest that the dataset has."""
     tickers: list[str] = []  # noqa: RUF012 - a pydantic field; the default is copied
     """Tickers to fetch; empty is the whole universe."""
-    source: str = "primary"
-    """primary, or fallback where the dataset has a second source."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunOptions"]:
+        """Show that the run is alive while it lasts."""
+        with alive(context.instance, context.run_id):
+            yield self
 
 
 def as_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, trader: Trader, options: RunOptions) -> dt.datetime:
-    """Return the one instant of the run: option, partition, a sample's last session, or now."""
+    """Return the one instant of the run: option, partition, a sample's last session, or now.
+
+    Raises `UsageError` when option and partition are two sessions: a forecast of one would rest on what was known at the other.
+    """
     partition = context.run.tags.get("dagster/partition")
+    if options.as_of and partition and options.as_of != partition:
+        raise UsageError(f"as_of is {options.as_of}, the partition {partition}; leave as_of empty, or launch that partition")
     session = options.as_of or partition
     if session:
-        return moment_of(session)
+        return moment_of(session, now=started_at(context))
     return default_as_of(trader.settings, now=started_at(context))
 
 
-def moment_of(session: str) -> dt.datetime:
-    """Return close + 30 min of a session written YYYY-MM-DD; raise `UsageError` for any other day."""
+def moment_of(session: str, *, now: dt.datetime) -> dt.datetime:
+    """Return close + 30 min of a session written YYYY-MM-DD; raise `UsageError` for any other day and for one that is not over at `now`."""
     try:
         day = dt.date.fromisoformat(session)
     except ValueError as error:
         raise UsageError(f"{session!r} is no date; write YYYY-MM-DD") from error
-    if not calendar.is_session(EXCHANGE, day):
+    if day <= now.date() and not calendar.is_session(EXCHANGE, day):
         raise UsageError(f"{session} is no {EXCHANGE} session; the one before it is {calendar.offset(EXCHANGE, day, 0)}")
+    if day > now.date() or calendar.known_at(EXCHANGE, day) > now:
+        raise UsageError(f"{session} is not over yet; the last closed session is {calendar.last_closed_session(EXCHANGE, now)}")
     return calendar.known_at(EXCHANGE, day)
 
 

@@ -10,6 +10,14 @@ from trader_pipeline.defs.resources import EXCHANGE, Trader
 from trader_pipeline.flows.freshness import staleness
 from trader_pipeline.operations.alerts import alert
 
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
 
 def stale_requests(behind: dict[str, int], target: dt.date, cursor: str, limit: int) -> tuple[list[str], list[str], str]:
     """Decide what to do about tables that are `behind` so many sessions.
@@ -33,7 +41,7 @@ def stale_requests(behind: dict[str, int], target: dt.date, cursor: str, limit: 
 
 
 def on_stale_data(trader: Trader, *, running: bool) -> dg.SensorDefinition:
-    """Return the sensor that starts `refetch` with the fallback source once a table and session, then alerts."""
+    """Return the sensor that starts `refetch` once a table and session, then alerts."""
 
     @dg.sensor(
         name="on_stale_data",
@@ -41,21 +49,25 @@ def on_stale_data(trader: Trader, *, running: bool) -> dg.SensorDefinition:
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
     )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if _fetching(context.instance):
+            return dg.SkipReason("a run that fetches is under way; what it brings is judged when it is done")
         now = dt.datetime.now(dt.UTC)
         target = calendar.last_closed_session(EXCHANGE, now)
         behind = staleness(trader.lake, as_of=now)
         fetch, tell, cursor = stale_requests(behind, target, context.cursor or "", trader.settings.checks.stale_warning)
         for table in tell:
             alert(trader.settings, event="stale_data", text=f"{table} is {behind[table]} sessions behind {target} after a refetch")
-        config = {"resources": {"options": {"config": {"source": "fallback"}}}}
-        requests = [
-            dg.RunRequest(run_key=f"stale:{table}:{target}", run_config=config, tags={"reason": f"stale {table}"}) for table in fetch[:1]
-        ]
+        requests = [dg.RunRequest(run_key=f"stale:{table}:{target}", tags={"reason": f"stale {table}"}) for table in fetch[:1]]
         reason = None if requests else dg.SkipReason(f"sessions behind {target}: {behind}")
         return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=reason)
 
     return sensor
+
+
+def _fetching(instance: dg.DagsterInstance) -> bool:
+    filters = [dg.RunsFilter(job_name=job, statuses=_UNDER_WAY) for job in ("refetch", "daily")]
+    return any(instance.get_runs_count(only) for only in filters)
 
 
 def on_failure(trader: Trader) -> dg.SensorDefinition:

@@ -1,5 +1,6 @@
 """Training in a child process, and the scores and calibration of what it made."""
 
+import datetime as dt
 import sys
 from collections.abc import Iterator
 
@@ -7,7 +8,7 @@ import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
 from trader_pipeline.defs.metadata import records, table_result, table_spec
-from trader_pipeline.defs.resources import RunOptions, Trader, as_of, started_at
+from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.defs.training_child import ERROR_FILE
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.features import PANEL
@@ -51,7 +52,7 @@ def trained(
     except DagsterPipesExecutionError as error:
         said = request.folder / ERROR_FILE
         raise TrainingError(said.read_text() if said.exists() else f"training ended without a word: {error}; see the log above") from error
-    train.publish(trader.lake, request, finished_at=started_at(context))
+    train.publish(trader.lake, request, finished_at=dt.datetime.now(dt.UTC))
     snapshot = trader.lake.snapshot()
     for table in TRAINED:
         yield table_result(snapshot, table, {"model_id": request.model_id})

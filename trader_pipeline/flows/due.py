@@ -18,6 +18,12 @@ def default_as_of(settings: Settings, *, now: dt.datetime) -> dt.datetime:
     return calendar.known_at(EXCHANGE, session)
 
 
+def newest_session(lake: Lake) -> dt.date | None:
+    """Return the last session whose bars are accepted, None of an empty lake."""
+    day: dt.date | None = lake.snapshot().sql("select max(session) from core.accepted_bars").column(0)[0].as_py()
+    return day
+
+
 def model(lake: Lake, *, as_of: dt.datetime) -> bool:
     """Say whether no model that is trained and calibrated could have been used at `as_of`."""
     served = "select count(*) from training.runs join training.calibration using (model_id) where as_of <= ? and fold = -1"

@@ -43,6 +43,18 @@ def test_a_day_without_session_is_named(demo):
     assert "2020-02-08 is no XNYS session; the one before it is 2020-02-07" in ran.err
 
 
+def test_a_day_to_come_is_refused(demo):
+    ran = trader("predict", "--session", "2099-01-02", home=demo.home)
+    assert ran.code == 2
+    assert "2099-01-02 is not over yet" in ran.err
+
+
+def test_a_day_that_is_none_is_named(home, tmp_path):
+    ran = trader("check", "--path", str(tmp_path), "--as-of", "yesterday", home=home)
+    assert ran.code == 2
+    assert "'yesterday' is no date; write YYYY-MM-DD" in ran.err
+
+
 def test_a_session_without_a_model_is_exit_4(demo):
     ran = trader("predict", "--session", "2015-06-01", home=demo.home)
     assert ran.code == 4, ran.err

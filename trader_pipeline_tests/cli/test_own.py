@@ -36,12 +36,35 @@ def test_stale_files_block_with_the_fact_and_the_mend(folder, tmp_path):
     assert kept.json() == [{"n": 7000}]
 
 
-def test_an_as_of_makes_them_good_and_a_second_run_changes_nothing(folder, tmp_path):
-    home = tmp_path / "home"
-    command = ("run", "--source", "own", "--path", str(folder), "--as-of", "2019-12-31", "--json")
-    ran = trader(*command, home=home, RECIPE="ridge")
+@pytest.fixture(scope="module")
+def grown(folder, tmp_path_factory):
+    """A home trained at the end of November and brought forward to the end of December."""
+    home = tmp_path_factory.mktemp("own") / "home"
+    for day in ("2019-11-29", "2019-12-31"):
+        ran = trader("run", "--source", "own", "--path", str(folder), "--as-of", day, "--json", home=home, RECIPE="ridge")
+        assert ran.code == 0, ran.err
+        assert (ran.json()["session"], ran.json()["predictions"]) == (day, 16)
+    return home
+
+
+def test_a_second_run_changes_nothing(folder, grown):
+    head = (grown / "own/lake/HEAD").read_bytes()
+    ran = trader("run", "--source", "own", "--path", str(folder), "--as-of", "2019-12-31", home=grown, RECIPE="ridge")
     assert ran.code == 0, ran.err
-    assert ran.json()["predictions"] >= 16
-    head = (home / "own/lake/HEAD").read_bytes()
-    assert trader(*command, home=home, RECIPE="ridge").code == 0
-    assert (home / "own/lake/HEAD").read_bytes() == head
+    assert (grown / "own/lake/HEAD").read_bytes() == head
+
+
+def test_an_older_session_is_predicted_as_of_then_and_leaves_the_newest_tables(folder, grown):
+    own = {"RECIPE": "ridge", "DATASET": "own", "OWN_PATH": str(folder)}
+    assert trader("predict", "--session", "2019-12-10", "--json", home=grown, **own).json()["predictions"]
+    facts = (
+        "select max(session) bars, (select max(session) from features.panel) panel, "
+        "(select count(*) from training.runs) models from core.accepted_bars"
+    )
+    assert trader("sql", facts, "--json", home=grown, **own).json() == [{"bars": "2019-12-31", "panel": "2019-12-31", "models": 1}]
+
+
+def test_a_session_before_every_model_is_exit_4_and_trains_nothing(folder, grown):
+    ran = trader("predict", "--session", "2019-06-03", home=grown, DATASET="own", OWN_PATH=str(folder))
+    assert ran.code == 4
+    assert "trader run" in ran.err
