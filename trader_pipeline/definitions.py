@@ -25,6 +25,7 @@ def build_defs(settings: Settings | None = None, *, progress: Progress | None = 
         schedules=[after_close(running=trader.live)],
         sensors=[on_stale_data(trader, running=trader.live), on_failure(trader)],
         resources={"trader": trader, "options": RunOptions(), "pipes": dg.PipesSubprocessClient()},
+        executor=dg.in_process_executor,  # what the UI materializes one by one, too: a spawned step costs seconds before it works
         loggers={"console": console_logger(progress)} if progress else None,
     )
 

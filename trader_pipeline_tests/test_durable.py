@@ -81,6 +81,13 @@ def test_the_lock_of_a_killed_process_is_free_again(tmp_path):
         pass
 
 
+def test_a_lock_is_seen_from_outside_and_a_missing_file_is_free(tmp_path):
+    assert not durable.is_locked(tmp_path / "x")
+    with durable.locked(tmp_path / "x"):
+        assert durable.is_locked(tmp_path / "x")
+    assert not durable.is_locked(tmp_path / "x")
+
+
 def test_sizes_per_folder(tmp_path):
     (tmp_path / "a" / "deep").mkdir(parents=True)
     (tmp_path / "a" / "x").write_bytes(b"12345")

@@ -1,6 +1,7 @@
 """What the Dagster location promises by name."""
 
 import datetime as dt
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -9,7 +10,7 @@ import pytest
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.definitions import build_defs
 from trader_pipeline.defs.partitions import SESSIONS
-from trader_pipeline.defs.resources import moment_of
+from trader_pipeline.defs.resources import RunOptions, Trader, as_of, moment_of
 from trader_pipeline.defs.sensors import stale_requests
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings
@@ -107,10 +108,45 @@ def test_sessions_are_partitions_and_nothing_else_is():
     }  # Thanksgiving, a Saturday, Sandy, the mourning of G. H. W. Bush
 
 
+HALF_DAY_KNOWN = dt.datetime(2019, 11, 29, 18, 30, tzinfo=dt.UTC)
+
+
 def test_moment_of_a_half_day_is_its_own_close_plus_30_minutes():
-    assert moment_of("2019-11-29") == dt.datetime(2019, 11, 29, 18, 30, tzinfo=dt.UTC)
+    assert moment_of("2019-11-29", now=HALF_DAY_KNOWN) == HALF_DAY_KNOWN
     with pytest.raises(UsageError, match="the one before it is 2019-11-27"):
-        moment_of("2019-11-28")
+        moment_of("2019-11-28", now=HALF_DAY_KNOWN)
+
+
+@pytest.mark.parametrize("session", ["2019-11-29", "2019-12-02", "2019-12-01", "2190-01-01"])
+def test_a_session_that_is_not_over_is_refused(session):
+    with pytest.raises(UsageError, match=f"{session} is not over yet; the last closed session is 2019-11-27"):
+        moment_of(session, now=HALF_DAY_KNOWN - dt.timedelta(seconds=1))
+
+
+def run_context(partition):
+    tags = {"dagster/partition": partition} if partition else {}
+    record = SimpleNamespace(create_timestamp=dt.datetime(2020, 3, 2, tzinfo=dt.UTC))
+    instance = SimpleNamespace(get_run_record_by_id=lambda _: record)
+    return SimpleNamespace(run=SimpleNamespace(tags=tags, run_id="r"), instance=instance)
+
+
+@pytest.mark.parametrize(
+    ("option", "partition", "day"),
+    [
+        ("", "2019-11-29", "2019-11-29"),
+        ("2019-11-29", "2019-11-29", "2019-11-29"),
+        ("2019-11-29", None, "2019-11-29"),
+        ("", None, "2020-02-28"),
+    ],
+)
+def test_a_run_speaks_of_its_option_or_partition_or_the_newest_session(tmp_path, option, partition, day):
+    trader = Trader(Settings(home=tmp_path, dataset="live"))
+    assert as_of(run_context(partition), trader, RunOptions(as_of=option)).date().isoformat() == day
+
+
+def test_a_run_that_names_two_sessions_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="as_of is 2019-11-27, the partition 2019-11-29"):
+        as_of(run_context("2019-11-29"), Trader(Settings(home=tmp_path, dataset="live")), RunOptions(as_of="2019-11-27"))
 
 
 def test_stale_data_is_fetched_once_then_told_once():
@@ -123,3 +159,15 @@ def test_stale_data_is_fetched_once_then_told_once():
     assert (fetch, tell) == ([], [])
     fetch, _, cursor = stale_requests(behind, dt.date(2026, 11, 23), cursor, 2)
     assert fetch == ["core.daily_bars"]
+
+
+def test_a_fetch_under_way_is_awaited(tmp_path):
+    defs = build_defs(Settings(home=tmp_path, dataset="live"))
+    sensor = defs.get_repository_def().get_sensor_def("on_stale_data")
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(defs.resolve_job_def("refetch"), status=dg.DagsterRunStatus.STARTED)
+        tick = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor="{}", repository_def=defs.get_repository_def()))
+        assert "under way" in tick.skip_message
+        instance.report_run_failed(run)
+        tick = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor="{}", repository_def=defs.get_repository_def()))
+        assert "sessions behind" in tick.skip_message
