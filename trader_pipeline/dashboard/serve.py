@@ -19,7 +19,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortInUseError(
-            f"{host}:{port} cannot be bound ({error.strerror}); stop what listens there or set TRADER_SERVE__PORT"
+            f"{host}:{port} is in use ({error.strerror}); pass --port with another, or end the program that listens there"
         ) from error
     return listener
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from trader_pipeline import calendar
+from trader_pipeline import calendar, durable
 from trader_pipeline.dashboard.queries import Row, ask
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import TABLES, Table
@@ -120,29 +120,17 @@ def prediction_runs(snapshot: Snapshot) -> list[Row]:
 
 def disk(home: Path, dataset_home: Path) -> dict[str, Any]:
     """Return bytes per folder of the dataset, of the whole home, and free; `alert` at 85 % used."""
-    folders = {path.name: _bytes(path) for path in sorted(dataset_home.iterdir()) if path.is_dir()} if dataset_home.exists() else {}
     existing = next(path for path in (home, *home.parents) if path.exists())
     usage = shutil.disk_usage(existing)
     return {
-        "folders": folders,
+        "folders": durable.folder_sizes(dataset_home),
         "home": home,
-        "home_bytes": _bytes(home),
+        "home_bytes": sum(durable.folder_sizes(home).values()),
         "free": usage.free,
         "total": usage.total,
         "used_share": 1 - usage.free / usage.total,
         "alert": usage.free < 0.15 * usage.total,
     }
-
-
-def _bytes(folder: Path) -> int:
-    """Return the size of the files below a folder; a file that vanishes while we look counts nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size if path.is_file() and not path.is_symlink() else 0
-        except FileNotFoundError:
-            continue
-    return total
 
 
 def bar_span(snapshot: Snapshot) -> Row:
