@@ -1,1 +1,1 @@
-"""."""
+"""Forecasts and momentum to positions: scores, sizing, limits, the paper portfolio."""

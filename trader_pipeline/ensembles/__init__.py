@@ -1,1 +1,1 @@
-"""."""
+"""Members' forecasts to one: weights and their combination."""

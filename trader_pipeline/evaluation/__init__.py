@@ -1,1 +1,1 @@
-"""."""
+"""Out-of-fold forecasts to calibration, scorecard and leak alarm."""

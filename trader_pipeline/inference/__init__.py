@@ -1,1 +1,1 @@
-"""."""
+"""Trained members to the rows of one session, and their export."""

@@ -1,1 +1,1 @@
-"""."""
+"""Recipe and features to fitted members and out-of-fold forecasts, in a process of its own."""
