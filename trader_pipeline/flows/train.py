@@ -43,11 +43,6 @@ class TrainOutcome:
     out_of_fold_rows: int
 
 
-def is_due(lake: Lake, *, as_of: dt.datetime) -> bool:
-    """Say whether no published model could have been used at `as_of`."""
-    return int(lake.snapshot().sql("select count(*) n from training.runs where as_of <= ?", [as_of])["n"][0].as_py()) == 0
-
-
 def require_history(lake: Lake, *, recipe: str, as_of: dt.datetime) -> None:
     """Raise `InsufficientHistoryError` that names the sessions needed, `UsageError` on an unknown recipe."""
     chosen = job.recipe_of(recipe)

@@ -54,7 +54,6 @@ def prepare(lake, models, data, **changes):
 def ran(tmp_path_factory):
     home, data = tmp_path_factory.mktemp("home"), planted()
     lake = published(home / "lake", data)
-    assert train.is_due(lake, as_of=known_at(data))
     request = prepare(lake, home / "models", data)
     job.run(request, lambda _: None)
     return lake, request, data, train.publish(lake, request, finished_at=NOW)
@@ -70,7 +69,7 @@ def test_the_request_holds_all_that_the_child_needs(ran):
     assert request.sectors == {"T0": "new"}
 
 
-def test_a_published_run_is_in_every_table_and_no_longer_due(ran):
+def test_a_published_run_is_in_every_table(ran):
     lake, request, data, outcome = ran
     snapshot = lake.snapshot()
     (run,) = snapshot.sql("select * from training.runs").to_pylist()
@@ -79,8 +78,6 @@ def test_a_published_run_is_in_every_table_and_no_longer_due(ran):
     assert run["data_version"] == snapshot.data_version([PANEL, TARGETS, SECTORS])
     assert snapshot.rows("predictions.out_of_fold") == outcome.out_of_fold_rows == (1000 - 817) * 6 * 4
     assert snapshot.rows("training.trials") == 3 * 4
-    assert not train.is_due(lake, as_of=known_at(data))
-    assert train.is_due(lake, as_of=known_at(data, -2))
 
 
 def test_publishing_again_changes_nothing(ran):
