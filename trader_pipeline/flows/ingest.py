@@ -210,8 +210,10 @@ def _raise_if_unavailable(source: Source, attempts: Collection[Attempt], complet
     too_many = len(failed) > FAILED_TICKERS and len(failed) > FAILED_RATIO * (len(attempts) + complete)
     nothing = bool(failed) and len(failed) == len(attempts) and not complete
     if "schema_change" in by_outcome or too_many or nothing:
+        answered = next((f" ({a.ticker}: {a.detail})" for a in attempts if a.detail and a.outcome not in {"ok", "no_data"}), "")
         raise SourceUnavailableError(
-            f"{source.name}: {_said({o: t for o, t in by_outcome.items() if o not in {'ok', 'no_data'}})} of {len(attempts)} tickers; "
+            f"{source.name}: {_said({o: t for o, t in by_outcome.items() if o not in {'ok', 'no_data'}})} of {len(attempts)} tickers"
+            f"{answered}; "
             "what came is stored, run again later to ask for the rest"
         )
 
