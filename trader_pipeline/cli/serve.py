@@ -23,7 +23,15 @@ def serve(port: Annotated[int, typer.Option(help="0 is the setting TRADER_SERVE_
     settings = Settings()
     if port:
         settings.serve.port = port
-    serve_dashboard(settings, sessions_needed=required_sessions(recipe_of(settings.recipe)))
+    at = f"[{settings.serve.host}]" if ":" in settings.serve.host else settings.serve.host
+    where = f"http://{at}:{settings.serve.port}"
+    serve_dashboard(
+        settings, sessions_needed=required_sessions(recipe_of(settings.recipe)), ready=lambda: _serving(where, settings.dataset)
+    )
+
+
+def _serving(where: str, dataset: str) -> None:
+    sys.stderr.write(f"dashboard of {dataset}: {where} (Ctrl-C ends it)\n")
 
 
 def dev(port: Annotated[int, typer.Option(help="0 is the setting TRADER_SERVE__DAGSTER_PORT.")] = 0) -> None:

@@ -1,6 +1,7 @@
 """The dashboard as a process of its own."""
 
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -24,10 +25,12 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, *, sessions_needed: int | None = None) -> None:
-    """Serve the dashboard until interrupted. Raises `PortInUseError`."""
+def serve(settings: Settings, *, sessions_needed: int | None = None, ready: Callable[[], None] | None = None) -> None:
+    """Serve the dashboard until interrupted; call `ready` once the port is bound. Raises `PortInUseError`."""
     listener = bind(settings.serve.host, settings.serve.port)
     config = uvicorn.Config(
         create_app(settings, sessions_needed=sessions_needed), log_level="warning", server_header=False, access_log=False
     )
+    if ready:
+        ready()
     uvicorn.Server(config).run(sockets=[listener])
