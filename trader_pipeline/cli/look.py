@@ -41,11 +41,22 @@ def status(*, as_json: Json = False) -> None:
         print_json("status", facts)
         return
     for name, value in facts.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
+        if isinstance(value, list) and value:
             line(f"\n{name}")
             grid(value)
+            line()
         else:
-            line(f"{name:<22} {value}")
+            line(f"{name:<24} {_fact(name, value)}")
+    if not facts["tables"]:
+        line("\nNothing is stored yet: `trader demo` fills deep, `trader run` another dataset; TRADER_DATASET names what is shown.")
+
+
+def _fact(name: str, value: object) -> object:
+    if name == "free_bytes" and isinstance(value, int):
+        return f"{value / 1e9:.1f} GB"
+    if isinstance(value, float):
+        return f"{value:.1%}"
+    return "-" if value is None else "none" if value == [] else value
 
 
 def sql(
@@ -76,7 +87,10 @@ def check(
     *,
     as_json: Json = False,
 ) -> None:
-    """Run the quality rules on a folder of your own files; nothing is stored. Exit 3 when a rule fails at error level."""
+    """Run the quality rules on a folder of your own files; nothing is stored.
+
+    Exit 3 when a finding would block a run, 0 when it only quarantines rows.
+    """
     from trader_pipeline.flows.check_files import check_files
     from trader_pipeline.settings import Settings
 
@@ -86,8 +100,10 @@ def check(
     findings = [row for rule in report.results for row in rule.findings.to_pylist()]
     if as_json:
         print_json("check", {"path": str(path), "findings": findings, "blocked_by": report.blocked_by})
-    else:
+    elif findings:
         grid([{k: r[k] for k in ("ticker", "rule", "severity", "sessions", "first_session", "last_session", "message")} for r in findings])
+    else:
+        line(f"{path}: {len(report.results)} rules, nothing found at {report.as_of:%Y-%m-%d}")
     if report.blocked_by:
         raise BlockedByDataError(f"{path}: {', '.join(report.blocked_by)} failed; mend the files that the findings name")
 
@@ -142,9 +158,13 @@ def _mend(settings: "Settings") -> None:
     from trader_pipeline.lake import Lake
     from trader_pipeline.operations.mend import mend
 
-    for dropped in mend(Lake(settings.dataset_home / "lake", settings.dataset)):
-        why = "damaged" if dropped.damaged else "derived with a damaged part"
-        warn(f"{dropped.table}: {dropped.path} dropped, {dropped.rows} rows, {why}; the next `trader run` or `trader demo` makes it again")
+    dropped = mend(Lake(settings.dataset_home / "lake", settings.dataset))
+    for table in dict.fromkeys(part.table for part in dropped):
+        parts = [part for part in dropped if part.table == table]
+        damaged = ", ".join(part.path for part in parts if part.damaged)
+        why = f"damaged: {damaged}" if damaged else "made together with a damaged part"
+        rows = sum(part.rows for part in parts)
+        warn(f"{table}: {len(parts)} parts dropped, {rows} rows, {why}; the next `trader run` or `trader demo` makes them again")
 
 
 def universe_add(
@@ -166,5 +186,7 @@ def universe_list(*, as_json: Json = False) -> None:
     found = lists(Settings().universe_file)
     if as_json:
         print_json("universe", {"lists": found})
+    elif not found:
+        line("no list yet; `trader universe add default AAPL MSFT SPY` makes one")
     else:
         grid([{"name": name, **member} for name, members in found.items() for member in members])

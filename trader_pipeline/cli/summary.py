@@ -81,6 +81,9 @@ def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHist
     if shortage:
         line(f"{facts['session']}: no predictions. {shortage}")
         _tell_findings(settings)
+        _tell_cost(facts)
+        if settings.dataset != "deep":
+            line(f"Look further with TRADER_DATASET={settings.dataset} before `trader status`, `trader serve` and `trader sql`.")
         return
     snapshot = lake.open(settings.dataset_home)
     line(f"{facts['predictions']} predictions of {facts['session']} for {facts['tickers']} tickers, {facts['abstained']} abstained.")
@@ -93,10 +96,15 @@ def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHist
     )
     for row in verdicts.to_pylist():
         line(f"  {row['horizon_sessions']:>2} sessions  {row['verdict']}")
-    line(f"\nReport:    {report_path(settings, facts['session'])}")
+    _tell_cost(facts)
+    line(f"Report:    {report_path(settings, facts['session'])}")
     line('Dashboard: trader serve       Dagster UI: trader dev       Tables: trader sql "select * from decisions.daily"')
     if settings.dataset != "deep":
         line(f"(these read TRADER_DATASET, now {settings.dataset}: export TRADER_DATASET={settings.dataset})")
+
+
+def _tell_cost(facts: dict[str, Any]) -> None:
+    line(f"\n{facts['seconds']:.0f} s, at most {facts['peak_mb']:,} MB." if "seconds" in facts else "")
 
 
 def _tell_extremes(settings: "Settings", session: dt.date) -> None:
@@ -113,7 +121,8 @@ def _tell_findings(settings: "Settings") -> None:
     from trader_pipeline import lake
 
     rows = lake.open(settings.dataset_home).sql(
-        "select rule, severity, scope, count(*) findings, sum(sessions)::bigint sessions, count(distinct ticker) tickers "
+        "select rule, severity, scope, count(*) findings, sum(sessions)::bigint sessions, "
+        "count(distinct nullif(ticker, '*')) tickers "
         "from quality.findings "
         "where run_id = (select max_by(run_id, known_at) from quality.metrics) group by all order by all"
     )

@@ -68,6 +68,31 @@ def test_an_unknown_ticker_is_named(demo):
     assert "AAPL" not in ran.err
 
 
+def test_errors_that_only_quarantine_leave_check_at_0(home, tmp_path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    rows = "2020-01-02,1,1,1,1,1\n2020-01-03,2,2,3,2,1\n2020-01-06,1,1,1,1,1\n"
+    (folder / "A.csv").write_text("Date,Open,High,Low,Close,Volume\n" + rows)
+    ran = trader("check", "--path", str(folder), "--json", home=home)
+    assert ran.code == 0, ran.err
+    assert [(f["rule"], f["severity"], f["sessions"]) for f in ran.json()["findings"]] == [("ohlc_order", "error", 1)]
+
+
+def test_clean_files_are_said_to_be_clean(home, tmp_path):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    (folder / "A.csv").write_text("Date,Open,High,Low,Close,Volume\n2020-01-02,1,1,1,1,1\n2020-01-03,1,1,1,1,1\n")
+    ran = trader("check", "--path", str(folder), home=home)
+    assert ran.code == 0, ran.err
+    assert "nothing found at 2020-01-03" in ran.out
+
+
+def test_an_empty_home_says_what_fills_it(home):
+    ran = trader("status", home=home)
+    assert ran.code == 0, ran.err
+    assert "trader demo" in ran.out
+
+
 @pytest.mark.parametrize(
     ("files", "fact"),
     [
@@ -112,6 +137,7 @@ def test_no_network_is_exit_5(home):
     )
     assert ran.code == 5, ran.err
     assert "AAPL" in ran.err
+    assert "connect to 127.0.0.1:9" in ran.err
 
 
 def test_a_corrupt_part_is_named_and_the_rest_stays_readable(demo, tmp_path):
