@@ -7,7 +7,7 @@ from trader_pipeline.defs.console import Progress, console_logger
 from trader_pipeline.defs.environment import prepare_environment
 from trader_pipeline.defs.jobs import jobs
 from trader_pipeline.defs.resources import RunOptions, Trader
-from trader_pipeline.defs.schedules import after_close
+from trader_pipeline.defs.schedules import after_close, weekly_purge
 from trader_pipeline.defs.sensors import on_failure, on_stale_data
 from trader_pipeline.settings import Settings
 
@@ -22,7 +22,7 @@ def build_defs(settings: Settings | None = None, *, progress: Progress | None = 
         assets=[*raw.ASSETS, *core.ASSETS, *features.ASSETS, *training.ASSETS, *daily.ASSETS],
         asset_checks=checks.CHECKS_DEFS,
         jobs=jobs(trader.settings.dataset),
-        schedules=[after_close(running=trader.live)],
+        schedules=[after_close(running=trader.live), weekly_purge(running=trader.live)],
         sensors=[on_stale_data(trader, running=trader.live), on_failure(trader)],
         resources={"trader": trader, "options": RunOptions(), "pipes": dg.PipesSubprocessClient()},
         executor=dg.in_process_executor,  # what the UI materializes one by one, too: a spawned step costs seconds before it works

@@ -42,28 +42,25 @@ def scores(home, recipe, **facts):
     return {(row["model"], row["horizon_sessions"]): row for row in rows}
 
 
+RECIPES = ["classic", pytest.param("three_members", marks=[pytest.mark.long, pytest.mark.timeout(3000)])]
+"""With PanelFormer the same takes minutes: `pytest -m long`."""
+
+
 @pytest.mark.timeout(300)
-def test_over_half_of_the_oracles_rank_ic_is_recovered(tmp_path):
-    row = scores(tmp_path, "classic", simulated_tickers=150, simulated_days=1500, seed=0)["ensemble", 5]
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_over_half_of_the_oracles_rank_ic_is_recovered(tmp_path, recipe):
+    row = scores(tmp_path, recipe, simulated_tickers=150, simulated_days=1500, seed=0)["ensemble", 5]
     assert row["oracle_rank_ic"] > 0.02
     assert row["rank_ic"] > 0.5 * row["oracle_rank_ic"], f"{row['rank_ic']:.4f} of the oracle's {row['oracle_rank_ic']:.4f}"
 
 
 @pytest.mark.timeout(300)
-def test_a_null_market_has_no_skill(tmp_path):
-    found = [
-        scores(tmp_path / str(seed), "classic", simulated_tickers=40, simulated_days=1050, seed=seed, simulated_null=True)
-        for seed in range(5)
-    ]
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_null_market_has_no_skill(tmp_path, recipe):
+    null = {"simulated_tickers": 40, "simulated_days": 1050, "simulated_null": True}
+    found = [scores(tmp_path / str(seed), recipe, seed=seed, **null) for seed in range(5)]
     for horizon in (1, 5, 20):
         rows = [seed["ensemble", horizon] for seed in found]
         errors = [row["rank_ic_half_width"] / stats.t.ppf(0.975, row["windows"] - 1) for row in rows]
         pooled = np.mean([row["rank_ic"] for row in rows])
         assert abs(pooled) < 3 * np.sqrt(np.sum(np.square(errors))) / len(rows), f"IC {pooled:.4f} at {horizon} sessions"
-
-
-@pytest.mark.long
-@pytest.mark.timeout(3000)
-def test_over_half_of_the_oracles_rank_ic_is_recovered_with_panel_former(tmp_path):
-    row = scores(tmp_path, "three_members", simulated_tickers=150, simulated_days=1500, seed=0)["ensemble", 5]
-    assert row["rank_ic"] > 0.5 * row["oracle_rank_ic"], f"{row['rank_ic']:.4f} of the oracle's {row['oracle_rank_ic']:.4f}"

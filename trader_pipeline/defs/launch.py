@@ -13,7 +13,7 @@ from trader_pipeline import calendar
 from trader_pipeline.defs.console import Progress
 from trader_pipeline.defs.environment import prepare_environment
 from trader_pipeline.defs.resources import EXCHANGE, Trader, moment_of
-from trader_pipeline.errors import BlockedByDataError, NoModelError
+from trader_pipeline.errors import BlockedByDataError, NoModelError, TraderError
 from trader_pipeline.flows import due, train
 from trader_pipeline.flows.check import last_report
 from trader_pipeline.flows.due import default_as_of
@@ -53,10 +53,16 @@ class Launcher:
         newest = due.newest_session(self.trader.lake)
         try:
             ran = self._run_due(session, moment, tickers, may_train=may_train)
-        finally:
-            if newest and due.newest_session(self.trader.lake) != newest and session < newest:
-                self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), tickers=tickers)
+        except TraderError:
+            self._bring_forward(newest, tickers)
+            raise
+        self._bring_forward(newest, tickers)
         return Ran(jobs=tuple(ran), session=session, as_of=moment)
+
+    def _bring_forward(self, newest: dt.date | None, tickers: Sequence[str]) -> None:
+        now_newest = due.newest_session(self.trader.lake)
+        if newest and (now_newest is None or now_newest < newest):
+            self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), tickers=tickers)
 
     def _run_due(self, session: dt.date, moment: dt.datetime, tickers: Sequence[str], *, may_train: bool) -> list[str]:
         lake, ran = self.trader.lake, []

@@ -1,4 +1,4 @@
-"""Daily, after the close."""
+"""Daily after the close, and a weekly sweep."""
 
 import dagster as dg
 
@@ -23,3 +23,11 @@ def after_close(*, running: bool) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
 
     return schedule
+
+
+def weekly_purge(*, running: bool) -> dg.ScheduleDefinition:
+    """Return the schedule of `purge`: Sunday morning in New York, when no exchange of the samples trades."""
+    status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+    return dg.ScheduleDefinition(
+        name="weekly_purge", job_name="purge", cron_schedule="0 6 * * 0", execution_timezone="America/New_York", default_status=status
+    )

@@ -48,7 +48,7 @@ def test_the_chain_is_there_by_its_names(defs):
 def test_jobs_schedule_sensors(defs):
     repository = defs.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "purge"}
-    assert {s.name for s in repository.schedule_defs} == {"after_close"}
+    assert {s.name for s in repository.schedule_defs} == {"after_close", "weekly_purge"}
     assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure"}
 
 
