@@ -31,7 +31,7 @@ demo: $(VENV)/.installed  ## Real data to predictions, decisions and a report, i
 	$(BIN)/trader demo --sample $(SAMPLE)
 
 test: $(VENV)/.installed-dev  ## All tests that need no accelerator
-	$(BIN)/python -m pytest -q -m "not gpu and not long"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not gpu and not long"
 
 check: $(VENV)/.installed-dev  ## Lint, format, types, layer contracts
 	$(BIN)/ruff check .

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from trader_pipeline import durable
+
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
 """Kernels are compiled once for all the homes that tests make."""
 
@@ -49,9 +51,14 @@ class Demo(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory) -> Demo:
-    """The deep demo, trained once for the whole session."""
-    home = tmp_path_factory.mktemp("demo") / "home"
-    ran = trader("demo", "--json", home=home)
-    assert ran.code == 0, ran.err
-    return Demo(home, ran.json())
+def demo(tmp_path_factory, worker_id) -> Demo:
+    """The deep demo, trained once for the whole session, whichever of the test processes asks first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "deep-demo"
+    printed = shared / "printed.json"
+    with durable.locked(shared / ".lock"):
+        if not printed.exists():
+            ran = trader("demo", "--json", home=shared / "home")
+            assert ran.code == 0, ran.err
+            printed.write_text(ran.out)
+    return Demo(shared / "home", json.loads(printed.read_text()))

@@ -20,7 +20,8 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortInUseError(
-            f"{host}:{port} is in use ({error.strerror}); pass --port with another, or end the program that listens there"
+            f"{host}:{port} is in use ({error.strerror}); pass --port with another or set TRADER_SERVE__PORT, "
+            "or end the program that listens there"
         ) from error
     return listener
 

@@ -109,8 +109,17 @@ def _facts(loaded: TrainingData, recipe: Recipe, *, wall_s: float) -> dict[str, 
         "sessions": len(labelled_T),
         "wall_s": round(wall_s, 3),
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
-        "peak_mb": round(usage.ru_maxrss / 1024, 1),
+        "peak_mb": round(_peak_resident_mb(), 1),
     }
+
+
+def _peak_resident_mb() -> float:
+    """Return this program's own peak; ru_maxrss would start from what the parent held when it started us."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        high_water = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(high_water.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS counts bytes
 
 
 def _iso(day: dt.date) -> str:
