@@ -1,5 +1,6 @@
 """Atomic writes, hashes, the lock, the guard, sizes."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -76,9 +77,9 @@ def test_the_lock_of_a_killed_process_is_free_again(tmp_path):
         "import os, signal, sys; from pathlib import Path; from trader_pipeline.durable import locked\n"
         "with locked(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / ".lock")], check=False)
-    with durable.locked(tmp_path / ".lock"):
-        pass
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / ".lock")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not durable.is_locked(tmp_path / ".lock")
 
 
 def test_a_lock_is_seen_from_outside_and_a_missing_file_is_free(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, counted, listing
+from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, counted, listing, of_days
 from trader_pipeline.schema.core import DAILY_BARS
 
 MIN_LISTED_FOR_OUTAGE = 5
@@ -190,14 +190,8 @@ def _misplaced(context: CheckContext, row: dict[str, Any]) -> Finding:
         else f"{counted(len(days), 'row')} on days when {row['exchange']} was closed"
     )
     mend = "correct the dates, or fetch again after the close" if row["kind"] == "future" else "correct the dates or the ticker's exchange"
-    return Finding(
-        ticker=row["ticker"],
-        source=row["source"],
-        severity="error",
-        scope="ticker_day",
-        first_session=days[0],
-        last_session=days[-1],
-        sessions=len(days),
+    return of_days(
+        row,
         value=float(len(days)),
         message=f"{row['ticker']}: {fact}, first {listing(days)}; quarantined: {mend}",
     )

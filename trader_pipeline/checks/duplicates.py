@@ -3,7 +3,7 @@
 from typing import Any
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted, listing
+from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted, listing, of_days
 from trader_pipeline.schema.core import DAILY_BARS
 
 _REPEATS = """
@@ -34,14 +34,8 @@ def duplicates(context: CheckContext) -> RuleResult:
 
 def _of_ticker(row: dict[str, Any]) -> Finding:
     days = row["days"]
-    return Finding(
-        ticker=row["ticker"],
-        source=row["source"],
-        severity="error",
-        scope="ticker_day",
-        first_session=days[0],
-        last_session=days[-1],
-        sessions=len(days),
+    return of_days(
+        row,
         value=float(row["most"]),
         message=f"{row['ticker']}: {counted(len(days), 'session')} given up to {row['most']} times with {row['kind']} values, "
         f"first {listing(days)}; quarantined: keep one row of each",

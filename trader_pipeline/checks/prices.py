@@ -3,7 +3,7 @@
 from typing import Any
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted, listing
+from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted, listing, of_days
 from trader_pipeline.schema.core import DAILY_BARS
 
 TOLERANCE = 1e-6
@@ -52,14 +52,8 @@ def ohlc_order(context: CheckContext) -> RuleResult:
 
 def _of_ticker(row: dict[str, Any]) -> Finding:
     days = row["days"]
-    return Finding(
-        ticker=row["ticker"],
-        source=row["source"],
-        severity="error",
-        scope="ticker_day",
-        first_session=days[0],
-        last_session=days[-1],
-        sessions=len(days),
+    return of_days(
+        row,
         value=float(len(days)),
         message=f"{row['ticker']}: {' / '.join(row['reasons'])} on {counted(len(days), 'session')}, first {listing(days)}; "
         "quarantined: fetch them again or correct the file",

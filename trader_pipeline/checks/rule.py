@@ -1,9 +1,9 @@
 """What a quality rule is, and what it says."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -56,6 +56,22 @@ class Rule:
     blocking: bool
     description: str
     run: Callable[[CheckContext], RuleResult]
+
+
+def of_days(row: Mapping[str, Any], *, value: float, message: str) -> Finding:
+    """Return the error-level finding of single days of one ticker, from a row of ticker, source and days (ascending)."""
+    days: list[dt.date] = row["days"]
+    return Finding(
+        ticker=row["ticker"],
+        source=row["source"],
+        severity="error",
+        scope="ticker_day",
+        first_session=days[0],
+        last_session=days[-1],
+        sessions=len(days),
+        value=value,
+        message=message,
+    )
 
 
 def listing(days: list[dt.date], limit: int = 3) -> str:
