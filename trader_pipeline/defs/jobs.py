@@ -53,12 +53,14 @@ def jobs(dataset: str) -> list[dg.JobDefinition]:
     data = _data(dataset)
     fitted = dg.AssetSelection.assets(*training.ASSETS)
     made = dg.AssetSelection.assets(*daily.ASSETS)
-    executor = dg.in_process_executor
+    executor, market = dg.in_process_executor, {"trader/dataset": dataset}
     return [
         dg.define_asset_job(
-            "refetch", data, executor_def=executor, tags=ALONE, description="Raw, core, checks and features brought up to date."
+            "refetch", data, executor_def=executor, tags=ALONE | market, description="Raw, core, checks and features brought up to date."
         ),
-        dg.define_asset_job("train", fitted, executor_def=executor, description="Fit, score and calibrate a model on the features."),
-        dg.define_asset_job("daily", data | made, executor_def=executor, tags=ALONE, description="Everything for one session."),
+        dg.define_asset_job(
+            "train", fitted, executor_def=executor, tags=market, description="Fit, score and calibrate a model on the features."
+        ),
+        dg.define_asset_job("daily", data | made, executor_def=executor, tags=ALONE | market, description="Everything for one session."),
         purge,
     ]

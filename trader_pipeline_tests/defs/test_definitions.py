@@ -68,6 +68,7 @@ def test_only_the_own_source_is_fetched(tmp_path):
         job = build_defs(Settings(home=tmp_path, dataset=dataset)).resolve_job_def("refetch")
         fetched = {k.to_user_string() for k in job.asset_layer.executable_asset_keys if k.path[0] == "raw"}
         assert table in fetched
+        assert job.tags["trader/dataset"] == dataset
         assert len({name.split("_")[0] for name in fetched}) == 1
 
 
