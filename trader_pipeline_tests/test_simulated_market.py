@@ -42,11 +42,13 @@ def scores(home, recipe, **facts):
     return {(row["model"], row["horizon_sessions"]): row for row in rows}
 
 
-RECIPES = ["classic", pytest.param("three_members", marks=[pytest.mark.long, pytest.mark.timeout(3000)])]
+RECIPES = [
+    pytest.param("classic", marks=pytest.mark.timeout(300)),
+    pytest.param("three_members", marks=[pytest.mark.long, pytest.mark.timeout(3000)]),
+]
 """With PanelFormer the same takes minutes: `pytest -m long`."""
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_over_half_of_the_oracles_rank_ic_is_recovered(tmp_path, recipe):
     row = scores(tmp_path, recipe, simulated_tickers=150, simulated_days=1500, seed=0)["ensemble", 5]
@@ -54,7 +56,6 @@ def test_over_half_of_the_oracles_rank_ic_is_recovered(tmp_path, recipe):
     assert row["rank_ic"] > 0.5 * row["oracle_rank_ic"], f"{row['rank_ic']:.4f} of the oracle's {row['oracle_rank_ic']:.4f}"
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_null_market_has_no_skill(tmp_path, recipe):
     null = {"simulated_tickers": 40, "simulated_days": 1050, "simulated_null": True}
