@@ -21,7 +21,7 @@ def build_defs(settings: Settings | None = None, *, progress: Progress | None = 
     return dg.Definitions(
         assets=[*raw.ASSETS, *core.ASSETS, *features.ASSETS, *training.ASSETS, *daily.ASSETS],
         asset_checks=checks.CHECKS_DEFS,
-        jobs=jobs(trader.settings.dataset),
+        jobs=jobs(trader.settings),
         schedules=[after_close(running=trader.live), weekly_purge(running=trader.live)],
         sensors=[on_stale_data(trader, running=trader.live), on_failure(trader)],
         resources={"trader": trader, "options": RunOptions(), "pipes": dg.PipesSubprocessClient()},

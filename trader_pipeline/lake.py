@@ -154,7 +154,7 @@ class Lake:
         wanted = table.arrow_schema if columns is None else pa.schema([table.arrow_schema.field(name) for name in columns])
         pieces = []
         for part in old:
-            piece = parts.read(self.root, table.full_name, part, list(columns) if columns else None)
+            piece = parts.read(self.root, table, part, list(columns) if columns else None)
             if set(piece.column_names) != set(wanted.names):
                 raise SchemaError(
                     f"{table.full_name}: part {part.path} has other columns than version {table.version} declares "

@@ -40,8 +40,8 @@ class Entry:
     inputs: str | None = None
 
     def require(self, table: Table) -> None:
-        """Raise `SchemaError` when the stored version of `table` is not the one that this code declares."""
-        if self.parts and self.schema_version != table.version:
+        """Raise `SchemaError` when this code cannot read the stored version of `table`."""
+        if self.parts and not table.reads <= self.schema_version <= table.version:
             raise SchemaError(
                 f"{table.full_name}: the lake holds schema version {self.schema_version}, this code declares {table.version}; "
                 "use the release that wrote it, or start a new TRADER_HOME and run again"
@@ -133,11 +133,13 @@ def check(root: Path, name: str, part: Part, *, anew: bool = False) -> None:
         _verified[path] = seen
 
 
-def read(root: Path, name: str, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the rows of a part of table `name`. Raises `CorruptPartError`."""
-    check(root, name, part)
+def read(root: Path, table: Table, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the rows of a part of `table`; columns that came after it was written are null. Raises `CorruptPartError`."""
+    check(root, table.full_name, part)
     with pq.ParquetFile(root / part.path) as file:
-        return file.read(columns=list(columns) if columns else None)
+        stored = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+        rows = file.read(columns=stored)
+    return table.complete(rows, columns).replace_schema_metadata(table.arrow_schema.metadata)
 
 
 def write(root: Path, table: Table, rows: pa.Table, year: int | None) -> tuple[Part, ...]:

@@ -12,17 +12,74 @@ from trader_pipeline.errors import UsageError
 Dataset = Literal["deep", "broad", "simulated", "live", "own"]
 
 
-class YahooSettings(BaseModel):
-    """How Yahoo is asked."""
+class VendorSettings(BaseModel):
+    """How a vendor is asked."""
 
-    base_url: str | None = Field(None, description="Mirror or test server; unset is Yahoo itself.")
-    requests_per_hour: float = Field(1800, gt=0, description="Pace shared by all processes of the machine.")
+    base_url: str | None = Field(None, description="Mirror or test server; unset is the vendor itself.")
+    requests_per_hour: float = Field(3600, gt=0, description="Pace shared by all processes of the machine.")
     burst: int = Field(4, ge=1, description="Requests that may go at once after a pause.")
     timeout_seconds: float = Field(10, gt=0, description="Limit of one request.")
     deadline_seconds: float = Field(300, gt=0, description="Limit of one ticker, retries and waits included.")
     attempts: int = Field(8, ge=1, description="Attempts a ticker.")
     workers: int = Field(4, ge=1, le=16, description="Threads that fetch.")
     backoff_seconds: float = Field(0.5, gt=0, description="Multiplier of the exponential backoff with full jitter.")
+
+
+class YahooSettings(VendorSettings):
+    """How Yahoo is asked."""
+
+    requests_per_hour: float = Field(1800, gt=0, description="Pace shared by all processes of the machine.")
+
+
+class FmpSettings(VendorSettings):
+    """How Financial Modeling Prep is asked. The pace is the plan's: free 250 a day, starter 300 a minute, premium 750, ultimate 3000."""
+
+    api_key: SecretStr | None = Field(None, description="Key of Financial Modeling Prep.")
+    requests_per_hour: float = Field(10, gt=0, description="Pace of your plan: free 10, starter 18000, premium 45000, ultimate 180000.")
+
+
+class TiingoSettings(VendorSettings):
+    """How Tiingo is asked."""
+
+    api_key: SecretStr | None = Field(None, description="Token of Tiingo.")
+    requests_per_hour: float = Field(50, gt=0, description="Pace of your plan: free 50.")
+
+
+class FredSettings(VendorSettings):
+    """How FRED and ALFRED are asked. With a key every vintage comes, without one the latest values only."""
+
+    api_key: SecretStr | None = Field(None, description="Key of FRED: brings vintages (ALFRED).")
+    requests_per_hour: float = Field(7200, gt=0, description="Pace shared by all processes of the machine.")
+    series: tuple[str, ...] = Field(
+        ("DGS10", "DGS2", "DGS3MO", "BAA10Y", "BAMLH0A0HYM2", "CPIAUCSL", "UNRATE", "T10YIE"), description="Series that are followed."
+    )
+
+
+class SecSettings(VendorSettings):
+    """How SEC EDGAR is asked."""
+
+    contact: str | None = Field(None, description="Name and e-mail that the SEC wants in the User-Agent: Jane Doe jane@example.com.")
+    requests_per_hour: float = Field(28800, gt=0, description="Pace shared by all processes of the machine; the SEC bars over 10 a second.")
+
+
+class PublicSettings(VendorSettings):
+    """How a host of public files is asked: CBOE, Ken French's library, the S&P 500 membership on GitHub."""
+
+    requests_per_hour: float = Field(120, gt=0, description="Pace shared by all processes of the machine.")
+
+
+class SourceSettings(BaseModel):
+    """Which sources fill which kind of table, first choice first. An empty list switches a kind off."""
+
+    bars: tuple[str, ...] = Field(("yahoo",), description="Bars and actions: yahoo, fmp, tiingo. A later one stands in for an earlier one.")
+    news: tuple[str, ...] = Field((), description="Headlines: yahoo, fmp, tiingo.")
+    options: tuple[str, ...] = Field((), description="Option chain snapshots: yahoo.")
+    fundamentals: tuple[str, ...] = Field((), description="Figures as filed: sec, fmp.")
+    earnings: tuple[str, ...] = Field((), description="Earnings reports: fmp.")
+    macro: tuple[str, ...] = Field((), description="Macro series: fred, cboe.")
+    factors: tuple[str, ...] = Field((), description="Published factor returns: french.")
+    members: tuple[str, ...] = Field((), description="Index membership by date: sp500.")
+    symbols: tuple[str, ...] = Field((), description="Renames of symbols: fmp.")
 
 
 class CheckSettings(BaseModel):
@@ -75,7 +132,15 @@ class Settings(BaseSettings):
     benchmark: str = Field("SPY", description="Benchmark ticker.")
     webhook_url: SecretStr | None = Field(None, description="Where alerts are posted as JSON; unset logs only.")
     chromium: str | None = Field(None, description="Browser for the browser tests, for example /usr/bin/chromium.")
+    sources: SourceSettings = SourceSettings()
     yahoo: YahooSettings = YahooSettings()
+    fmp: FmpSettings = FmpSettings()
+    tiingo: TiingoSettings = TiingoSettings()
+    fred: FredSettings = FredSettings()
+    sec: SecSettings = SecSettings()
+    cboe: PublicSettings = PublicSettings()
+    french: PublicSettings = PublicSettings()
+    sp500: PublicSettings = PublicSettings()
     checks: CheckSettings = CheckSettings()
     decisions: DecisionSettings = DecisionSettings()
     serve: ServeSettings = ServeSettings()
@@ -89,6 +154,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's instance folder."""
         return self.home / "dagster"
+
+    @property
+    def symbols_file(self) -> Path:
+        """The user's own renames and ends of symbols."""
+        return self.home / "symbols.toml"
 
     @property
     def universe_file(self) -> Path:

@@ -67,7 +67,7 @@ class Snapshot:
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table's rows, parts in year order, each sorted by the key. Raises `CorruptPartError`, `SchemaError`."""
         self._require(table)
-        pieces = [parts.read(self.root, table.full_name, part, columns) for part in self.parts(table)]
+        pieces = [parts.read(self.root, table, part, columns) for part in self.parts(table)]
         if not pieces:
             empty = table.empty()
             return empty.select(list(columns)) if columns else empty
@@ -155,8 +155,12 @@ class Snapshot:
                 connection.execute(f"create view {name} as {_typed_nothing(table)}")
             return
         listed = ", ".join(_quoted(file) for file in files)
+        late = table is not None and table.reads < table.version
+        rows = f"select * from read_parquet([{listed}], hive_partitioning=false, union_by_name={late})"  # noqa: S608 - our own file names
+        if table and late:
+            rows = f"{_typed_nothing(table)} union all by name {rows}"
         try:
-            connection.execute(f"create view {name} as select * from read_parquet([{listed}], hive_partitioning=false)")  # noqa: S608 - our own file names
+            connection.execute(f"create view {name} as {rows}")
         except duckdb.Error as error:
             text = _quoted(f"{name}: {str(error).splitlines()[0]}; run `trader doctor`")
             connection.execute(f"create view {name} as select null as damaged where error({text}) is null")

@@ -15,8 +15,9 @@ from trader_pipeline.flows.ingest import ingest
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources import last_session_of, source_of
+from trader_pipeline.sources import last_session_of
 from trader_pipeline.training import job
+from trader_pipeline_tests.feeds import feed_of
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +28,9 @@ AS_OF = calendar.known_at("XNYS", last_session_of("simulated"))
 def scores(home, recipe, **facts):
     """The scorecard of one simulated market, by (model, horizon)."""
     settings = Settings(home=home, dataset="simulated", recipe=recipe, **facts)
-    lake, source = Lake(settings.dataset_home / "lake", "simulated"), source_of("simulated")
+    lake, source = Lake(settings.dataset_home / "lake", "simulated"), feed_of("simulated")
     ingest(lake, source, settings, as_of=AS_OF, fetched_at=NOW, run_id="run")
-    standardize(lake, source, as_of=AS_OF, run_id="run")
+    standardize(lake, (source,), as_of=AS_OF, run_id="run")
     check(lake, as_of=AS_OF, settings=settings.checks, run_id="run")
     accept(lake, as_of=AS_OF, run_id="run")
     build_features(lake, as_of=AS_OF, run_id="run")

@@ -17,7 +17,7 @@ from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources import source_of
+from trader_pipeline.sources import bars_feed
 
 RUN = "bench"
 
@@ -25,11 +25,11 @@ RUN = "bench"
 def measure(home: Path, *, tickers: int, sessions: int, now: dt.datetime) -> dict[str, object]:
     """Return wall and CPU seconds of each flow, the rows of the panel, and the largest resident memory of the process in MB."""
     settings = Settings(home=home, dataset="simulated", simulated_tickers=tickers, simulated_days=sessions)
-    lake, source = Lake(settings.dataset_home / "lake", settings.dataset), source_of(settings.dataset)
+    lake, source = Lake(settings.dataset_home / "lake", settings.dataset), bars_feed(settings)
     as_of = default_as_of(settings, now=now)
     flows: dict[str, Callable[[], object]] = {
         "ingest": lambda: ingest(lake, source, settings, as_of=as_of, fetched_at=now, run_id=RUN),
-        "standardize": lambda: standardize(lake, source, as_of=as_of, run_id=RUN),
+        "standardize": lambda: standardize(lake, (source,), as_of=as_of, run_id=RUN),
         "check": lambda: check(lake, as_of=as_of, settings=settings.checks, run_id=RUN),
         "accept": lambda: accept(lake, as_of=as_of, run_id=RUN),
         "build_features": lambda: build_features(lake, as_of=as_of, run_id=RUN),

@@ -9,9 +9,9 @@ from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.accept import accept
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.schema import Table, core
-from trader_pipeline.sources import SOURCES
+from trader_pipeline.sources import FEEDS
 
-RAW = [table for source in SOURCES for table in source.raw_tables]
+RAW = [table for source in FEEDS for table in source.raw_tables]
 STANDARDIZED: tuple[Table, ...] = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
 
 
@@ -20,7 +20,7 @@ def standardized(
     context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
 ) -> Iterator[dg.MaterializeResult]:
     """Turn raw rows into tables of one meaning."""
-    standardize(trader.lake, trader.source, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    standardize(trader.lake, trader.feeds, as_of=as_of(context, trader, options), run_id=context.run.run_id)
     snapshot = trader.lake.snapshot()
     for table in STANDARDIZED:
         yield table_result(snapshot, table)

@@ -7,7 +7,8 @@ import dagster as dg
 from trader_pipeline.defs import checks, core, daily, features, raw, training
 from trader_pipeline.defs.resources import Trader
 from trader_pipeline.operations.janitor import clean
-from trader_pipeline.sources import source_of
+from trader_pipeline.settings import Settings
+from trader_pipeline.sources import feeds_of
 
 KEEP_RUNS = dt.timedelta(days=90)
 
@@ -15,9 +16,9 @@ ALONE = {"trader/makes": "features"}
 """Runs with this tag wait for each other in the queue (dagster.yaml): each makes the features as known at its own session."""
 
 
-def _data(dataset: str) -> dg.AssetSelection:
-    mine = f"raw_{source_of(dataset).name}"
-    fetched = [asset for asset in raw.ASSETS if asset.op.name == mine]
+def _data(settings: Settings) -> dg.AssetSelection:
+    mine = {f"raw_{feed.name}" for feed in feeds_of(settings)}
+    fetched = [asset for asset in raw.ASSETS if asset.op.name in mine]
     return dg.AssetSelection.assets(*fetched, *core.ASSETS, *features.ASSETS) | dg.AssetSelection.checks(*checks.CHECKS_DEFS)
 
 
@@ -48,9 +49,9 @@ def purge() -> None:
     sweep_the_lake()
 
 
-def jobs(dataset: str) -> list[dg.JobDefinition]:
-    """Return the jobs over the raw assets of one dataset."""
-    data = _data(dataset)
+def jobs(settings: Settings) -> list[dg.JobDefinition]:
+    """Return the jobs over the raw assets of the settings' dataset."""
+    data, dataset = _data(settings), settings.dataset
     fitted = dg.AssetSelection.assets(*training.ASSETS)
     made = dg.AssetSelection.assets(*daily.ASSETS)
     executor, market = dg.in_process_executor, {"trader/dataset": dataset}

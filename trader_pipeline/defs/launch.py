@@ -68,7 +68,7 @@ class Launcher:
         lake, ran = self.trader.lake, []
         if due.model(lake, as_of=moment):
             if not may_train:
-                mend = f"`trader run --source {self.trader.source.name} --as-of {session}`"
+                mend = f"`trader run --source {self.trader.source.source} --as-of {session}`"
                 raise NoModelError(f"no model was trained on what was known on {session}; train one: {mend}")
             self.launch("refetch", as_of=moment, tickers=tickers)
             train.require_history(lake, recipe=self.settings.recipe, as_of=moment)

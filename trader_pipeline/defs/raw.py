@@ -8,17 +8,17 @@ import dagster as dg
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.ingest import ingest
-from trader_pipeline.sources import SOURCES
-from trader_pipeline.sources.source import Source
+from trader_pipeline.sources import FEEDS
+from trader_pipeline.sources.source import Feed
 
 
-def raw_asset(source: Source) -> dg.AssetsDefinition:
+def raw_asset(source: Feed) -> dg.AssetsDefinition:
     """Return the asset that fetches everything of one source."""
 
     @dg.multi_asset(
         name=f"raw_{source.name}",
         specs=[table_spec(t, group="raw") for t in source.raw_tables],
-        pool=None if source.local else source.name,
+        pool=None if source.local else source.source,
     )
     def fetch(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
         outcome = ingest(
@@ -40,4 +40,4 @@ def raw_asset(source: Source) -> dg.AssetsDefinition:
     return fetch
 
 
-ASSETS = [raw_asset(source) for source in SOURCES]
+ASSETS = [raw_asset(source) for source in FEEDS]

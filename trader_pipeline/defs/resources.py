@@ -13,8 +13,8 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.flows.due import EXCHANGE, default_as_of
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources import source_of
-from trader_pipeline.sources.source import Source
+from trader_pipeline.sources import bars_feed, feeds_of
+from trader_pipeline.sources.source import Feed
 
 __all__ = ["EXCHANGE", "RunOptions", "Trader", "as_of", "moment_of", "started_at"]
 
@@ -31,9 +31,14 @@ class Trader:
         return Lake(self.settings.dataset_home / "lake", self.settings.dataset)
 
     @cached_property
-    def source(self) -> Source:
-        """The current dataset's source."""
-        return source_of(self.settings.dataset)
+    def feeds(self) -> tuple[Feed, ...]:
+        """The feeds of the current dataset, first choice first within a kind."""
+        return feeds_of(self.settings)
+
+    @property
+    def source(self) -> Feed:
+        """The first choice for the current dataset's bars."""
+        return bars_feed(self.settings)
 
     @property
     def live(self) -> bool:

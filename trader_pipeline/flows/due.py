@@ -7,7 +7,7 @@ from trader_pipeline.flows import ingest, predict
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import last_session_of
-from trader_pipeline.sources.source import Source
+from trader_pipeline.sources.source import Feed
 
 EXCHANGE = "XNYS"
 
@@ -30,6 +30,6 @@ def model(lake: Lake, *, as_of: dt.datetime) -> bool:
     return bool(lake.snapshot().sql(served, [as_of]).column(0)[0].as_py() == 0)
 
 
-def daily(lake: Lake, settings: Settings, source: Source, *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
+def daily(lake: Lake, settings: Settings, source: Feed, *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
     """Say whether the session has no prediction, its inputs changed, or the source has something to ask for."""
     return ingest.is_due(lake, source, settings, as_of=as_of, tickers=tickers or None) or predict.is_due(lake, session=session, as_of=as_of)

@@ -15,7 +15,10 @@ from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table, raw
 from trader_pipeline.settings import Settings, load_universe
 from trader_pipeline.sources.listings import listing_of
-from trader_pipeline.sources.source import Attempt, FetchRequest, Source
+from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult
+
+OVERLAP_SESSIONS = 15
+"""An incremental fetch asks this far back before the last stored session, so that late corrections are seen."""
 
 FAILED = frozenset({"throttled", "transient_exhausted", "unknown_symbol"})
 FAILED_TICKERS = 2
@@ -38,7 +41,7 @@ class IngestOutcome:
 
 def ingest(
     lake: Lake,
-    source: Source,
+    source: Feed,
     settings: Settings,
     *,
     as_of: dt.datetime,
@@ -63,10 +66,11 @@ def ingest(
         fetched_at=fetched_at,
         tickers=tickers if due is None else tuple(due),
         first_session=_first_session(settings),
-        watermarks=_watermarks(snapshot, source),
+        since=_since(_watermarks(snapshot, source)),
         seen=_seen(snapshot, source),
     )
-    result = source.fetch(request, settings)
+    results = list(source.fetch(request, settings))
+    result = _together(results)
     news = {table: _news(snapshot, table, rows) for table, rows in result.tables.items()}
     changes = [Change.append(table, rows) for table, rows in news.items() if rows.num_rows]
     if result.attempts:
@@ -84,7 +88,19 @@ def ingest(
     )
 
 
-def is_due(lake: Lake, source: Source, settings: Settings, *, as_of: dt.datetime, tickers: tuple[str, ...] | None = None) -> bool:
+def _together(results: list[FetchResult]) -> FetchResult:
+    tables = {table for result in results for table in result.tables}
+    return FetchResult(
+        tables={table: pa.concat_tables([r.tables[table] for r in results if table in r.tables]) for table in tables},
+        attempts=tuple(attempt for result in results for attempt in result.attempts),
+    )
+
+
+def _since(watermarks: Mapping[str, dt.date]) -> dict[str, dt.date]:
+    return {ticker: calendar.offset(listing_of(ticker).exchange, last, -OVERLAP_SESSIONS) for ticker, last in watermarks.items()}
+
+
+def is_due(lake: Lake, source: Feed, settings: Settings, *, as_of: dt.datetime, tickers: tuple[str, ...] | None = None) -> bool:
     """Say whether `ingest` would ask the source for anything; sends no request."""
     snapshot = lake.snapshot()
     if source.request_hashes is not None:
@@ -98,7 +114,7 @@ def _wanted(settings: Settings, tickers: tuple[str, ...] | None) -> list[str]:
     return sorted({*named, settings.benchmark})
 
 
-def _due(snapshot: Snapshot, source: Source, wanted: Iterable[str], as_of: dt.datetime) -> list[str]:
+def _due(snapshot: Snapshot, source: Feed, wanted: Iterable[str], as_of: dt.datetime) -> list[str]:
     """Return the tickers that lack the last closed session and were not answered since it became known.
 
     While an outage holds a session back, an answer without that session is not the last word: the ticker is asked again.
@@ -117,7 +133,7 @@ def _due(snapshot: Snapshot, source: Source, wanted: Iterable[str], as_of: dt.da
     return due
 
 
-def _watermarks(snapshot: Snapshot, source: Source) -> dict[str, dt.date]:
+def _watermarks(snapshot: Snapshot, source: Feed) -> dict[str, dt.date]:
     """Return the last stored session of each ticker."""
     bars = source.raw_tables[0]
     date = str(bars.year_of)
@@ -125,26 +141,28 @@ def _watermarks(snapshot: Snapshot, source: Source) -> dict[str, dt.date]:
     return dict(zip(spans["ticker"].to_pylist(), spans[f"{date}_max"].to_pylist(), strict=True))
 
 
-def _answered(snapshot: Snapshot, source: Source) -> dict[str, dt.datetime]:
+def _answered(snapshot: Snapshot, source: Feed) -> dict[str, dt.datetime]:
     """Return when each ticker was last answered: rows, no data, or unknown."""
     rows = snapshot.sql(
         'select ticker, max("at") as "at" from raw.fetch_attempts '
         "where source = ? and outcome in ('ok', 'no_data', 'unknown_symbol') group by ticker",
-        [source.name],
+        [source.source],
     )
     return {row["ticker"]: row["at"].astimezone(dt.UTC) for row in rows.to_pylist()}
 
 
-def _seen(snapshot: Snapshot, source: Source) -> frozenset[str]:
+def _seen(snapshot: Snapshot, source: Feed) -> frozenset[str]:
     """Return the hashes of everything that a local source has brought already."""
     if not source.local:
         return frozenset()
     return frozenset(pc.unique(snapshot.read(source.raw_tables[0], ["request_sha256"])["request_sha256"]).to_pylist())
 
 
-def _attempt_rows(source: Source, attempts: tuple[Attempt, ...], run_id: str) -> pa.Table:
-    rows = [{name: getattr(attempt, name) for name in Attempt.__dataclass_fields__} for attempt in attempts]
-    return pa.Table.from_pylist([{"source": source.name, "run_id": run_id, **row} for row in rows], schema=raw.FETCH_ATTEMPTS.arrow_schema)
+def _attempt_rows(source: Feed, attempts: tuple[Attempt, ...], run_id: str) -> pa.Table:
+    rows = [{"kind": source.kind} | {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__} for attempt in attempts]
+    return pa.Table.from_pylist(
+        [{"source": source.source, "run_id": run_id, **row} for row in rows], schema=raw.FETCH_ATTEMPTS.arrow_schema
+    )
 
 
 def _news(snapshot: Snapshot, table: Table, rows: pa.Table) -> pa.Table:
@@ -176,19 +194,19 @@ def _news(snapshot: Snapshot, table: Table, rows: pa.Table) -> pa.Table:
         return con.sql(query).to_arrow_table()
 
 
-def _unknown(snapshot: Snapshot, source: Source) -> frozenset[str]:
+def _unknown(snapshot: Snapshot, source: Feed) -> frozenset[str]:
     """Return the tickers that were last answered with unknown_symbol."""
     rows = snapshot.sql(
         "select ticker from raw.fetch_attempts where source = ? group by ticker having arg_max(outcome, \"at\") = 'unknown_symbol'",
-        [source.name],
+        [source.source],
     )
     return frozenset(rows["ticker"].to_pylist())
 
 
-def _refuse_unknown(unknown: frozenset[str], source: Source, tickers: tuple[str, ...] | None) -> None:
+def _refuse_unknown(unknown: frozenset[str], source: Feed, tickers: tuple[str, ...] | None) -> None:
     """Raise `UsageError` when every ticker that the run names is unknown."""
     if tickers and unknown.issuperset(tickers):
-        raise UsageError(f"{source.name} knows none of {_shown(list(tickers))}; check the spelling of the tickers")
+        raise UsageError(f"{source.source} knows none of {_shown(list(tickers))}; check the spelling of the tickers")
 
 
 def _first_session(settings: Settings) -> dt.date:
@@ -198,7 +216,7 @@ def _first_session(settings: Settings) -> dt.date:
         raise UsageError(f"live_first_session is {settings.live_first_session!r}; set TRADER_LIVE_FIRST_SESSION to YYYY-MM-DD") from error
 
 
-def _raise_if_unavailable(source: Source, attempts: Collection[Attempt], complete: int) -> None:
+def _raise_if_unavailable(source: Feed, attempts: Collection[Attempt], complete: int) -> None:
     """Raise when the answer as a whole is not to be relied on; `complete` tickers beside the attempts needed no request.
 
     One unknown ticker among many is only reported; one that was unknown before is no news and not among `attempts`.
@@ -212,7 +230,7 @@ def _raise_if_unavailable(source: Source, attempts: Collection[Attempt], complet
     if "schema_change" in by_outcome or too_many or nothing:
         answered = next((f" ({a.ticker}: {a.detail})" for a in attempts if a.detail and a.outcome not in {"ok", "no_data"}), "")
         raise SourceUnavailableError(
-            f"{source.name}: {_said({o: t for o, t in by_outcome.items() if o not in {'ok', 'no_data'}})} of {len(attempts)} tickers"
+            f"{source.source}: {_said({o: t for o, t in by_outcome.items() if o not in {'ok', 'no_data'}})} of {len(attempts)} tickers"
             f"{answered}; "
             "what came is stored, run again later to ask for the rest"
         )

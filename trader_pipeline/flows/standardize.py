@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table, core
-from trader_pipeline.sources.source import Source
+from trader_pipeline.sources.source import Feed
 from trader_pipeline.standardize.point_in_time import with_clocks
 from trader_pipeline.standardize.universe import stock_members
 
@@ -30,11 +30,12 @@ class StandardizeOutcome:
     changed: bool
 
 
-def standardize(lake: Lake, source: Source, *, as_of: dt.datetime, run_id: str) -> StandardizeOutcome:  # noqa: ARG001 - every flow takes both
+def standardize(lake: Lake, feeds: tuple[Feed, ...], *, as_of: dt.datetime, run_id: str) -> StandardizeOutcome:  # noqa: ARG001 - every flow takes both
     """Bring the core tables up to date with the source's raw tables; does nothing when they are.
 
     All versions are kept whatever `as_of` says: readers ask for what was known with `Snapshot.known`.
     """
+    (source,) = feeds
     snapshot = lake.snapshot()
     inputs = f"{snapshot.data_version(source.raw_tables)}:{CODE_VERSION}"
     if snapshot.inputs(core.DAILY_BARS) == inputs:
@@ -45,7 +46,7 @@ def standardize(lake: Lake, source: Source, *, as_of: dt.datetime, run_id: str) 
     for table in CLOCKED:
         if table in found:
             found[table] = with_clocks(table, found[table], exchanges, bars=bars)
-    found[core.UNIVERSE] = stock_members(found[core.TICKER_MAP], source.name)
+    found[core.UNIVERSE] = stock_members(found[core.TICKER_MAP], source.source)
     lake.publish(*(_change(snapshot, table, rows, inputs) for table, rows in found.items()))
     return _outcome(lake.snapshot(), changed=True)
 

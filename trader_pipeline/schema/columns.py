@@ -11,9 +11,9 @@ HORIZONS_SESSIONS = (1, 5, 20, 60)
 """How many sessions ahead a forecast looks. A label enters at the next open and leaves at the close of t + h."""
 
 
-def text(name: str, description: str, *, nullable: bool = False) -> Column:
+def text(name: str, description: str, *, nullable: bool = False, since: int = 1) -> Column:
     """Return a string column without a unit."""
-    return Column(name=name, dtype=pa.string(), unit="-", description=description, nullable=nullable)
+    return Column(name=name, dtype=pa.string(), unit="-", description=description, nullable=nullable, since=since)
 
 
 def number(name: str, unit: str, description: str, *, nullable: bool = True) -> Column:
@@ -44,7 +44,14 @@ def instant(name: str, description: str, *, nullable: bool = False) -> Column:
 TICKER = text("ticker", "Symbol on the session, as the exchange of listing writes it.")
 SESSION = day("session", "Exchange session, local date.")
 KNOWN_AT = instant("known_at", "First moment at which the row could have been acted on.")
-SOURCE = text("source", "Vendor that the row came from: sample, own, yahoo or simulated.")
+SOURCE = text("source", "Vendor that the row came from: sample, own, simulated, yahoo, fmp, tiingo, ...")
+FETCHED_AT = instant("fetched_at", "When we asked; part of the key, so a later answer never overwrites an earlier one.")
+REQUEST = text("request_sha256", "sha256 of the bytes that the row was read from.")
+VENDOR_TICKER = text("ticker", "The vendor's symbol.")
+VENDOR_DATE = day("date", "The vendor's date, exchange-local.")
+BASIS = text(
+    "known_at_basis", "assumed: history loaded later, dated by rule; observed: the moment fetched; released: the publisher's own moment."
+)
 RUN_ID = text("run_id", "Dagster's run id, outside Dagster a uuid7.")
 DATA_VERSION = text("data_version", "sha256 over the table parts that were read.")
 MODEL_ID = text("model_id", "Identity of the trained model: folder under models/ and key of training.runs.")

@@ -1,12 +1,23 @@
 """Raw tables keep the vendor's own columns; only the two fetch columns are ours. Rows are never changed."""
 
-from trader_pipeline.schema.columns import RUN_ID, count, day, instant, number, text
-from trader_pipeline.schema.table import Table
+import pyarrow as pa
 
-_FETCHED_AT = instant("fetched_at", "When we asked; part of the key, so a later answer never overwrites an earlier one.")
-_REQUEST = text("request_sha256", "sha256 of the bytes that the row was read from.")
-_TICKER = text("ticker", "The vendor's symbol.")
-_DATE = day("date", "The vendor's date, exchange-local.")
+from trader_pipeline.schema import raw_fmp, raw_fred, raw_public, raw_sec, raw_tiingo, raw_yahoo
+from trader_pipeline.schema.columns import (
+    FETCHED_AT,
+    REQUEST,
+    RUN_ID,
+    VENDOR_DATE,
+    VENDOR_TICKER,
+    count,
+    day,
+    instant,
+    number,
+    text,
+)
+from trader_pipeline.schema.raw_yahoo import YAHOO_BARS
+from trader_pipeline.schema.table import Column, Table
+
 _OHLC = tuple(number(name, "vendor", f"The vendor's {name}.") for name in ("open", "high", "low", "close"))
 _VOLUME = number("volume", "vendor", "The vendor's volume.")
 
@@ -16,7 +27,7 @@ SAMPLE_BARS = Table(
     year_of="date",
     key=("ticker", "date", "fetched_at"),
     description="Bars that ship inside the package (PROVENANCE.md), as traded.",
-    columns=(_TICKER, _DATE, *_OHLC, _VOLUME, _FETCHED_AT, _REQUEST),
+    columns=(VENDOR_TICKER, VENDOR_DATE, *_OHLC, _VOLUME, FETCHED_AT, REQUEST),
 )
 SAMPLE_ACTIONS = Table(
     layer="raw",
@@ -24,12 +35,12 @@ SAMPLE_ACTIONS = Table(
     key=("ticker", "date", "kind", "fetched_at"),
     description="Splits that ship inside the package.",
     columns=(
-        _TICKER,
-        _DATE,
+        VENDOR_TICKER,
+        VENDOR_DATE,
         text("kind", "split or dividend."),
         number("value", "vendor", "Ratio, or cash per share."),
-        _FETCHED_AT,
-        _REQUEST,
+        FETCHED_AT,
+        REQUEST,
     ),
 )
 SAMPLE_TICKERS = Table(
@@ -38,14 +49,14 @@ SAMPLE_TICKERS = Table(
     key=("ticker", "valid_from", "fetched_at"),
     description="Tickers that ship inside the package, with issuer and role.",
     columns=(
-        _TICKER,
+        VENDOR_TICKER,
         day("valid_from", "First session of the ticker in the sample."),
         text("issuer_id", "Joins share classes."),
         text("exchange", "Calendar of the listing."),
         text("name", "Company.", nullable=True),
         text("role", "stock or benchmark."),
-        _FETCHED_AT,
-        _REQUEST,
+        FETCHED_AT,
+        REQUEST,
     ),
 )
 SAMPLE_SECTORS = Table(
@@ -54,12 +65,12 @@ SAMPLE_SECTORS = Table(
     key=("ticker", "valid_from", "fetched_at"),
     description="Sectors that ship inside the package.",
     columns=(
-        _TICKER,
+        VENDOR_TICKER,
         day("valid_from", "First day, inclusive."),
         day("valid_to", "Last day, inclusive; null is open.", nullable=True),
         text("sector", "Sector."),
-        _FETCHED_AT,
-        _REQUEST,
+        FETCHED_AT,
+        REQUEST,
     ),
 )
 SAMPLE_MACRO = Table(
@@ -68,7 +79,7 @@ SAMPLE_MACRO = Table(
     year_of="date",
     key=("series", "date", "fetched_at"),
     description="Macro series that ship inside the package.",
-    columns=(text("series", "Series."), _DATE, number("value", "percent", "Value."), _FETCHED_AT, _REQUEST),
+    columns=(text("series", "Series."), VENDOR_DATE, number("value", "percent", "Value."), FETCHED_AT, REQUEST),
 )
 OWN_BARS = Table(
     layer="raw",
@@ -77,8 +88,8 @@ OWN_BARS = Table(
     key=("ticker", "date", "fetched_at"),
     description="A user's own files, column spellings mapped.",
     columns=(
-        _TICKER,
-        _DATE,
+        VENDOR_TICKER,
+        VENDOR_DATE,
         *_OHLC,
         _VOLUME,
         number("dividend", "vendor", "Cash dividend going ex on the date."),
@@ -86,35 +97,8 @@ OWN_BARS = Table(
         number("splits_after", "new / old", "What turns the file's price into the price as traded: 1, or its later splits."),
         text("role", "stock or benchmark."),
         text("file", "File name the row came from."),
-        _FETCHED_AT,
-        _REQUEST,
-    ),
-)
-YAHOO_BARS = Table(
-    layer="raw",
-    name="yahoo_bars",
-    year_of="Date",
-    key=("ticker", "Date", "fetched_at"),
-    description="Yahoo's daily history at auto_adjust=False: split-adjusted as of the download day.",
-    columns=(
-        _TICKER,
-        day("Date", "Session, exchange-local."),
-        *(
-            number(name, "vendor", f"Yahoo's {name}.")
-            for name in ("Open", "High", "Low", "Close", "Adj Close", "Volume", "Dividends", "Stock Splits")
-        ),
-        text("currency", "Yahoo's currency of the quote.", nullable=True),
-        text("exchange", "Yahoo's exchange code.", nullable=True),
-        text("longName", "Yahoo's name of the company.", nullable=True),
-        number(
-            "splits_after",
-            "new / old",
-            "Ours: product of the splits that this answer dates after the row, rows left out included; Close x splits_after is as traded.",
-            nullable=False,
-        ),
-        text("role", "Ours: stock, or benchmark (settings.benchmark when it was fetched)."),
-        _FETCHED_AT,
-        _REQUEST,
+        FETCHED_AT,
+        REQUEST,
     ),
 )
 SIMULATED_BARS = Table(
@@ -123,7 +107,7 @@ SIMULATED_BARS = Table(
     year_of="date",
     key=("ticker", "date", "fetched_at"),
     description="The simulated market's bars.",
-    columns=(_TICKER, _DATE, *_OHLC, _VOLUME, _FETCHED_AT, _REQUEST),
+    columns=(VENDOR_TICKER, VENDOR_DATE, *_OHLC, _VOLUME, FETCHED_AT, REQUEST),
 )
 SIMULATED_FACTS = Table(
     layer="raw",
@@ -133,23 +117,24 @@ SIMULATED_FACTS = Table(
     description="The simulated market's observables and its oracle, long: kind is characteristic, macro, sector or oracle.",
     columns=(
         text("kind", "characteristic, macro, sector or oracle."),
-        _TICKER,
+        VENDOR_TICKER,
         text("name", "Series; for the oracle the horizon in sessions."),
-        _DATE,
+        VENDOR_DATE,
         number("value", "vendor", "Value."),
-        _FETCHED_AT,
-        _REQUEST,
+        FETCHED_AT,
+        REQUEST,
     ),
 )
 FETCH_ATTEMPTS = Table(
     layer="raw",
     name="fetch_attempts",
+    version=2,
     year_of="at",
     key=("source", "ticker", "at"),
-    description="Every attempt to fetch a ticker, with its outcome.",
+    description="Every attempt to fetch a ticker (or a series), with its outcome.",
     columns=(
         text("source", "Vendor."),
-        _TICKER,
+        VENDOR_TICKER,
         instant("at", "When the attempt ended."),
         text("outcome", "ok, no_data, unknown_symbol, throttled, transient_exhausted or schema_change."),
         text("detail", "What the vendor said.", nullable=True),
@@ -159,6 +144,20 @@ FETCH_ATTEMPTS = Table(
         day("first_session", "First session received.", nullable=True),
         day("last_session", "Last session received.", nullable=True),
         RUN_ID,
+        text(
+            "kind",
+            "What was asked for: bars, news, macro, ...; null in attempts older than the column, which were for bars.",
+            nullable=True,
+            since=2,
+        ),
+        Column(
+            name="throttled",
+            dtype=pa.int64(),
+            unit="requests",
+            description="Answers of too many requests; null in attempts older than the column.",
+            nullable=True,
+            since=2,
+        ),
     ),
 )
 TABLES = (
@@ -168,8 +167,27 @@ TABLES = (
     SAMPLE_SECTORS,
     SAMPLE_MACRO,
     OWN_BARS,
-    YAHOO_BARS,
     SIMULATED_BARS,
     SIMULATED_FACTS,
+    *raw_yahoo.TABLES,
+    *raw_fmp.TABLES,
+    *raw_tiingo.TABLES,
+    *raw_fred.TABLES,
+    *raw_sec.TABLES,
+    *raw_public.TABLES,
     FETCH_ATTEMPTS,
 )
+
+__all__ = [
+    "FETCH_ATTEMPTS",
+    "OWN_BARS",
+    "SAMPLE_ACTIONS",
+    "SAMPLE_BARS",
+    "SAMPLE_MACRO",
+    "SAMPLE_SECTORS",
+    "SAMPLE_TICKERS",
+    "SIMULATED_BARS",
+    "SIMULATED_FACTS",
+    "TABLES",
+    "YAHOO_BARS",
+]

@@ -1,5 +1,6 @@
 """What a column and a table are: names, types, units, keys, and the one function that enforces them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,13 +11,17 @@ from trader_pipeline.errors import SchemaError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One quantity. Same name, same unit, same meaning in every table."""
+    """One quantity. Same name, same unit, same meaning in every table.
+
+    `since` is the version of its table that brought it; a column that came later is nullable, and null in older parts.
+    """
 
     name: str
     dtype: pa.DataType
     unit: str
     description: str
     nullable: bool = False
+    since: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,23 @@ class Table:
     def path(self) -> tuple[str, str]:
         """The asset key's parts."""
         return (self.layer, self.name)
+
+    @property
+    def reads(self) -> int:
+        """Oldest version whose parts this code reads: every later one only brought columns, which are null there."""
+        brought = {column.since for column in self.columns}
+        oldest = self.version
+        while oldest > 1 and oldest in brought:
+            oldest -= 1
+        return oldest
+
+    def complete(self, rows: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return stored `rows` with the columns that came after them as nulls, in this table's order; `columns` picks some."""
+        wanted = [c for c in self.columns if columns is None or c.name in columns]
+        late = [c for c in wanted if c.since > 1 and c.name not in rows.column_names]
+        for column in late:
+            rows = rows.append_column(column.name, pa.nulls(rows.num_rows, column.dtype))
+        return rows.select([c.name for c in wanted]) if late else rows
 
     @property
     def arrow_schema(self) -> pa.Schema:

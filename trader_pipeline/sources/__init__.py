@@ -1,31 +1,48 @@
-"""Vendors, one file each. To add one: write its file, then name it here."""
+"""Feeds, a file each. To add one: write its file, then name it here."""
 
 import datetime as dt
 
 from trader_pipeline.errors import UsageError
+from trader_pipeline.settings import Settings
 from trader_pipeline.sources import sample, simulated
 from trader_pipeline.sources.own_files import OWN
 from trader_pipeline.sources.sample import SAMPLE
 from trader_pipeline.sources.simulated import SIMULATED
-from trader_pipeline.sources.source import Source
+from trader_pipeline.sources.source import KINDS, Feed, Kind
 from trader_pipeline.sources.yahoo import YAHOO
 
-SOURCES: tuple[Source, ...] = (
+FEEDS: tuple[Feed, ...] = (
     SAMPLE,
     OWN,
     SIMULATED,
     YAHOO,
 )
 
-_OF_DATASET = {"deep": "sample", "broad": "sample", "own": "own", "simulated": "simulated", "live": "yahoo"}
+_OF_DATASET = {"deep": SAMPLE, "broad": SAMPLE, "own": OWN, "simulated": SIMULATED}
 
 
-def source_of(dataset: str) -> Source:
-    """Return the source that fills a dataset's lake."""
-    name = _OF_DATASET.get(dataset)
-    found = next((source for source in SOURCES if source.name == name), None)
+def feeds_of(settings: Settings) -> tuple[Feed, ...]:
+    """Return the feeds that fill the dataset, kind by kind, first choice first; those of `live` are `settings.sources`.
+
+    Raises `UsageError` for a source that has no such feed, or live data without any source of bars.
+    """
+    if settings.dataset in _OF_DATASET:
+        return (_OF_DATASET[settings.dataset],)
+    if not settings.sources.bars:
+        raise UsageError('no source of bars is set; set TRADER_SOURCES__BARS, for example ["yahoo"]')
+    return tuple(_feed(source, kind) for kind in KINDS for source in getattr(settings.sources, kind))
+
+
+def bars_feed(settings: Settings) -> Feed:
+    """Return the first choice for the dataset's bars."""
+    return feeds_of(settings)[0]
+
+
+def _feed(source: str, kind: Kind) -> Feed:
+    found = next((feed for feed in FEEDS if (feed.source, feed.kind) == (source, kind)), None)
     if found is None:
-        raise UsageError(f"no source fills the dataset {dataset!r}; choose one of {sorted(_OF_DATASET)}")
+        known = sorted(feed.source for feed in FEEDS if feed.kind == kind and not feed.local)
+        raise UsageError(f"{source!r} has no {kind}; set TRADER_SOURCES__{kind.upper()} to a list of {known}")
     return found
 
 
@@ -34,4 +51,4 @@ def last_session_of(dataset: str) -> dt.date | None:
     return simulated.LAST_SESSION if dataset == "simulated" else sample.LAST_SESSIONS.get(dataset)
 
 
-__all__ = ["SOURCES", "Source", "last_session_of", "source_of"]
+__all__ = ["FEEDS", "Feed", "bars_feed", "feeds_of", "last_session_of"]

@@ -5,7 +5,7 @@ file, fact and mend; what can be read but is odd (a cell that is no number, week
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.listings import listing_of
 from trader_pipeline.sources.own_rows import NO_CALENDAR_RULES, OwnFile, files_in, rows_of, same_schema, slow_spacing
-from trader_pipeline.sources.source import Attempt, FetchRequest, FetchResult, RawTables, Source
+from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, RawTables
 
 _VALUES = ("open", "high", "low", "close", "volume", "dividend", "split_ratio")
 
@@ -44,8 +44,8 @@ def read_folder(path: Path, as_of: dt.datetime) -> tuple[pa.Table, tuple[Attempt
     return rows, _attempts(rows, told, as_of)
 
 
-def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
-    """Return the rows of the files that are not stored yet, and an attempt a ticker of theirs.
+def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
+    """Yield the rows of the files that are not stored yet, and an attempt a ticker of theirs.
 
     Weekly and intraday bars are refused. A ticker-day that two rows disagree on is left out and told; one that they
     agree on is kept once.
@@ -53,7 +53,7 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
     path = _configured(settings)
     new = _hashes(path) - request.seen
     if not new:
-        return FetchResult(tables={}, attempts=())
+        return
     rows, attempts = read_folder(path, request.fetched_at)
     _refuse_other_spacings(attempts)
     rows = rows.filter(pc.is_in(rows["request_sha256"], pa.array(sorted(new))))
@@ -69,7 +69,7 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
         Attempt(ticker=ticker, outcome="unknown_symbol", at=request.fetched_at, detail=f"no file of {path} holds it")
         for ticker in sorted(set(request.tickers or ()) - held)
     ]
-    return FetchResult(tables={raw.OWN_BARS: rows}, attempts=tuple(outcomes))
+    yield FetchResult(tables={raw.OWN_BARS: rows}, attempts=tuple(outcomes))
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
@@ -104,8 +104,8 @@ _QUERIES: dict[Table, str] = {
         union all
         select distinct ticker, date, 'dividend', 'own', dividend * splits_after, fetched_at from own_bars where dividend > 0""",
     core.TICKER_MAP: """
-        select ticker, min(date) as valid_from, null::date as valid_to, ticker as issuer_id, any_value(exchange) as exchange,
-               null::varchar as name, arg_max(role, fetched_at) as role
+        select ticker, ticker as symbol, min(date) as valid_from, null::date as valid_to, ticker as issuer_id,
+               any_value(exchange) as exchange, null::varchar as name, arg_max(role, fetched_at) as role
         from own_bars join listings using (ticker) group by ticker""",
 }
 
@@ -170,4 +170,4 @@ def _joined(*parts: str | None) -> str | None:
     return "; ".join(part for part in parts if part) or None
 
 
-OWN = Source(name="own", raw_tables=(raw.OWN_BARS,), local=True, fetch=fetch, to_core=to_core, request_hashes=_request_hashes)
+OWN = Feed(source="own", kind="bars", raw_tables=(raw.OWN_BARS,), local=True, fetch=fetch, to_core=to_core, request_hashes=_request_hashes)

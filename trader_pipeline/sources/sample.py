@@ -5,7 +5,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,7 +20,7 @@ from trader_pipeline import calendar
 from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.source import Attempt, FetchRequest, FetchResult, RawTables, Source
+from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, RawTables
 
 LAST_SESSIONS = {"deep": dt.date(2020, 2, 7), "broad": dt.date(2010, 8, 20)}
 EXCHANGE = "XNYS"
@@ -52,8 +52,8 @@ MACRO_SERIES = (
 """Monthly yields are averages dated on the first of their month: known five days or more after the month's end."""
 
 
-def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
-    """Return the packaged rows of `settings.dataset`, or nothing where these very bytes are stored already.
+def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
+    """Yield the packaged rows of `settings.dataset`, or nothing where these very bytes are stored already.
 
     A sample is loaded whole; a ticker asked for that it does not hold is an `unknown_symbol`.
     """
@@ -65,14 +65,15 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
     )
     digest = sample_sha256(settings.dataset)
     if digest in request.seen:
-        return FetchResult(tables={}, attempts=refused)
+        yield FetchResult(tables={}, attempts=refused)
+        return
     tables = {}
     for what, table in _FILES.items():
         if _exists(settings.dataset, what):
             rows = _packaged(settings.dataset, what)
             clock = pa.repeat(pa.scalar(request.fetched_at, pa.timestamp("us", tz="UTC")), rows.num_rows)
             tables[table] = rows.append_column("fetched_at", clock).append_column("request_sha256", pa.repeat(digest, rows.num_rows))
-    return FetchResult(tables=tables, attempts=(*_attempts(tables[raw.SAMPLE_BARS], request.fetched_at), *refused))
+    yield FetchResult(tables=tables, attempts=(*_attempts(tables[raw.SAMPLE_BARS], request.fetched_at), *refused))
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
@@ -104,13 +105,13 @@ _QUERIES = {
         from sample_bars""",
     "actions": "select ticker, date as session, kind, 'sample' as source, value, fetched_at from sample_actions",
     "tickers": """
-        select ticker, valid_from, null::date as valid_to, issuer_id, exchange, name, role from sample_tickers
+        select ticker, ticker as symbol, valid_from, null::date as valid_to, issuer_id, exchange, name, role from sample_tickers
         qualify row_number() over (partition by ticker, valid_from order by fetched_at desc) = 1""",
     "sectors": """
         select ticker, valid_from, valid_to, sector from sample_sectors
         qualify row_number() over (partition by ticker, valid_from order by fetched_at desc) = 1""",
     "macro": """
-        select series, date as observed_on, 'sample' as source, value from sample_macro
+        select series, date as observed_on, 'sample' as source, 'assumed' as known_at_basis, 'latest' as vintage, value from sample_macro
         qualify row_number() over (partition by series, date order by fetched_at desc) = 1""",
 }
 
@@ -152,4 +153,12 @@ def _request_hashes(settings: Settings) -> frozenset[str]:
     return frozenset({sample_sha256(settings.dataset)})
 
 
-SAMPLE = Source(name="sample", raw_tables=tuple(_FILES.values()), local=True, fetch=fetch, to_core=to_core, request_hashes=_request_hashes)
+SAMPLE = Feed(
+    source="sample",
+    kind="bars",
+    raw_tables=tuple(_FILES.values()),
+    local=True,
+    fetch=fetch,
+    to_core=to_core,
+    request_hashes=_request_hashes,
+)

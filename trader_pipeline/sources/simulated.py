@@ -6,7 +6,7 @@ Sessions are real XNYS sessions that end on 2020-02-07. The oracle is a table of
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import duckdb
 import numpy as np
@@ -18,7 +18,7 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.simulation import Market, MarketSize, simulate
-from trader_pipeline.sources.source import Attempt, FetchRequest, FetchResult, RawTables, Source
+from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, RawTables
 
 GENERATOR_VERSION = 1
 """Rises when the same settings would give another market."""
@@ -30,11 +30,11 @@ _MARKET_WIDE = "*"
 _BENCHMARK_VOLUME_SHARES = 1e8
 
 
-def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
+def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Simulate, unless this very market is stored already. Raises `UsageError` where the home holds another one."""
     digest = market_sha256(settings)
     if digest in request.seen:
-        return FetchResult(tables={}, attempts=())
+        return
     if request.seen:
         raise UsageError(
             "this home holds a simulated market of another seed or size; set TRADER_HOME to a new folder, "
@@ -45,7 +45,7 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
     bars, facts = _bar_rows(market, days_T), _fact_rows(market, days_T)
     tickers = [*_tickers(settings.simulated_tickers), BENCHMARK]
     first, last = days_T[0].item(), days_T[-1].item()
-    return FetchResult(
+    yield FetchResult(
         tables={
             raw.SIMULATED_BARS: _stamped(bars, request.fetched_at, digest),
             raw.SIMULATED_FACTS: _stamped(facts, request.fetched_at, digest),
@@ -84,7 +84,7 @@ _QUERIES: dict[Table, str] = {
                'USD' as currency, 'USD' as price_unit
         from bars""",
     core.TICKER_MAP: """
-        select ticker, min(date) as valid_from, null::date as valid_to, ticker as issuer_id, 'XNYS' as exchange,
+        select ticker, ticker as symbol, min(date) as valid_from, null::date as valid_to, ticker as issuer_id, 'XNYS' as exchange,
                case when ticker = 'MKT' then 'Simulated market' else 'Simulated ' || ticker end as name,
                case when ticker = 'MKT' then 'benchmark' else 'stock' end as role
         from bars group by ticker""",
@@ -93,7 +93,9 @@ _QUERIES: dict[Table, str] = {
         from facts where kind = 'sector'""",
     core.CHARACTERISTICS: """
         select ticker, name, date as observed_on, 'simulated' as source, value from facts where kind = 'characteristic'""",
-    core.MACRO: "select name as series, date as observed_on, 'simulated' as source, value from facts where kind = 'macro'",
+    core.MACRO: """
+        select name as series, date as observed_on, 'simulated' as source, 'released' as known_at_basis, 'final' as vintage, value
+        from facts where kind = 'macro'""",
     core.ORACLE: """
         select ticker, date as session, name::smallint as horizon_sessions, value as expected_log_return
         from facts where kind = 'oracle'""",
@@ -165,8 +167,9 @@ def _request_hashes(settings: Settings) -> frozenset[str]:
     return frozenset({market_sha256(settings)})
 
 
-SIMULATED = Source(
-    name="simulated",
+SIMULATED = Feed(
+    source="simulated",
+    kind="bars",
     raw_tables=(raw.SIMULATED_BARS, raw.SIMULATED_FACTS),
     local=True,
     fetch=fetch,

@@ -7,7 +7,7 @@ therefore always reaches up to now: one that stopped earlier could miss a split 
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -33,13 +33,10 @@ from trader_pipeline.sources.http import (
     VendorError,
 )
 from trader_pipeline.sources.listings import UNITED_STATES, listing_of
-from trader_pipeline.sources.source import Attempt, FetchRequest, FetchResult, Outcome, RawTables, Source
+from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, Outcome, RawTables
 
 if TYPE_CHECKING:
     from trader_pipeline.sources.yahoo_client import GovernedSession, History
-
-OVERLAP_SESSIONS = 15
-"""An incremental fetch asks this far back before the last stored session, so that late corrections are seen."""
 
 UNITED_STATES_CODES = frozenset(
     "NMS NGM NCM NYQ NYS NIM PCX ASE BTS CXI SNP DJI PNK OTC OQX OQB OID OEM".split()  # noqa: SIM905 - a table reads best in one line
@@ -63,7 +60,7 @@ _log = structlog.get_logger(__name__)
 Answer = tuple[Attempt, pa.Table | None]
 
 
-def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
+def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask Yahoo for every ticker of the request, each from its watermark less the overlap up to now.
 
     One ticker's failure is its outcome and stops no other. An interrupt ends waits at once and requests within their
@@ -95,7 +92,7 @@ def fetch(request: FetchRequest, settings: Settings) -> FetchResult:
     _log.info(
         "yahoo fetched", tickers=len(attempts), failed=sum(a.outcome != "ok" for a in attempts), requests=sum(a.requests for a in attempts)
     )
-    return FetchResult(tables={raw.YAHOO_BARS: pa.concat_tables(tables)} if tables else {}, attempts=attempts)
+    yield FetchResult(tables={raw.YAHOO_BARS: pa.concat_tables(tables)} if tables else {}, attempts=attempts)
 
 
 def fetch_one(ticker: str, request: FetchRequest, settings: Settings, session: "GovernedSession", sleep: Callable[[float], None]) -> Answer:
@@ -137,12 +134,10 @@ def fetch_one(ticker: str, request: FetchRequest, settings: Settings, session: "
 
 
 def _first_session(ticker: str, request: FetchRequest) -> dt.date:
-    watermark = request.watermarks.get(ticker)
-    if watermark is not None:
-        return calendar.offset(listing_of(ticker).exchange, watermark, -OVERLAP_SESSIONS)
-    if request.first_session is None:
+    first = request.since.get(ticker, request.first_session)
+    if first is None:
         raise UsageError(f"{ticker} is not stored yet and the request names no first session; set live_first_session")
-    return request.first_session
+    return first
 
 
 def _raw_rows(ticker: str, history: "History", request: FetchRequest, settings: Settings) -> pa.Table:
@@ -208,10 +203,10 @@ _QUERIES = {
         select ticker, "Date", 'dividend', 'yahoo', "Dividends" * splits_after, fetched_at
         from yahoo_bars where "Dividends" > 0""",
     core.TICKER_MAP: """
-        select ticker, min("Date") as valid_from, null::date as valid_to,
+        select ticker, ticker as symbol, min("Date") as valid_from, null::date as valid_to,
                coalesce(arg_max(longName, fetched_at), ticker) as issuer_id,
                any_value(mic) as exchange, arg_max(longName, fetched_at) as name, arg_max(role, fetched_at) as role
         from yahoo_bars join listings using (ticker) group by ticker""",
 }
 
-YAHOO = Source(name="yahoo", raw_tables=(raw.YAHOO_BARS,), local=False, fetch=fetch, to_core=to_core)
+YAHOO = Feed(source="yahoo", kind="bars", raw_tables=(raw.YAHOO_BARS,), fetch=fetch, to_core=to_core)

@@ -16,7 +16,7 @@ from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources import source_of
+from trader_pipeline_tests.feeds import feed_of
 
 AS_OF = calendar.known_at("XNYS", dt.date(2020, 2, 7))
 NAMES = [feature.name for feature in FEATURES]
@@ -26,9 +26,9 @@ ABSENT = {feature.name for feature in FEATURES if feature.family in ("characteri
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     settings = Settings(home=tmp_path_factory.mktemp("deep"), dataset="deep", _env_file=None)
-    lake, source = Lake(settings.dataset_home / "lake", "deep"), source_of("deep")
+    lake, source = Lake(settings.dataset_home / "lake", "deep"), feed_of("deep")
     ingest(lake, source, settings, as_of=AS_OF, fetched_at=AS_OF, run_id="r")
-    standardize(lake, source, as_of=AS_OF, run_id="r")
+    standardize(lake, (source,), as_of=AS_OF, run_id="r")
     check(lake, as_of=AS_OF, settings=settings.checks, run_id="r")
     accept(lake, as_of=AS_OF, run_id="r")
     return lake

@@ -16,15 +16,16 @@ from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
 from trader_pipeline.settings import CheckSettings, Settings
-from trader_pipeline.sources import last_session_of, source_of
+from trader_pipeline.sources import last_session_of
 from trader_pipeline_tests.checks.build import changed
+from trader_pipeline_tests.feeds import feed_of
 
 
 def loaded(home, dataset):
     lake, as_of = Lake(home / "lake", dataset), calendar.known_at("XNYS", last_session_of(dataset))
     settings = Settings(home=home, dataset=dataset, _env_file=None)
-    ingest(lake, source_of(dataset), settings, as_of=as_of, fetched_at=dt.datetime(2026, 1, 5, tzinfo=dt.UTC), run_id="run-1")
-    standardize(lake, source_of(dataset), as_of=as_of, run_id="run-1")
+    ingest(lake, feed_of(dataset), settings, as_of=as_of, fetched_at=dt.datetime(2026, 1, 5, tzinfo=dt.UTC), run_id="run-1")
+    standardize(lake, (feed_of(dataset),), as_of=as_of, run_id="run-1")
     return lake, check(lake, as_of=as_of, settings=CheckSettings(), run_id="run-1")
 
 

@@ -11,8 +11,9 @@ from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.schema import core, raw
 from trader_pipeline.settings import CheckSettings, Settings
-from trader_pipeline.sources import SOURCES, last_session_of, source_of
-from trader_pipeline.sources.source import Attempt, FetchResult, Source
+from trader_pipeline.sources import FEEDS, last_session_of
+from trader_pipeline.sources.source import Attempt, Feed, FetchResult
+from trader_pipeline_tests.feeds import feed_of
 
 AS_OF = calendar.known_at("XNYS", dt.date(2024, 1, 4))
 NOW = AS_OF + dt.timedelta(minutes=10)
@@ -26,15 +27,15 @@ class Vendor:
     def __init__(self, **answers):
         self.answers = answers
         self.asked = []
-        self.watermarks = []
+        self.since = []
 
     @property
     def source(self):
-        return Source(name="yahoo", raw_tables=(raw.OWN_BARS,), local=False, fetch=self.fetch, to_core=source_of("own").to_core)
+        return Feed(source="yahoo", kind="bars", raw_tables=(raw.OWN_BARS,), fetch=self.fetch, to_core=feed_of("own").to_core)
 
     def fetch(self, request, _settings):
         self.asked.append(request.tickers)
-        self.watermarks.append(dict(request.watermarks))
+        self.since.append(dict(request.since))
         last = calendar.last_closed_session("XNYS", request.as_of)
         attempts, rows = [], []
         for ticker in request.tickers:
@@ -44,7 +45,7 @@ class Vendor:
                 days = calendar.sessions("XNYS", last - dt.timedelta(days=3), last).tolist()
                 rows += [row(ticker, day, request.fetched_at) for day in days]
         tables = {raw.OWN_BARS: pa.Table.from_pylist(rows, schema=raw.OWN_BARS.arrow_schema)} if rows else {}
-        return FetchResult(tables=tables, attempts=tuple(attempts))
+        yield FetchResult(tables=tables, attempts=tuple(attempts))
 
 
 def row(ticker, day, fetched_at):
@@ -93,7 +94,7 @@ def test_the_next_session_is_asked_for_with_the_watermark(lake, settings):
     run(lake, vendor, settings, "A")
     assert is_due(lake, vendor.source, settings, as_of=NEXT, tickers=("A",))
     run(lake, vendor, settings, "A", as_of=NEXT, fetched_at=NEXT)
-    assert vendor.watermarks[1] == {"A": dt.date(2024, 1, 4), "SPY": dt.date(2024, 1, 4)}
+    assert vendor.since[1] == {"A": dt.date(2023, 12, 12), "SPY": dt.date(2023, 12, 12)}  # 15 sessions before 2024-01-04
 
 
 def test_only_what_is_missing_is_asked_for_after_a_failure(lake, settings):
@@ -176,7 +177,7 @@ def test_while_an_outage_holds_the_session_its_missing_tickers_are_asked_again(l
 
 
 def judged(lake, vendor, as_of):
-    standardize(lake, vendor.source, as_of=as_of, run_id="run")
+    standardize(lake, (vendor.source,), as_of=as_of, run_id="run")
     check(lake, as_of=as_of, settings=CheckSettings(), run_id=f"run-{lake.snapshot().commit.number}")
     return accept(lake, as_of=as_of, run_id="run")
 
@@ -212,7 +213,7 @@ def test_a_file_that_grows_daily_brings_its_new_days_and_what_may_not_have_been_
     folder = tmp_path / "files"
     folder.mkdir()
     settings = Settings(home=tmp_path, dataset="own", own_path=folder, _env_file=None)
-    lake, source = Lake(settings.dataset_home / "lake", "own"), source_of("own")
+    lake, source = Lake(settings.dataset_home / "lake", "own"), feed_of("own")
     lines, brought = ["Date,Open,High,Low,Close,Volume"], []
     for day, close in enumerate((10.5, 10.6, 10.7), start=2):
         lines.append(f"2024-01-{day:02d},10,11,9,{close},1000")
@@ -221,13 +222,13 @@ def test_a_file_that_grows_daily_brings_its_new_days_and_what_may_not_have_been_
         brought.append(ingest(lake, source, settings, as_of=AS_OF, fetched_at=fetched_at, run_id="run").new_rows)
         assert not is_due(lake, source, settings, as_of=AS_OF)
     assert brought == [1, 2, 1]  # the first was fetched before its close, so the next file brings it once more
-    standardize(lake, source, as_of=AS_OF, run_id="run")
+    standardize(lake, (source,), as_of=AS_OF, run_id="run")
     assert lake.snapshot().sql("select close from core.daily_bars order by session")["close"].to_pylist() == [10.5, 10.6, 10.7]
     lines[1] = "2024-01-02,10,11,9,10.1,1000"
     (folder / "A.csv").write_text("\n".join(lines))
     again = ingest(lake, source, settings, as_of=AS_OF, fetched_at=dt.datetime(2024, 1, 20, tzinfo=dt.UTC), run_id="run")
     assert again.new_rows == 1
-    standardize(lake, source, as_of=AS_OF, run_id="run")
+    standardize(lake, (source,), as_of=AS_OF, run_id="run")
     versions = lake.snapshot().sql("select close from core.daily_bars where session = date '2024-01-02' order by known_at")
     assert versions["close"].to_pylist() == [10.5, 10.1]
 
@@ -238,12 +239,12 @@ def test_a_second_run_of_a_local_source_changes_nothing(tmp_path, dataset):
     folder.mkdir()
     (folder / "A.csv").write_text("Date,Open,High,Low,Close,Volume\n2024-01-02,10,11,9,10.5,1000\n")
     settings = Settings(home=tmp_path, dataset=dataset, own_path=folder, simulated_tickers=3, simulated_days=20, _env_file=None)
-    lake, source = Lake(settings.dataset_home / "lake", dataset), source_of(dataset)
+    lake, source = Lake(settings.dataset_home / "lake", dataset), feed_of(dataset)
     heads = []
     for hours in range(2):
         assert is_due(lake, source, settings, as_of=AS_OF) == (hours == 0)
         ingested = ingest(lake, source, settings, as_of=AS_OF, fetched_at=NOW + dt.timedelta(hours=hours), run_id=f"run {hours}")
-        standardized = standardize(lake, source, as_of=AS_OF, run_id=f"run {hours}")
+        standardized = standardize(lake, (source,), as_of=AS_OF, run_id=f"run {hours}")
         assert (ingested.changed, standardized.changed, ingested.requests) == (hours == 0, hours == 0, 0)
         heads.append((head(lake), sorted(p.name for p in lake.root.rglob("*.parquet"))))
     assert heads[0] == heads[1]
@@ -251,11 +252,8 @@ def test_a_second_run_of_a_local_source_changes_nothing(tmp_path, dataset):
 
 
 def test_every_dataset_has_its_source_and_every_source_a_dataset():
-    found = {dataset: source_of(dataset).name for dataset in ("deep", "broad", "own", "simulated", "live")}
-    assert found == {"deep": "sample", "broad": "sample", "own": "own", "simulated": "simulated", "live": "yahoo"}
-    assert {source.name for source in SOURCES} == set(found.values())
-    with pytest.raises(UsageError, match="no source fills"):
-        source_of("us20")
+    found = {dataset: feed_of(dataset).name for dataset in ("deep", "broad", "own", "simulated", "live")}
+    assert found == {"deep": "sample_bars", "broad": "sample_bars", "own": "own_bars", "simulated": "simulated_bars", "live": "yahoo_bars"}
 
 
 def test_samples_end_and_live_data_do_not():
@@ -265,4 +263,4 @@ def test_samples_end_and_live_data_do_not():
 
 
 def test_local_sources_and_only_they_name_what_they_would_read():
-    assert all((source.request_hashes is not None) == source.local for source in SOURCES)
+    assert all((source.request_hashes is not None) == source.local for source in FEEDS)

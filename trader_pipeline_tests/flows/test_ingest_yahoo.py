@@ -38,7 +38,7 @@ def market(tmp_path, yahoo):
 def bring_up_to_date(market, as_of, tickers=TICKERS):
     lake, settings = market
     outcome = ingest(lake, YAHOO, settings, as_of=as_of, fetched_at=as_of, run_id="run", tickers=tickers)
-    standardize(lake, YAHOO, as_of=as_of, run_id="run")
+    standardize(lake, (YAHOO,), as_of=as_of, run_id="run")
     return outcome
 
 

@@ -8,11 +8,11 @@ from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.schema import core
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources import source_of
+from trader_pipeline_tests.feeds import feed_of
 
 HEADER = "Date,Open,High,Low,Close,Volume\n"
 MONDAY = calendar.known_at("XNYS", dt.date(2024, 1, 8))
-OWN = source_of("own")
+OWN = feed_of("own")
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def load(home, fetched_at):
     settings = Settings(home=home, dataset="own", own_path=home / "files", _env_file=None)
     lake = Lake(settings.dataset_home / "lake", "own")
     ingest(lake, OWN, settings, as_of=fetched_at, fetched_at=fetched_at, run_id="run")
-    return lake, standardize(lake, OWN, as_of=fetched_at, run_id="run")
+    return lake, standardize(lake, (OWN,), as_of=fetched_at, run_id="run")
 
 
 def bars(lake, query="order by session, known_at"):
@@ -68,7 +68,7 @@ def test_a_file_that_grew_by_nothing_new_to_core_keeps_the_parts(home):
     file.write_text(HEADER + "2024-01-02,10.0,11.0,9.0,10.0,1000.0\n")
     lake, _ = load(home, MONDAY + dt.timedelta(days=1))
     assert lake.snapshot().files(core.DAILY_BARS) == before
-    assert not standardize(lake, OWN, as_of=MONDAY, run_id="again").changed
+    assert not standardize(lake, (OWN,), as_of=MONDAY, run_id="again").changed
 
 
 def test_members_of_the_universe_are_the_stocks(home):
@@ -85,9 +85,9 @@ def test_members_of_the_universe_are_the_stocks(home):
 @pytest.mark.parametrize("dataset", ["deep", "broad"])
 def test_sample_tables_are_complete_in_the_lake(tmp_path, dataset):
     settings = Settings(home=tmp_path, dataset=dataset, _env_file=None)
-    lake, source = Lake(settings.dataset_home / "lake", dataset), source_of(dataset)
+    lake, source = Lake(settings.dataset_home / "lake", dataset), feed_of(dataset)
     ingest(lake, source, settings, as_of=MONDAY, fetched_at=MONDAY, run_id="run")
-    rows = dict(standardize(lake, source, as_of=MONDAY, run_id="run").rows)
+    rows = dict(standardize(lake, (source,), as_of=MONDAY, run_id="run").rows)
     assert (
         rows
         == {
@@ -117,4 +117,4 @@ def test_sample_tables_are_complete_in_the_lake(tmp_path, dataset):
 
 def test_a_source_that_brought_nothing_gives_empty_tables(home):
     lake = Lake(home / "own" / "lake", "own")
-    assert set(standardize(lake, OWN, as_of=MONDAY, run_id="run").rows.values()) == {0}
+    assert set(standardize(lake, (OWN,), as_of=MONDAY, run_id="run").rows.values()) == {0}

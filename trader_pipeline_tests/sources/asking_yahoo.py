@@ -6,6 +6,7 @@ from trader_pipeline.schema import core, raw
 from trader_pipeline.settings import Settings, YahooSettings
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline.sources.yahoo import YAHOO
+from trader_pipeline_tests.feeds import fetched
 
 TODAY = dt.date(2025, 6, 2)
 AFTER_CLOSE = dt.datetime(2025, 6, 2, 20, 30, tzinfo=dt.UTC)  # New York closes at 20:00 UTC in June
@@ -24,7 +25,7 @@ def request(*tickers, as_of=AFTER_CLOSE, **changes):
 
 def fetch(settings, *tickers, **changes):
     """Return the attempts by ticker and the raw rows."""
-    result = YAHOO.fetch(request(*tickers, **changes), settings)
+    result = fetched(YAHOO, request(*tickers, **changes), settings)
     return {attempt.ticker: attempt for attempt in result.attempts}, result.tables.get(raw.YAHOO_BARS)
 
 

@@ -9,6 +9,7 @@ from trader_pipeline.schema import core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.own_files import OWN, read_folder
 from trader_pipeline.sources.source import FetchRequest
+from trader_pipeline_tests.feeds import fetched
 
 NOW = dt.datetime(2024, 1, 10, 22, 0, tzinfo=dt.UTC)
 ROWS = "2024-01-02,10,11,9,10.5,1000\n2024-01-03,10.5,12,10,11,1100\n"
@@ -134,7 +135,7 @@ def test_no_folder_and_a_folder_without_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"holds no \.csv or \.parquet file"):
         read_folder(tmp_path, NOW)
     with pytest.raises(InputError, match="pass --path"):
-        OWN.fetch(request(), settings(None))
+        fetched(OWN, request(), settings(None))
 
 
 def test_weekly_and_intraday_bars_are_told_and_not_run_on(tmp_path):
@@ -149,7 +150,7 @@ def test_weekly_and_intraday_bars_are_told_and_not_run_on(tmp_path):
         "H": "intraday bars: calendar rules do not apply",
     }
     with pytest.raises(InputError, match="H, W: not daily bars"):
-        OWN.fetch(request(), settings(tmp_path))
+        fetched(OWN, request(), settings(tmp_path))
 
 
 def test_a_few_rows_far_apart_say_nothing_of_the_spacing(tmp_path):
@@ -170,7 +171,7 @@ def test_prices_adjusted_for_their_own_splits_are_taken_back_to_as_traded(tmp_pa
     """A 4:1 split: the file shows 25.0, 25.5, 26.0 where 100, 102 and then 26 were traded; dividends likewise."""
     rows = "2024-01-02,25,25,25,25,4000,0.5,0\n2024-01-03,25.5,25.5,25.5,25.5,4000,0,0\n2024-01-04,26,26,26,26,4100,0.25,4\n"
     (tmp_path / "A.csv").write_text(SPLIT + rows)
-    found = OWN.fetch(request(), settings(tmp_path))
+    found = fetched(OWN, request(), settings(tmp_path))
     tables = core_of(found.tables[raw.OWN_BARS])
     bars = sorted(tables[core.DAILY_BARS].to_pylist(), key=lambda row: row["session"])
     assert [row["close"] for row in bars] == [100, 102, 26]
@@ -182,7 +183,7 @@ def test_prices_adjusted_for_their_own_splits_are_taken_back_to_as_traded(tmp_pa
 
 def test_prices_that_jump_at_their_split_are_as_traded_already(tmp_path):
     (tmp_path / "A.csv").write_text(SPLIT + "2024-01-02,100,100,100,100,1000,0,0\n2024-01-03,25.5,25.5,25.5,25.5,4000,0,4\n")
-    found = OWN.fetch(request(), settings(tmp_path))
+    found = fetched(OWN, request(), settings(tmp_path))
     assert found.tables[raw.OWN_BARS]["splits_after"].to_pylist() == [1, 1]
     assert found.attempts[0].detail is None
 
@@ -193,7 +194,7 @@ def test_equal_repeats_are_kept_once_and_conflicting_ones_left_out_and_told(tmp_
         + HEADER
         + "A,2024-01-02,10,11,9,10,1\nA,2024-01-02,10,11,9,10,1\nA,2024-01-03,10,11,9,10,1\nA,2024-01-03,10,11,9,10.1,1\n"
     )
-    found = OWN.fetch(request(), settings(tmp_path))
+    found = fetched(OWN, request(), settings(tmp_path))
     assert found.tables[raw.OWN_BARS]["date"].to_pylist() == [dt.date(2024, 1, 2)]
     assert found.attempts[0].detail == "1 days with differing rows left out, first 2024-01-03 (all.csv)"
     assert read_folder(tmp_path, NOW)[0].num_rows == 4  # the checks see them all
@@ -202,26 +203,26 @@ def test_equal_repeats_are_kept_once_and_conflicting_ones_left_out_and_told(tmp_
 def test_only_files_with_new_bytes_are_read_again(tmp_path):
     (tmp_path / "A.csv").write_text(HEADER + ROWS)
     (tmp_path / "B.csv").write_text(HEADER + ROWS.replace("10.5", "20.5"))
-    first = OWN.fetch(request(), settings(tmp_path))
+    first = fetched(OWN, request(), settings(tmp_path))
     seen = frozenset(first.tables[raw.OWN_BARS]["request_sha256"].to_pylist())
     assert OWN.request_hashes(settings(tmp_path)) == seen
-    assert OWN.fetch(request(seen=seen), settings(tmp_path)).tables == {}
+    assert fetched(OWN, request(seen=seen), settings(tmp_path)).tables == {}
     (tmp_path / "B.csv").write_text(HEADER + ROWS + "2024-01-04,11,12,10,11,900\n")
-    second = OWN.fetch(request(seen=seen), settings(tmp_path))
+    second = fetched(OWN, request(seen=seen), settings(tmp_path))
     assert set(second.tables[raw.OWN_BARS]["ticker"].to_pylist()) == {"B"}
     assert [a.ticker for a in second.attempts] == ["B"]
 
 
 def test_a_ticker_that_no_file_holds_is_told(tmp_path):
     (tmp_path / "A.csv").write_text(HEADER + ROWS)
-    found = OWN.fetch(request(tickers=("A", "NOSUCH")), settings(tmp_path))
+    found = fetched(OWN, request(tickers=("A", "NOSUCH")), settings(tmp_path))
     assert {a.ticker: a.outcome for a in found.attempts} == {"A": "ok", "NOSUCH": "unknown_symbol"}
 
 
 def test_the_benchmark_is_told_by_its_name_and_london_quotes_pence(tmp_path):
     (tmp_path / "SPY.csv").write_text(HEADER + ROWS)
     (tmp_path / "VOD.L.csv").write_text(HEADER + ROWS.replace("10.5", "70.5"))
-    tables = core_of(OWN.fetch(request(), settings(tmp_path)).tables[raw.OWN_BARS])
+    tables = core_of(fetched(OWN, request(), settings(tmp_path)).tables[raw.OWN_BARS])
     roles = {row["ticker"]: (row["role"], row["exchange"]) for row in tables[core.TICKER_MAP].to_pylist()}
     assert roles == {"SPY": ("benchmark", "XNYS"), "VOD.L": ("stock", "XLON")}
     assert {row["price_unit"] for row in tables[core.DAILY_BARS].to_pylist() if row["ticker"] == "VOD.L"} == {"GBp"}

@@ -11,6 +11,7 @@ from trader_pipeline.schema import core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.sample import MACRO_SERIES, SAMPLE
 from trader_pipeline.sources.source import FetchRequest
+from trader_pipeline_tests.feeds import fetched
 
 FOLDER = resources.files("trader_pipeline.sources") / "sample"
 NOW = dt.datetime(2026, 1, 5, 22, 0, tzinfo=dt.UTC)
@@ -26,7 +27,7 @@ def loaded():
     for dataset in ("deep", "broad"):
         settings = Settings(dataset=dataset, _env_file=None)
         tables = {table.full_name: table.empty() for table in SAMPLE.raw_tables}
-        result = SAMPLE.fetch(request(), settings)
+        result = fetched(SAMPLE, request(), settings)
         tables |= {table.full_name: table.conform(rows) for table, rows in result.tables.items()}
         found[dataset] = (result, dict(SAMPLE.to_core(tables)))
     return found
@@ -149,13 +150,13 @@ def test_broad_holds_the_faults_that_it_is_there_for(loaded):
 def test_a_second_fetch_reads_nothing(loaded):
     first = loaded["deep"][0]
     digests = frozenset(first.tables[raw.SAMPLE_BARS]["request_sha256"].unique().to_pylist())
-    second = SAMPLE.fetch(request(seen=digests), Settings(dataset="deep", _env_file=None))
+    second = fetched(SAMPLE, request(seen=digests), Settings(dataset="deep", _env_file=None))
     assert second.tables == {}
     assert second.attempts == ()
 
 
 def test_an_unknown_ticker_is_told_and_the_rest_is_loaded():
-    result = SAMPLE.fetch(request(tickers=("AAPL", "NOSUCH")), Settings(dataset="deep", _env_file=None))
+    result = fetched(SAMPLE, request(tickers=("AAPL", "NOSUCH")), Settings(dataset="deep", _env_file=None))
     outcomes = {attempt.ticker: attempt.outcome for attempt in result.attempts}
     assert outcomes["NOSUCH"] == "unknown_symbol"
     assert outcomes["AAPL"] == "ok"

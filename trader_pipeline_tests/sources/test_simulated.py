@@ -11,6 +11,7 @@ from trader_pipeline.settings import Settings
 from trader_pipeline.sources.simulated import BENCHMARK, SIMULATED, market_sha256
 from trader_pipeline.sources.simulation import MarketSize, simulate
 from trader_pipeline.sources.source import FetchRequest
+from trader_pipeline_tests.feeds import fetched
 
 NOW = dt.datetime(2026, 1, 5, 22, 0, tzinfo=dt.UTC)
 SIZE = MarketSize(tickers=60, sessions=600, seed=1, null=False)
@@ -31,7 +32,7 @@ def market():
 
 @pytest.fixture(scope="module")
 def tables():
-    result = SIMULATED.fetch(request(), settings())
+    result = fetched(SIMULATED, request(), settings())
     found = SIMULATED.to_core({table.full_name: table.conform(rows) for table, rows in result.tables.items()})
     return {table.full_name: rows for table, rows in found.items()}
 
@@ -116,15 +117,15 @@ def test_the_benchmark_is_no_stock(tables):
 
 
 def test_a_second_fetch_makes_nothing():
-    result = SIMULATED.fetch(request(seen=frozenset({market_sha256(settings())})), settings())
+    result = fetched(SIMULATED, request(seen=frozenset({market_sha256(settings())})), settings())
     assert result.tables == {}
 
 
 def test_another_seed_in_the_same_home_is_refused():
     with pytest.raises(UsageError, match="another seed or size"):
-        SIMULATED.fetch(request(seen=frozenset({market_sha256(settings())})), settings(seed=1))
+        fetched(SIMULATED, request(seen=frozenset({market_sha256(settings())})), settings(seed=1))
 
 
 def test_more_sessions_than_the_calendar_has_are_refused():
     with pytest.raises(UsageError, match="lower TRADER_SIMULATED_DAYS"):
-        SIMULATED.fetch(request(), settings(simulated_days=9000, simulated_tickers=2))
+        fetched(SIMULATED, request(), settings(simulated_days=9000, simulated_tickers=2))

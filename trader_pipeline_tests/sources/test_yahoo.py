@@ -10,6 +10,7 @@ from trader_pipeline.schema import core, raw
 from trader_pipeline.sources.yahoo import YAHOO, splits_after
 from trader_pipeline_tests.fake_world import World
 from trader_pipeline_tests.fake_yahoo import FakeYahoo
+from trader_pipeline_tests.feeds import fetched
 from trader_pipeline_tests.sources.asking_yahoo import AFTER_CLOSE, FIRST, SESSIONS, TODAY, bars_of, fetch, request, settings_for
 
 
@@ -141,4 +142,4 @@ def test_to_core_of_nothing_is_empty():
 
 def test_yahoo_is_not_asked_for_everything(settings):
     with pytest.raises(UsageError, match="name tickers"):
-        YAHOO.fetch(request(tickers=None), settings)
+        fetched(YAHOO, request(tickers=None), settings)

@@ -1,0 +1,5 @@
+"""FRED's and ALFRED's raw tables."""
+
+from trader_pipeline.schema.table import Table
+
+TABLES: tuple[Table, ...] = ()

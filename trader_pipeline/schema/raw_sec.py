@@ -1,0 +1,5 @@
+"""SEC EDGAR's raw tables."""
+
+from trader_pipeline.schema.table import Table
+
+TABLES: tuple[Table, ...] = ()

@@ -1,0 +1,168 @@
+"""One vendor's HTTP interface through requests: every request passes the gate, is judged, retried and counted.
+
+What is raised or logged names the path, never the query: some vendors want their key in it.
+"""
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+from trader_pipeline.settings import VendorSettings
+from trader_pipeline.sources.asking import Stop, Tally
+from trader_pipeline.sources.gate import Gate, Limits, SqliteGate
+from trader_pipeline.sources.http import (
+    RefusedError,
+    RetryPolicy,
+    SchemaChangeError,
+    ThrottledError,
+    TransientError,
+    UnknownSymbolError,
+    UpstreamError,
+    raise_if_throttled,
+    retrying,
+)
+
+GATE_FILE = "gate.sqlite"
+_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A sound answer."""
+
+    status: int
+    content: bytes
+    content_type: str
+    path: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the bytes."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def json(self) -> Any:
+        """Return the parsed body; `UpstreamError` for one that is no JSON (a page of a proxy, a cut answer)."""
+        try:
+            return json.loads(self.content)
+        except ValueError as error:
+            raise UpstreamError(f"{self.path}: {len(self.content)} bytes that are no JSON") from error
+
+    def text(self) -> str:
+        """Return the body as text; `UpstreamError` for a page of HTML, which no table is served as."""
+        if "html" in self.content_type or self.content.lstrip()[:1] == b"<":
+            raise UpstreamError(f"{self.path}: a page of HTML in place of the data")
+        return self.content.decode("utf-8-sig")
+
+
+T = TypeVar("T")
+Judge = Callable[[Body], None]
+"""Raises what the vendor's own words mean: called on every answer before its status is judged."""
+
+
+def _silent(_: Body) -> None:
+    return
+
+
+class RestClient:
+    """Asks one vendor. One client a fetch, used by all of its threads, each with a connection of its own."""
+
+    def __init__(
+        self,
+        source: str,
+        url: str,
+        settings: VendorSettings,
+        home: Path,
+        *,
+        stop: Stop,
+        headers: Mapping[str, str] | None = None,
+        judge: Judge = _silent,
+        gate: Gate | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines show the query
+        limits = Limits(requests_per_hour=settings.requests_per_hour, burst=settings.burst)
+        self._gate = gate or SqliteGate(home / GATE_FILE, source, limits, sleep=stop.sleep)
+        self._url = (settings.base_url or url).rstrip("/")
+        self._settings = settings
+        self._headers = dict(headers or {})
+        self._judge = judge
+        self._stop = stop
+        self._clock = clock
+        self._of_thread = threading.local()
+
+    def tally(self) -> Tally:
+        """Return the count of one ticker, which has the vendor's deadline from now on."""
+        return Tally(deadline=self._clock() + self._settings.deadline_seconds)
+
+    def get(self, path: str, params: Mapping[str, str | int] | None = None, *, tally: Tally, read: Callable[[Body], T]) -> T:
+        """Return what `read` makes of the answer to one GET, asked again while that may help.
+
+        `read` is `Body.json`, `Body.text` or a function that raises `UpstreamError` for an answer that is not whole and
+        `SchemaChangeError` for one that is whole and has another shape. Raises `VendorError`, `gate.CircuitOpenError`.
+        """
+        policy = RetryPolicy(
+            attempts=self._settings.attempts,
+            deadline_seconds=max(0.0, tally.deadline - self._clock()),
+            backoff_seconds=self._settings.backoff_seconds,
+        )
+        tries = 0
+
+        def once() -> T:
+            nonlocal tries
+            tries += 1
+            self._gate.acquire(tally.deadline - self._clock())
+            tally.requests += 1
+            tally.retries += int(tries > 1)
+            try:
+                body = self._send(path, params)
+                found = read(body)
+            except ThrottledError as error:
+                tally.throttled += 1
+                tally.trouble = str(error)
+                self._gate.throttled(error.retry_after_seconds)
+                raise
+            except TransientError as error:
+                tally.trouble = str(error)
+                self._gate.failed()
+                raise
+            self._gate.succeeded()
+            tally.body_sha256 = body.sha256
+            return found
+
+        return retrying(policy, self._stop.sleep)(once)
+
+    def _send(self, path: str, params: Mapping[str, str | int] | None) -> Body:
+        try:
+            answer = self._session().get(f"{self._url}{path}", params=params, timeout=self._settings.timeout_seconds)
+        except requests.RequestException as error:
+            raise UpstreamError(f"{path}: {type(error).__name__}") from None  # the error's own text shows the query
+        body = Body(
+            status=answer.status_code, content=answer.content, content_type=answer.headers.get("Content-Type", "").lower(), path=path
+        )
+        raise_if_throttled(answer.status_code, answer.headers.get("Retry-After"), self._clock())
+        self._judge(body)
+        if body.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise UpstreamError(f"{path}: HTTP {body.status}")
+        if body.status in _REFUSED:
+            raise RefusedError(f"{path}: HTTP {body.status}: the vendor refuses the request (key, plan or region)")
+        if body.status == HTTPStatus.NOT_FOUND:
+            raise UnknownSymbolError(f"{path}: HTTP 404")
+        if body.status != HTTPStatus.OK:
+            raise SchemaChangeError(f"{path}: HTTP {body.status}")
+        return body
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = self._of_thread.session = requests.Session()
+            session.headers.update(self._headers)
+        return session
