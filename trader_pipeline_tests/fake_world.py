@@ -24,11 +24,13 @@ class World:
     """What truly traded, and what Yahoo says of it as of `today`, on real XNYS sessions. A symbol's prices depend on its name only.
 
     `splits` maps a symbol to [(ex-date, new shares, old shares)], `dividends` to [(ex-date, cash per share as paid)].
+    Yahoo serves float32; `float32=False` serves the doubles, so that arithmetic can be tested to the last digits.
     """
 
-    def __init__(self, *, first: dt.date = dt.date(2015, 1, 2), today: dt.date = dt.date(2025, 6, 2)) -> None:
+    def __init__(self, *, first: dt.date = dt.date(2015, 1, 2), today: dt.date = dt.date(2025, 6, 2), float32: bool = True) -> None:
         self.first = first
         self.today = today
+        self.float32 = float32
         self.splits: dict[str, list[tuple[dt.date, int, int]]] = defaultdict(list)
         self.dividends: dict[str, list[tuple[dt.date, float]]] = defaultdict(list)
         self.unknown: set[str] = set()
@@ -57,7 +59,7 @@ class World:
         return shares
 
     def view(self, symbol: str, first: dt.date, before: dt.date) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Any]]:
-        """Return days, columns and events as Yahoo serves them today: float32, adjusted for every split up to `today`."""
+        """Return days, columns and events as Yahoo serves them today: adjusted for every split up to `today`."""
         bars = self.traded(symbol)
         known_splits = [(day, new, old) for day, new, old in self.splits[symbol] if day <= self.today]
         known_dividends = [(day, cash) for day, cash in self.dividends[symbol] if day <= self.today]
@@ -69,9 +71,10 @@ class World:
         for day, cash in known_dividends:
             ex = int(np.searchsorted(self.days, np.datetime64(day)))
             paid[:ex] *= 1 - cash / bars["close"][ex - 1]
-        columns = {name: np.float32(bars[name] / later).astype(float)[shown] for name in ("open", "high", "low", "close")}
+        served = np.float32 if self.float32 else np.float64
+        columns = {name: (bars[name] / later).astype(served).astype(float)[shown] for name in ("open", "high", "low", "close")}
         columns["volume"] = np.round(bars["volume"] * later)[shown]
-        columns["adjclose"] = np.float32(bars["close"] / later * paid).astype(float)[shown]
+        columns["adjclose"] = (bars["close"] / later * paid).astype(served).astype(float)[shown]
         return self.days[shown], columns, self._events(known_splits, known_dividends, set(self.days[shown].tolist()))
 
     def _events(
