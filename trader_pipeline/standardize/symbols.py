@@ -1,0 +1,105 @@
+"""Which security a symbol meant on a day: renames are followed, a symbol that another company took over is not.
+
+A security keeps one name, its ticker: the last symbol that it traded under, with `-YYYYMM` of its last month once it
+ended or its symbol went to another company. So Waste Management is WM in all years, though its bars of 2005 were asked
+for as WMI; and Washington Mutual, which was WM then, is WM-200809.
+"""
+
+import datetime as dt
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from trader_pipeline.standardize.symbol_changes import OWN, SymbolChange, settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A symbol of one security. `first` None: since ever; `last` (inclusive) None: until now. `renamed` says why it ended."""
+
+    symbol: str
+    first: dt.date | None
+    last: dt.date | None
+    renamed: bool
+
+    def covers(self, day: dt.date) -> bool:
+        """Say whether the security had the symbol on `day`."""
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+
+class Symbols:
+    """All that is known of renames and ends. A symbol without any means the same security on every day."""
+
+    def __init__(self, changes: Iterable[SymbolChange] = ()) -> None:
+        self.changes = settle(changes)
+        self._periods = _periods(self.changes)
+        self._starts = {symbol: [p.first or dt.date.min for p in periods] for symbol, periods in self._periods.items()}
+        self._securities: dict[str, tuple[Interval, ...]] = {}
+        for chain in _chains(self._periods, self.changes):
+            self._securities.setdefault(_ticker(chain[-1]), chain)
+        self._tickers = {(i.symbol, i.first): ticker for ticker, chain in self._securities.items() for i in chain}
+
+    @classmethod
+    def of(cls, rows: pa.Table, own: Iterable[SymbolChange] = ()) -> "Symbols":
+        """Build it from core.symbol_changes rows, of which the user's are replaced by `own`, the file as it is now."""
+        told = (SymbolChange(**row) for row in rows.to_pylist() if row["source"] != OWN)
+        return cls([*own, *told])
+
+    def security(self, symbol: str, day: dt.date) -> str:
+        """Return the ticker of the security that `symbol` meant on `day`."""
+        if symbol not in self._periods:
+            return symbol
+        period = self._periods[symbol][bisect_right(self._starts[symbol], day) - 1]
+        return self._tickers.get((symbol, period.first)) or _ticker(period)
+
+    def asked_as(self, ticker: str, day: dt.date) -> str | None:
+        """Return the symbol by which vendors know the security on `day`; None when it had none: not yet, or no more."""
+        return next((i.symbol for i in self.intervals(ticker) if i.covers(day)), None)
+
+    def intervals(self, ticker: str) -> tuple[Interval, ...]:
+        """Return the security's symbols, oldest first."""
+        return self._securities.get(ticker) or (Interval(symbol=ticker, first=None, last=None, renamed=False),)
+
+    def version(self) -> str:
+        """Return what changes exactly when an answer of this object may change."""
+        return repr(self.changes)
+
+
+def _periods(changes: Iterable[SymbolChange]) -> Mapping[str, tuple[Interval, ...]]:
+    """Return, for every symbol that changes name, from when to when it meant one security."""
+    away: dict[str, dict[dt.date, bool]] = {}
+    for change in changes:
+        away.setdefault(change.symbol, {})[change.changed_on] = change.new_symbol is not None
+        if change.new_symbol is not None:
+            away.setdefault(change.new_symbol, {}).setdefault(change.changed_on, False)
+    return {symbol: tuple(_between(symbol, cuts)) for symbol, cuts in away.items()}
+
+
+def _between(symbol: str, cuts: Mapping[dt.date, bool]) -> Iterable[Interval]:
+    first: dt.date | None = None
+    for cut in sorted(cuts):
+        yield Interval(symbol=symbol, first=first, last=cut - dt.timedelta(days=1), renamed=cuts[cut])
+        first = cut
+    yield Interval(symbol=symbol, first=first, last=None, renamed=False)
+
+
+def _chains(periods: Mapping[str, tuple[Interval, ...]], changes: Iterable[SymbolChange]) -> Iterable[tuple[Interval, ...]]:
+    """Yield every security's periods, oldest first, joined by the renames."""
+    by_first = {(p.symbol, p.first): p for group in periods.values() for p in group}
+    after = {(c.symbol, c.changed_on): (c.new_symbol, c.changed_on) for c in changes if c.new_symbol is not None}
+    joined = set(after.values())
+    for key in sorted(by_first, key=lambda k: (k[1] or dt.date.min, k[0])):
+        if key in joined:
+            continue
+        chain = [by_first[key]]
+        while chain[-1].renamed:
+            last: Any = chain[-1].last
+            chain.append(by_first[after[chain[-1].symbol, last + dt.timedelta(days=1)]])
+        yield tuple(chain)
+
+
+def _ticker(period: Interval) -> str:
+    return period.symbol if period.last is None else f"{period.symbol}-{period.last:%Y%m}"
