@@ -23,7 +23,8 @@ FAULTS = (
     *("429", "429-seconds", "429-date", "500", "502", "503", "503-seconds"),
     *("html", "malformed", "truncated", "reset", "slow", "401", "402", "403", "404", "empty"),
 )
-"""`slow` answers after SLOW_SECONDS, `truncated` closes the connection half-way through the promised bytes, `malformed` cuts the body whole-looking."""
+"""`slow` answers after SLOW_SECONDS; `truncated` closes the connection half-way through the promised bytes; `malformed` cuts the
+body and promises no more than it sends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,14 +132,21 @@ def faulty(fault: str, sound: Reply, retry_after: str | None = None) -> Reply | 
     if fault == "slow":
         time.sleep(SLOW_SECONDS)
         return sound
-    if fault == "truncated":
-        return Reply(status=sound.status, body=sound.bytes, content_type=sound.content_type, cut=0.5)
-    if fault == "malformed":
-        return Reply(status=sound.status, body=sound.bytes[: max(1, len(sound.bytes) * 2 // 3)], content_type=sound.content_type)
-    if fault == "empty":
-        return Reply(body=b"", content_type=sound.content_type)
-    if fault == "html":
-        return Reply(body="<!doctype html><html><body>checking your browser</body></html>", content_type=HTML)
+    return _spoilt(fault, sound) or _refused(fault, retry_after)
+
+
+def _spoilt(fault: str, sound: Reply) -> Reply | None:
+    """Return an answer of status 200 whose body is not the sound one, None for a fault of another kind."""
+    bodies: dict[str, dict[str, Any]] = {
+        "truncated": {"body": sound.bytes, "cut": 0.5},
+        "malformed": {"body": sound.bytes[: max(1, len(sound.bytes) * 2 // 3)]},
+        "empty": {"body": b""},
+        "html": {"body": "<!doctype html><html><body>checking your browser</body></html>", "content_type": HTML},
+    }
+    return Reply(**({"content_type": sound.content_type} | bodies[fault])) if fault in bodies else None
+
+
+def _refused(fault: str, retry_after: str | None) -> Reply:
     status, _, after = fault.partition("-")
     header = retry_after
     if after:
