@@ -1,9 +1,14 @@
-"""What `trader status` prints: how far data and predictions reach, what the checks found, what is on the disk."""
+"""What `trader status` prints: how far data and predictions reach, what the sources and the checks said, what is on the disk."""
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
+import duckdb
+
+from trader_pipeline.errors import TraderError
 from trader_pipeline.features import FEATURES, PANEL
+from trader_pipeline.flows import sources_status
 from trader_pipeline.flows.due import default_as_of
 from trader_pipeline.flows.freshness import staleness
 from trader_pipeline.lake import Lake, Snapshot
@@ -12,30 +17,63 @@ from trader_pipeline.schema import TABLES
 from trader_pipeline.settings import Settings
 
 Row = dict[str, Any]
+_PREDICTIONS = ("predictions_session", "predictions_state", "predictions", "predictions_abstained", "predictions_made_at")
+_MODEL = ("model", "model_recipe", "model_members", "model_trained_through")
+_QUARANTINE = ("quarantined_ticker_days", "quarantined_tickers")
+_DECLARED = {table.full_name: table for table in (*TABLES, PANEL)}
 _CLOCKS = ("session", "observed_on", "date", "Date", "known_at", "fetched_at", "finished_at", "at")
-"""Columns that say what a table reaches to, the first that it has."""
+"""Columns that say what a table reaches to where it has no year, the first that it has."""
 
 
 def status(lake: Lake, settings: Settings, *, now: dt.datetime) -> Row:
-    """Return the facts, ready for JSON: dates and instants as such, shares as fractions, sizes in bytes."""
+    """Return the facts, ready for JSON: dates and instants as such, shares as fractions, sizes in bytes.
+
+    What a damaged table would have told is null; `damage` says which. docs/architecture.md has a line a key.
+    """
     snapshot = lake.snapshot()
     as_of = default_as_of(settings, now=now)
+    facts = _Facts({"dataset": settings.dataset, "home": str(settings.dataset_home), "commit": snapshot.commit.id})
+    facts.add("session_through", read=lambda: {"session_through": _one(snapshot, "select max(session) from core.accepted_bars")})
+    facts.add(*_PREDICTIONS, read=lambda: _predictions(snapshot, as_of))
+    facts.add(*_MODEL, read=lambda: _model(snapshot))
+    facts.add("universe", "by_source", "worst", read=lambda: sources_status.universe(snapshot, settings, as_of=as_of))
+    facts.add("behind", read=lambda: {"behind": [{"table": n, "sessions": s} for n, s in staleness(lake, as_of=as_of).items()]})
+    facts.add("tables", read=lambda: {"tables": [_table(snapshot, name, facts) for name in sorted(snapshot.commit.tables)]})
+    facts.add("coverage", read=lambda: {"coverage": _coverage(snapshot)})
+    facts.add("findings", read=lambda: {"findings": _findings(snapshot)})
+    facts.add(*_QUARANTINE, read=lambda: _quarantine(snapshot))
+    facts.add("fetches", "last_run", read=lambda: sources_status.fetches(snapshot))
+    facts.add("gates", read=lambda: sources_status.gates(settings, now=now))
+    facts.add("ended", read=lambda: sources_status.ended(snapshot))
+    facts.add("stand_ins", read=lambda: sources_status.stand_ins(snapshot, settings))
+    return {**facts.known, **_disk(settings), "damage": facts.damage}
+
+
+class _Facts:
+    """What could be read so far, and what could not."""
+
+    def __init__(self, known: Row) -> None:
+        self.known = known
+        self.damage: list[Row] = []
+
+    def add(self, *names: str, read: Callable[[], Row]) -> None:
+        """Add what `read` returns; where its tables are damaged or of a strange shape, null under each of the names."""
+        try:
+            self.known |= read()
+        except (TraderError, duckdb.Error) as error:
+            self.known |= dict.fromkeys(names)
+            self.lost(", ".join(names), error)
+
+    def lost(self, what: str, error: Exception) -> None:
+        """Remember what could not be read."""
+        self.damage.append({"fact": what, "error": str(error).splitlines()[0]})
+
+
+def _disk(settings: Settings) -> Row:
     usage = disk_usage(settings.home, settings.dataset_home)
     return {
-        "dataset": settings.dataset,
-        "home": str(settings.dataset_home),
-        "commit": snapshot.commit.id,
-        "session_through": _one(snapshot, "select max(session) from core.accepted_bars"),
-        **_predictions(snapshot, as_of),
-        **_model(snapshot),
-        "behind": [{"table": name, "sessions": sessions} for name, sessions in staleness(lake, as_of=as_of).items()],
-        "tables": _tables(snapshot),
-        "coverage": _coverage(snapshot),
-        "findings": _findings(snapshot),
-        "quarantined_ticker_days": _one(snapshot, "select count(distinct (ticker, session)) from quality.quarantine"),
-        "quarantined_tickers": _one(snapshot, "select count(distinct ticker) from quality.quarantine"),
-        "fetches": _fetches(snapshot),
         "disk": [{"folder": name, "bytes": size} for name, size in usage.dataset_folders.items()],
+        "home_folders": [{"folder": name, "bytes": size} for name, size in usage.home_folders.items()],
         "free_bytes": usage.free_bytes,
         "disk_used": round(usage.used_ratio, 4),
         "disk_alert": usage.alert,
@@ -78,23 +116,27 @@ def _model(snapshot: Snapshot) -> Row:
     }
 
 
-def _tables(snapshot: Snapshot) -> list[Row]:
-    declared = {table.full_name: table for table in (*TABLES, PANEL)}
-    rows = []
-    for name, entry in sorted(snapshot.commit.tables.items()):
-        columns = {column.name for column in declared[name].columns} if name in declared else set()
-        clock = next((column for column in _CLOCKS if column in columns), None)
-        newest = _one(snapshot, f'select max("{clock}") from {name}') if clock and entry.parts else None  # noqa: S608 - names of the schema
-        rows.append(
-            {
-                "table": name,
-                "rows": snapshot.rows(name),
-                "parts": len(entry.parts),
-                "bytes": sum(part.size_bytes for part in entry.parts),
-                "through": newest,
-            }
-        )
-    return rows
+def _table(snapshot: Snapshot, name: str, facts: _Facts) -> Row:
+    entry = snapshot.commit.tables[name]
+    return {
+        "table": name,
+        "rows": snapshot.rows(name),
+        "parts": len(entry.parts),
+        "bytes": sum(part.size_bytes for part in entry.parts),
+        "through": _through(snapshot, name, facts) if entry.parts else None,
+    }
+
+
+def _through(snapshot: Snapshot, name: str, facts: _Facts) -> Any:
+    """Return the newest entry of a table by its clock; None where it has none or is damaged."""
+    table = _DECLARED.get(name)
+    columns = {column.name for column in table.columns} if table else set()
+    clock = next((column for column in (table.year_of if table else None, *_CLOCKS) if column in columns), None)
+    try:
+        return _one(snapshot, f'select max("{clock}") from {name}') if clock else None  # noqa: S608 - names of the schema
+    except (TraderError, duckdb.Error) as error:
+        facts.lost(name, error)
+        return None
 
 
 def _coverage(snapshot: Snapshot) -> list[Row]:
@@ -127,19 +169,15 @@ def _quoted(name: str) -> str:
     return '"' + name + '"'
 
 
+def _quarantine(snapshot: Snapshot) -> Row:
+    found = snapshot.sql("select count(distinct (ticker, session)), count(distinct ticker) from quality.quarantine")
+    return dict(zip(_QUARANTINE, (found.column(i)[0].as_py() for i in range(2)), strict=True))
+
+
 def _findings(snapshot: Snapshot) -> list[Row]:
     """Return the findings of the last checks, counted by rule and severity."""
     rows: list[Row] = snapshot.sql(
         "select rule, severity, count(*) as findings, count(distinct ticker) filter (ticker <> '*') as tickers from quality.findings "
         "where run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1) group by all order by all"
-    ).to_pylist()
-    return rows
-
-
-def _fetches(snapshot: Snapshot) -> list[Row]:
-    """Return the outcomes of each ticker's last fetch, counted by source and outcome."""
-    rows: list[Row] = snapshot.sql(
-        'with last as (select * from raw.fetch_attempts qualify row_number() over (partition by source, ticker order by "at" desc) = 1) '
-        'select source, outcome, count(*) as tickers, max("at") as "at" from last group by all order by source, outcome'
     ).to_pylist()
     return rows

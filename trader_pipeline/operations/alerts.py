@@ -6,6 +6,7 @@ import requests
 import structlog
 import tenacity
 
+from trader_pipeline.operations.disk import ALERT_RATIO, fullness
 from trader_pipeline.settings import Settings
 
 _TIMEOUT_SECONDS = 5
@@ -39,6 +40,16 @@ def alert(settings: Settings, *, event: str, text: str) -> bool:
     if status >= _REDIRECT:
         _log.error("alert_not_delivered", event_name=event, status=status)
         return False
+    return True
+
+
+def alert_full_disk(settings: Settings) -> bool:
+    """Alert when the home's disk is over `ALERT_RATIO` used; say whether it is."""
+    used, free = fullness(settings.home)
+    if used <= ALERT_RATIO:
+        return False
+    mend = "free disk space, `trader clean`, or move TRADER_HOME; a write that wants more than a third of what is free is refused"
+    alert(settings, event="disk_full", text=f"{settings.home}: {used:.0%} of the disk used, {free / 1e9:.1f} GB free; {mend}")
     return True
 
 

@@ -30,6 +30,14 @@ class DiskUsage:
         return self.used_ratio > ALERT_RATIO
 
 
+def fullness(home: Path) -> tuple[float, int]:
+    """Return (share of the home's disk that is used, bytes free) without looking at the files."""
+    absolute = home.absolute()
+    existing = next(path for path in (absolute, *absolute.parents) if path.exists())
+    usage = shutil.disk_usage(existing)
+    return 1 - usage.free / usage.total, usage.free
+
+
 def disk_usage(home: Path, dataset_home: Path) -> DiskUsage:
     """Measure `home` and `dataset_home`; a folder that does not exist yet has no sizes and counts as its nearest parent's disk."""
     absolute = home.absolute()

@@ -49,8 +49,10 @@ class Finding:
     mend: str = ""
 
 
-def examine(settings: Settings, *, now: dt.datetime, last_failure: Mapping[str, str] | None) -> list[Finding]:
-    """Walk the whole checklist. `last_failure` (job, run_id, at, error) is handed in: only the wiring knows Dagster."""
+def examine(
+    settings: Settings, *, now: dt.datetime, last_failure: Mapping[str, str] | None, sources: Iterable[Finding] = ()
+) -> list[Finding]:
+    """Walk the whole checklist. What other stages know is handed in: `sources`, and `last_failure` (job, run_id, at, error) of Dagster."""
     walk: tuple[Callable[[], Iterable[Finding]], ...] = (
         _python,
         _packages,
@@ -58,6 +60,7 @@ def examine(settings: Settings, *, now: dt.datetime, last_failure: Mapping[str, 
         lambda: _disk(settings),
         lambda: _home(settings),
         lambda: _settings(settings),
+        lambda: sources,
         lambda: _lake(settings, now),
         lambda: _last_failure(last_failure),
     )
