@@ -5,6 +5,7 @@ import datetime as dt
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import sample, simulated
+from trader_pipeline.sources.fred import FRED
 from trader_pipeline.sources.own_files import OWN
 from trader_pipeline.sources.sample import SAMPLE
 from trader_pipeline.sources.simulated import SIMULATED
@@ -16,6 +17,7 @@ FEEDS: tuple[Feed, ...] = (
     OWN,
     SIMULATED,
     YAHOO,
+    FRED,
 )
 
 _OF_DATASET = {"deep": SAMPLE, "broad": SAMPLE, "own": OWN, "simulated": SIMULATED}
