@@ -1,7 +1,8 @@
-"""A Yahoo on 127.0.0.1 for the real yfinance: charts, cookie and crumb, with faults on demand.
+"""A Yahoo on 127.0.0.1 for the real yfinance: charts, options, headlines, cookie and crumb, with faults on demand.
 
     with FakeYahoo() as yahoo:
-        yahoo.plan("AAPL", "500", "429")      # one fault a chart request, then sound answers
+        yahoo.plan("AAPL", "500", "429")      # one fault a request about AAPL, then sound answers
+        yahoo.beside["/"] = "hang"            # the cookie host
         settings.yahoo.base_url = yahoo.url
 
 Alone: `python -m trader_pipeline_tests.fake_yahoo --port 0` prints its URL and serves until interrupted.
@@ -19,9 +20,14 @@ from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
-from trader_pipeline_tests.fake_world import NEW_YORK, World, moment
+from trader_pipeline_tests import fake_yahoo_bodies
+from trader_pipeline_tests.fake_world import NEW_YORK, World
 
 CHART = "/v8/finance/chart/"
+OPTIONS = "/v7/finance/options/"
+SEARCH = "/v1/finance/search"
+COOKIE = "/"
+CRUMB = "/v1/test/getcrumb"
 SLOW_SECONDS = 3.0
 
 
@@ -51,6 +57,9 @@ def _chart_error(status: int, code: str, description: str) -> Reply:
 UNKNOWN = _chart_error(404, "Not Found", "No data found, symbol may be delisted")
 
 
+_BODIES = {CHART: fake_yahoo_bodies.chart, OPTIONS: fake_yahoo_bodies.options, SEARCH: fake_yahoo_bodies.headlines}
+
+
 class Answered(NamedTuple):
     """A line of the server's log; `at` is monotonic seconds, status 0 a connection closed without an answer."""
 
@@ -60,9 +69,11 @@ class Answered(NamedTuple):
 
 
 class FakeYahoo:
-    """The server. `hits` counts requests by path, `log` holds the answers in their order.
+    """The server. `hits` counts requests by path, `targets` holds them with their query, `log` the answers in their order.
 
     `rate=(n, seconds)` answers 429 past n requests in a sliding window, with `retry_after` as the header if it is set.
+    `beside` maps `COOKIE` and `CRUMB` to a fault: 429, hang, or a name of INSTEAD. Options want the crumb of the day,
+    charts none; `renew_crumb` makes the old one stale, for `picky` servers for charts too. `latency_s` holds every answer.
     """
 
     INSTEAD: ClassVar[dict[str, Reply]] = {
@@ -71,6 +82,7 @@ class FakeYahoo:
         "404": UNKNOWN,
         "500": _html(500, "<html>Internal Server Error</html>"),
         "502": _html(502, "<html>Bad Gateway</html>"),
+        "503": _html(503, "<html>Service Unavailable</html>"),
         "bad_request": _chart_error(400, "Bad Request", "Data doesn't exist for startDate = 1, endDate = 2"),
         "down": _html(200, "<html>Will be right back...</html>"),
         "html": _html(200, "<html>consent?</html>"),
@@ -79,18 +91,30 @@ class FakeYahoo:
     }
     """Faults that replace the answer."""
     CHANGED: ClassVar[frozenset[str]] = frozenset({"empty", "nulls", "short", "malformed", "truncated", "slow"})
-    """Faults that change it. Beside both: `429`, and `reset`, which closes the connection without an answer."""
+    """Faults that change it. Beside both: `429`, `503_later` (with Retry-After), and `reset`: closed without an answer."""
 
     def __init__(
-        self, world: World | None = None, *, rate: tuple[int, float] | None = None, retry_after: str | None = None, port: int = 0
+        self,
+        world: World | None = None,
+        *,
+        rate: tuple[int, float] | None = None,
+        retry_after: str | None = None,
+        latency_s: float = 0.0,
+        port: int = 0,
     ) -> None:
         self.world = world or World()
         self.rate = rate
         self.retry_after = retry_after
+        self.latency_s = latency_s
+        self.picky = False
+        self.crumb = "fakeCrumb1"
+        self.beside: dict[str, str] = {}
         self.plans: dict[str, deque[str]] = defaultdict(deque)
         self.forever: dict[str, str] = {}
         self.hits: Counter[str] = Counter()
+        self.targets: list[str] = []
         self.log: list[Answered] = []
+        self._closing = threading.Event()
         self._recent: deque[float] = deque()
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -100,14 +124,19 @@ class FakeYahoo:
         self._thread.start()
 
     def plan(self, symbol: str, *faults: str) -> None:
-        """Queue faults for the next chart requests of a symbol; `forever[symbol]` is one that never ends."""
+        """Queue faults for the next requests about a symbol; `forever[symbol]` is one that never ends."""
         self.plans[symbol].extend(faults)
 
     def requests(self, symbol: str) -> int:
         """Return how often a symbol's chart was asked for."""
         return self.hits[CHART + symbol]
 
+    def renew_crumb(self) -> None:
+        """Make the crumb that was handed out stale."""
+        self.crumb = f"fakeCrumb{int(self.crumb.removeprefix('fakeCrumb')) + 1}"
+
     def close(self) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -124,7 +153,10 @@ class FakeYahoo:
         path, query = parts.path, {name: values[0] for name, values in parse_qs(parts.query).items()}
         with self._lock:
             self.hits[path] += 1
-            reply = self._too_many() if path != "/" and self._over_rate() else None
+            self.targets.append(target)
+            reply = self._too_many() if path != COOKIE and self._over_rate() else None
+        if self.latency_s:
+            time.sleep(self.latency_s)
         if reply is None:
             reply = self._route(path, query)
         with self._lock:
@@ -132,13 +164,24 @@ class FakeYahoo:
         return reply
 
     def _route(self, path: str, query: dict[str, str]) -> Reply | None:
-        if path == "/":
+        if path in self.beside:
+            return self._beside(self.beside[path])
+        if path == COOKIE:
             return Reply(status=404, headers={"Set-Cookie": "A3=d=fake; Domain=yahoo.com; Path=/; Expires=Wed, 01 Jan 2031 00:00:00 GMT"})
-        if path.endswith("/getcrumb"):
-            return Reply(body="fakeCrumb", content_type="text/plain")
-        if path.startswith(CHART):
-            return self._chart(path.removeprefix(CHART), query)
+        if path == CRUMB:
+            return Reply(body=self.crumb, content_type="text/plain")
+        if path == SEARCH:
+            return self._data(query["q"], SEARCH, query)
+        for start in (CHART, OPTIONS):
+            if path.startswith(start):
+                return self._data(path.removeprefix(start), start, query)
         return Reply(status=404, body={"finance": {"result": None, "error": {"code": "Not Found", "description": path}}})
+
+    def _beside(self, fault: str) -> Reply | None:
+        if fault == "hang":
+            self._closing.wait()
+            return None
+        return self._too_many() if fault == "429" else self.INSTEAD[fault]
 
     def _over_rate(self) -> bool:
         if self.rate is None:
@@ -152,73 +195,34 @@ class FakeYahoo:
         self._recent.append(now)
         return False
 
-    def _too_many(self) -> Reply:
+    def _too_many(self, status: int = 429) -> Reply:
         headers = {"Retry-After": self.retry_after} if self.retry_after else {}
-        return Reply(status=429, body="Too Many Requests\r\n", content_type="text/html", headers=headers)
+        return Reply(status=status, body="Too Many Requests\r\n", content_type="text/html", headers=headers)
 
-    def _chart(self, symbol: str, query: dict[str, str]) -> Reply | None:
+    def _data(self, symbol: str, start: str, query: dict[str, str]) -> Reply | None:
+        """Answer a request about a symbol, with its next fault if one is planned."""
         with self._lock:
             fault = self.plans[symbol].popleft() if self.plans[symbol] else self.forever.get(symbol)
-        if symbol in self.world.unknown:
+        if symbol in self.world.unknown and start == CHART:
             return UNKNOWN
-        if fault == "429":
-            return self._too_many()
+        if (start == OPTIONS or self.picky) and query.get("crumb") != self.crumb:
+            return self.INSTEAD["401"]
+        if fault in {"429", "503_later"}:
+            return self._too_many(int(fault[:3]))
         if fault == "reset":
             return None
         if fault in self.INSTEAD:
             return self.INSTEAD[fault]
+        return self._changed(_BODIES[start](self.world, symbol, query, fault), fault)
+
+    def _changed(self, body: dict[str, Any], fault: str | None) -> Reply:
         if fault is not None and fault not in self.CHANGED:
             raise ValueError(f"no fault {fault!r}")
         if fault == "slow":
-            time.sleep(SLOW_SECONDS)
-        body = {"chart": {"result": [self._result(symbol, query, fault)], "error": None}}
+            self._closing.wait(SLOW_SECONDS)
         if fault == "malformed":
             return Reply(body=json.dumps(body)[:-40])
         return Reply(body=body, cut=0.5 if fault == "truncated" else None)
-
-    def _result(self, symbol: str, query: dict[str, str], fault: str | None) -> dict[str, Any]:
-        first = dt.datetime.fromtimestamp(int(query["period1"]), NEW_YORK).date()
-        first += dt.timedelta(days=int(moment(first) < int(query["period1"])))
-        before = dt.datetime.fromtimestamp(int(query["period2"]), NEW_YORK).date() + dt.timedelta(days=1)
-        days, columns, events = self.world.view(symbol, first, before)
-        if fault == "empty" or not len(days):
-            return {"meta": self._meta(symbol), "indicators": {"quote": [{}], "adjclose": [{}]}}
-        lists = {name: values.tolist() for name, values in columns.items()}
-        if fault == "nulls":
-            for values in lists.values():
-                values[len(values) // 2] = None
-        if fault == "short":
-            lists["close"].pop()
-        adjusted = lists.pop("adjclose")
-        result = {
-            "meta": self._meta(symbol),
-            "timestamp": [moment(day) for day in days.tolist()],
-            "indicators": {"quote": [lists], "adjclose": [{"adjclose": adjusted}]},
-        }
-        return result | ({"events": events} if events else {})
-
-    def _meta(self, symbol: str) -> dict[str, Any]:
-        today = self.world.today
-        period = {"timezone": "EDT", "start": moment(today), "end": moment(today, 16, 0), "gmtoffset": -14400}
-        return {
-            "currency": "USD",
-            "symbol": symbol,
-            "exchangeName": "PCX" if symbol == "SPY" else "NMS",
-            "instrumentType": "ETF" if symbol == "SPY" else "EQUITY",
-            "longName": f"{symbol} Incorporated",
-            "firstTradeDate": moment(self.world.first),
-            "regularMarketTime": moment(today, 16, 0),
-            "hasPrePostMarketData": True,
-            "gmtoffset": -14400,
-            "timezone": "EDT",
-            "exchangeTimezoneName": "America/New_York",
-            "priceHint": 2,
-            "dataGranularity": "1d",
-            "range": "",
-            "validRanges": ["1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd", "max"],
-            "currentTradingPeriod": {"pre": period, "regular": period, "post": period},
-            **self.world.meta[symbol],
-        }
 
 
 class _Server(ThreadingHTTPServer):
@@ -263,10 +267,11 @@ def main() -> None:
     parser.add_argument("--first", type=dt.date.fromisoformat, default=dt.date(2015, 1, 2), help="first day with bars")
     parser.add_argument("--unknown", nargs="*", default=[], help="symbols that Yahoo does not know")
     parser.add_argument("--fault", nargs="*", default=[], metavar="SYMBOL=FAULT", help="symbols that never answer soundly")
+    parser.add_argument("--latency-s", type=float, default=0.0, help="seconds that every answer takes")
     options = parser.parse_args()
     world = World(first=options.first, today=options.today)
     world.unknown.update(options.unknown)
-    with FakeYahoo(world, port=options.port) as yahoo:
+    with FakeYahoo(world, port=options.port, latency_s=options.latency_s) as yahoo:
         yahoo.forever.update(pair.split("=", 1) for pair in options.fault)
         print(yahoo.url, flush=True)  # noqa: T201 - a command prints
         try:

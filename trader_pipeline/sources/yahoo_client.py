@@ -1,202 +1,108 @@
-"""The real yfinance on a governed session: every request, cookie and crumb included, passes the gate and is judged here.
+"""Yahoo through yfinance: its session, cookie, crumb and consent; the answer's JSON is read by us (docs/adr/0003)."""
 
-The session sits below yfinance, so a bad answer is classified before yfinance can cache or mislabel it.
-"""
-
-import datetime as dt
-import hashlib
-import json
 import logging
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Self
 
-import pandas as pd
-import yfinance
-from curl_cffi.requests import Response, Session
-from curl_cffi.requests.exceptions import RequestException
 from yfinance import cache
+from yfinance.const import _BASE_URL_
 from yfinance.data import YfData
-from yfinance.exceptions import YFException, YFPricesMissingError
 
-from trader_pipeline.settings import YahooSettings
-from trader_pipeline.sources.gate import Gate
-from trader_pipeline.sources.http import (
-    NoDataError,
-    RefusedError,
-    RetryPolicy,
-    SchemaChangeError,
-    ThrottledError,
-    UnknownSymbolError,
-    UpstreamError,
-    json_body,
-    raise_if_throttled,
-    retrying,
-)
-
-_CHART = "/v8/finance/chart/"
-_CRUMB = "/v1/test/getcrumb"
-_COOKIE_HOST = "fc.yahoo.com"
+from trader_pipeline.errors import UsageError
+from trader_pipeline.settings import Settings, YahooSettings
+from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
+from trader_pipeline.sources.gate import Gate, Limits, SqliteGate
+from trader_pipeline.sources.http import RetryPolicy, UpstreamError, retrying
+from trader_pipeline.sources.rest import GATE_FILE
+from trader_pipeline.sources.source import FetchRequest, FetchResult
+from trader_pipeline.sources.yahoo_session import Answer, GovernedSession, StaleCrumbError
 
 
-@dataclass(slots=True)
-class Tally:
-    """What one ticker has cost so far."""
+class YahooClient:
+    """Asks Yahoo. One a fetch, used by all of its threads; closed at its end.
 
-    deadline: float
-    requests: int = 0
-    retries: int = 0
-    attempts: int = 0
-    body_sha256: str = ""
-    trouble: str = ""
-    """What went wrong last."""
+    It holds a YfData of its own, not the one that yfinance shares in a process, so two fetches share no cookie, and
+    never asks through yfinance's lru_cache, which keeps bad answers. yfinance's cookie file in the user's cache folder
+    (SQLite, a connection a thread) is switched off.
+    """
 
-
-class GovernedSession(Session[Response]):
-    """A curl_cffi session whose requests wait for the gate, go to `settings.base_url` if there is one, and are classified."""
-
-    def __init__(self, gate: Gate, settings: YahooSettings, *, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(impersonate="chrome")
-        self._gate = gate
+    def __init__(
+        self, gate: Gate, settings: YahooSettings, *, sleep: Callable[[float], None], clock: Callable[[], float] = time.time
+    ) -> None:
+        logging.getLogger("yfinance").setLevel(logging.ERROR)  # its debug lines show the crumb; its warnings are ours, once a ticker
+        cache._CookieCacheManager._Cookie_cache = cache._CookieCacheDummy()  # noqa: SLF001 - yfinance has no public switch
         self._settings = settings
+        self._sleep = sleep
         self._clock = clock
-        self._of_thread = threading.local()
-        self._cookie_answer: Response | None = None
+        self._session = GovernedSession(gate, settings, clock=clock)
+        self._yahoo = type.__call__(YfData, session=self._session)
 
-    @contextmanager
-    def counting(self) -> Iterator[Tally]:
-        """Count this thread's requests for one ticker and hold them to the deadline."""
-        tally = self._of_thread.tally = Tally(deadline=self._clock() + self._settings.deadline_seconds)
-        try:
-            yield tally
-        finally:
-            del self._of_thread.tally
+    def __enter__(self) -> Self:
+        return self
 
-    def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Response:
-        """Send one request when its moment has come; raise `http.VendorError` on an answer that is none."""
-        target = urlsplit(url)
-        if target.netloc == _COOKIE_HOST and self._cookie_answer is not None:
-            return self._cookie_answer  # without its disk cache yfinance would ask before every request; the jar has the cookie
-        tally: Tally = self._of_thread.tally
-        self._gate.acquire(tally.deadline - self._clock())
-        tally.requests += 1
-        tally.retries += int(tally.attempts > 1)
-        if self._settings.base_url:
-            query = f"?{target.query}" if target.query else ""
-            url = f"{self._settings.base_url.rstrip('/')}{target.path or '/'}{query}"
-        kwargs["timeout"] = self._settings.timeout_seconds
-        try:
-            answer = super().request(method, url, *args, **kwargs)
-            self._judge(target.path, answer, tally)
-        except (RequestException, UpstreamError) as error:
-            if target.path.startswith(_CHART):
-                self._gate.failed()
-                tally.trouble = str(error)
-                raise UpstreamError(str(error)) from error
-            raise  # cookie or crumb: yfinance goes on without them
-        if target.netloc == _COOKIE_HOST:
-            self._cookie_answer = answer
-        return answer
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._session.close()
 
-    def _judge(self, path: str, answer: Response, tally: Tally) -> None:
-        try:
-            raise_if_throttled(answer.status_code, answer.headers.get("Retry-After"), self._clock())
-        except ThrottledError as error:
-            self._gate.throttled(error.retry_after_seconds)
-            tally.trouble = str(error)
-            raise
-        if path == _CRUMB and answer.status_code >= HTTPStatus.BAD_REQUEST:
-            raise UpstreamError(f"no crumb: HTTP {answer.status_code}")
-        if path.startswith(_CHART):
-            _judge_chart(answer.status_code, answer.content)
-            self._gate.succeeded()
-            tally.body_sha256 = hashlib.sha256(answer.content).hexdigest()
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return self._clock()
 
+    def tally(self) -> Tally:
+        """Return the count of one ticker, which has the vendor's deadline from now on."""
+        return Tally(deadline=self._clock() + self._settings.deadline_seconds)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """One ticker's answer. `frame` is indexed by session, with yfinance's columns; all but one are floats."""
+    def get(self, path: str, params: Mapping[str, object], *, tally: Tally) -> Answer:
+        """Return a sound answer to one GET, asked again while that may help.
 
-    frame: pd.DataFrame
-    currency: str
-    exchange: str
-    name: str | None
-    body_sha256: str
-
-
-def use(session: GovernedSession) -> None:
-    """Make `session` the one that yfinance uses in this process, without what it remembers of an earlier one.
-
-    yfinance keeps cookies and time zones in SQLite files of the user's cache folder, one connection a thread. They are
-    switched off: a run asks for one cookie, and no cookie is left on disk.
-    """
-    logging.getLogger("yfinance").setLevel(logging.WARNING)  # its debug lines show the crumb
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")  # its use of pandas, which no user can mend
-    yfinance.config.debug.hide_exceptions = False
-    cache._TzCacheManager._tz_cache = cache._TzCacheDummy()  # noqa: SLF001 - yfinance has no public switch
-    cache._CookieCacheManager._Cookie_cache = cache._CookieCacheDummy()  # noqa: SLF001 - the same
-    client = YfData(session=session)
-    client._crumb = client._cookie = None  # noqa: SLF001 - they belong to the earlier session
-    client.cache_get.cache_clear()
-
-
-def download(
-    ticker: str, first: dt.date, *, session: GovernedSession, tally: Tally, policy: RetryPolicy, sleep: Callable[[float], None]
-) -> History:
-    """Return daily rows from `first` up to now, split-adjusted as of now, null sessions kept.
-
-    Raises `VendorError` when no attempt brings an answer, `gate.CircuitOpenError` when the vendor must not be asked.
-    """
-
-    def once() -> History:
-        tally.attempts += 1
-        return _download_once(ticker, first, session, tally)
-
-    return retrying(policy, sleep)(once)
-
-
-def _download_once(ticker: str, first: dt.date, session: GovernedSession, tally: Tally) -> History:
-    client = yfinance.Ticker(ticker, session=session)
-    client._tz = "UTC"  # noqa: SLF001 - saves a request a ticker; it only places `first`, the answer names its own zone
-    try:
-        frame = client.history(start=first.isoformat(), interval="1d", auto_adjust=False, actions=True, keepna=True)
-        facts = client.get_history_metadata()
-        return History(
-            frame=frame,
-            currency=str(facts["currency"]),
-            exchange=str(facts["exchangeName"]),
-            name=facts.get("longName"),
-            body_sha256=tally.body_sha256,
+        Raises `VendorError` when no attempt brings one, `gate.CircuitOpenError` when Yahoo must not be asked.
+        """
+        policy = RetryPolicy(
+            attempts=self._settings.attempts,
+            deadline_seconds=max(0.0, tally.deadline - self._clock()),
+            backoff_seconds=self._settings.backoff_seconds,
         )
-    except YFPricesMissingError as error:
-        raise NoDataError(str(error)) from error
-    except (YFException, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise SchemaChangeError(f"yfinance cannot read the answer: {type(error).__name__}: {error}") from error
+        tries = 0
+
+        def once() -> Answer:
+            nonlocal tries
+            tries += 1
+            return self._once(path, params, tally, tries)
+
+        return retrying(policy, self._sleep)(once)
+
+    def _once(self, path: str, params: Mapping[str, object], tally: Tally, tries: int) -> Answer:
+        with self._session.asking(tally, tries) as asking:
+            try:
+                self._yahoo.get(f"{_BASE_URL_}{path}", params=dict(params))
+            except StaleCrumbError as error:
+                self._renew(error.crumb)
+                raise
+            if asking.answer is None:
+                raise UpstreamError("yfinance returned without an answer")
+            return asking.answer
+
+    def _renew(self, refused: str) -> None:
+        """Ask for cookie and crumb anew, unless another thread did since `refused` was sent."""
+        client = self._yahoo
+        with client._cookie_lock:  # noqa: SLF001 - yfinance renews a crumb only after answers that never reach it here
+            if (client._crumb or "") == refused:  # noqa: SLF001
+                client._crumb = client._cookie = None  # noqa: SLF001
+                self._session.forget()
 
 
-def _judge_chart(status: int, body: bytes) -> None:
-    """Raise what a chart answer means unless it holds a result or Yahoo's own words."""
-    if status == HTTPStatus.NOT_FOUND:
-        raise UnknownSymbolError(_words(body) or f"HTTP {status}")
-    answer = json_body(status, body)
-    if status >= HTTPStatus.BAD_REQUEST:
-        words = _words(body)
-        raise NoDataError(words) if "Data doesn't exist" in words else RefusedError(f"HTTP {status}: {words}")
-    if not isinstance(answer, dict) or not isinstance(answer.get("chart"), dict):
-        raise SchemaChangeError("the answer has no chart")
-    if not answer["chart"].get("result") and not answer["chart"].get("error"):
-        raise UpstreamError("neither a result nor an error")
+def fetch_each(request: FetchRequest, settings: Settings, ask: Callable[[YahooClient, str, Tally], Found]) -> Iterator[FetchResult]:
+    """Yield what `ask` finds for every ticker of the request, behind the gate that all processes of this home share."""
+    if request.tickers is None:
+        raise UsageError("yahoo cannot list what it has; name tickers or a universe")
+    stop = Stop()
+    limits = Limits(requests_per_hour=settings.yahoo.requests_per_hour, burst=settings.yahoo.burst)
+    gate = SqliteGate(settings.home / GATE_FILE, "yahoo", limits, sleep=stop.sleep)
+    with YahooClient(gate, settings.yahoo, sleep=stop.sleep) as client:
 
+        def one(ticker: str) -> FetchResult:
+            tally = client.tally()
+            return answer_of(ticker, request, tally, lambda: ask(client, ticker, tally))
 
-def _words(body: bytes) -> str:
-    """Return Yahoo's description of an error, empty where there is none."""
-    try:
-        return str(json.loads(body)["chart"]["error"]["description"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+        yield from ask_each(request.tickers, one, workers=settings.yahoo.workers, stop=stop, name="yahoo")

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from trader_pipeline.errors import UsageError
@@ -47,8 +48,8 @@ def test_todays_bar_is_refused_before_close_and_half_an_hour(settings, minute, l
     assert attempts["AAA"].last_session == last
 
 
-def test_an_incremental_fetch_starts_fifteen_sessions_before_the_watermark_and_reaches_now(settings):
-    attempts, _ = fetch(settings, "AAA", watermarks={"AAA": dt.date(2025, 5, 22)}, as_of=AFTER_CLOSE)
+def test_an_incremental_fetch_starts_where_it_is_told_and_reaches_now(settings):
+    attempts, _ = fetch(settings, "AAA", since={"AAA": dt.date(2025, 5, 1)}, as_of=AFTER_CLOSE)
     assert attempts["AAA"].first_session == dt.date(2025, 5, 1)
     assert attempts["AAA"].last_session == TODAY
 
@@ -71,7 +72,7 @@ def test_as_traded_values_do_not_change_when_a_split_comes(tmp_path):
         before_split = dt.datetime(2025, 2, 28, 21, 30, tzinfo=dt.UTC)
         _, old = fetch(settings, "ACME", as_of=before_split, first_session=dt.date(2023, 1, 3))
         world.today = TODAY
-        _, new = fetch(settings, "ACME", watermarks={"ACME": dt.date(2025, 2, 28)})
+        _, new = fetch(settings, "ACME", since={"ACME": dt.date(2025, 2, 6)})
     vendor = {(r["Date"], r["fetched_at"]): r["Close"] for r in [*old.to_pylist(), *new.to_pylist()]}
     overlap = dt.date(2025, 2, 14)
     assert vendor[overlap, before_split] / vendor[overlap, AFTER_CLOSE] == pytest.approx(4, rel=1e-6)
@@ -115,28 +116,38 @@ def test_pence_stay_pence_and_london_keeps_londons_calendar(yahoo, settings):
     assert set(zip(tables[core.DAILY_BARS]["currency"].to_pylist(), tables[core.DAILY_BARS]["price_unit"].to_pylist(), strict=True)) == {
         ("GBP", "GBp")
     }
-    assert tables[core.TICKER_MAP]["exchange"].to_pylist() == ["XLON"]
+    assert tables[core.LISTINGS]["exchange"].to_pylist() == ["XLON"]
 
 
-def test_share_classes_are_one_issuer_and_the_benchmark_has_its_role(yahoo, settings):
-    for ticker in ("GOOG", "GOOGL"):
-        yahoo.world.meta[ticker]["longName"] = "Alphabet Inc."
-    _, rows = fetch(settings, "GOOG", "GOOGL", "SPY")
-    tickers = YAHOO.to_core({raw.YAHOO_BARS.full_name: rows})[core.TICKER_MAP].sort_by("ticker").to_pylist()
-    assert [(t["ticker"], t["issuer_id"], t["role"], t["exchange"], t["valid_from"]) for t in tickers] == [
-        ("GOOG", "Alphabet Inc.", "stock", "XNYS", FIRST),
-        ("GOOGL", "Alphabet Inc.", "stock", "XNYS", FIRST),
-        ("SPY", "SPY Incorporated", "benchmark", "XNYS", FIRST),
+def test_listings_say_calendar_name_role_and_the_sessions_with_a_bar(yahoo, settings):
+    yahoo.plan("GOOG", "nulls")
+    _, rows = fetch(settings, "GOOG", "SPY")
+    listings = YAHOO.to_core({raw.YAHOO_BARS.full_name: rows})[core.LISTINGS]
+    listings = core.LISTINGS.conform(listings).sort_by("symbol").to_pylist()
+    assert [tuple(row.values()) for row in listings] == [
+        ("yahoo", "GOOG", FIRST, TODAY, "XNYS", "GOOG Incorporated", None, "stock"),
+        ("yahoo", "SPY", FIRST, TODAY, "XNYS", "SPY Incorporated", None, "benchmark"),
     ]
 
 
+def test_to_core_is_row_local(tmp_path):
+    """New rows are standardized alone: what they mean does not depend on the rows beside them."""
+    with FakeYahoo(splitting_world()) as yahoo:
+        _, rows = fetch(settings_for(tmp_path, yahoo.url), "ACME", "AAA")
+    parts = [YAHOO.to_core({raw.YAHOO_BARS.full_name: part}) for part in (rows.slice(0, 50), rows.slice(50))]
+    whole = YAHOO.to_core({raw.YAHOO_BARS.full_name: rows})
+    for table in (core.DAILY_BARS, core.CORPORATE_ACTIONS):
+        order = [(name, "ascending") for name in ("ticker", "session", "fetched_at")]
+        assert whole[table].num_rows
+        assert pa.concat_tables([part[table] for part in parts]).sort_by(order).equals(whole[table].sort_by(order))
+
+
 def test_to_core_of_nothing_is_empty():
-    assert {
-        table.full_name: rows.num_rows for table, rows in YAHOO.to_core({raw.YAHOO_BARS.full_name: raw.YAHOO_BARS.empty()}).items()
-    } == {
+    empty = YAHOO.to_core({raw.YAHOO_BARS.full_name: raw.YAHOO_BARS.empty()})
+    assert {table.full_name: rows.num_rows for table, rows in empty.items()} == {
         "core.daily_bars": 0,
         "core.corporate_actions": 0,
-        "core.ticker_map": 0,
+        "core.listings": 0,
     }
 
 

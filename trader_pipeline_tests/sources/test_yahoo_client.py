@@ -11,13 +11,15 @@ import textwrap
 import time
 
 import pytest
+from curl_cffi.requests import Session
 
-from trader_pipeline.sources import yahoo_client
 from trader_pipeline.sources.gate import CircuitOpenError, Limits, SqliteGate
-from trader_pipeline.sources.yahoo import GATE_FILE, fetch_one
+from trader_pipeline.sources.rest import GATE_FILE
+from trader_pipeline.sources.yahoo_answers import CHART
+from trader_pipeline.sources.yahoo_client import YahooClient
 from trader_pipeline_tests.clock import Clock
 from trader_pipeline_tests.fake_yahoo import FakeYahoo
-from trader_pipeline_tests.sources.asking_yahoo import FIRST, SESSIONS, TODAY, fetch, request, settings_for
+from trader_pipeline_tests.sources.asking_yahoo import FIRST, SESSIONS, TODAY, fetch, settings_for
 
 
 def test_one_request_a_ticker_beside_one_cookie_and_one_crumb(yahoo, settings):
@@ -30,7 +32,7 @@ def test_one_request_a_ticker_beside_one_cookie_and_one_crumb(yahoo, settings):
     assert attempts["AAA"].last_session == TODAY
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "502", "down", "html", "null", "malformed", "truncated"])
+@pytest.mark.parametrize("fault", ["429", "500", "502", "503", "503_later", "down", "html", "null", "malformed", "truncated"])
 def test_each_fault_is_got_over(yahoo, tmp_path, fault):
     yahoo.retry_after = "0"
     yahoo.plan("AAA", fault, fault)
@@ -40,11 +42,22 @@ def test_each_fault_is_got_over(yahoo, tmp_path, fault):
     assert rows.num_rows == SESSIONS
 
 
-def test_a_reset_connection_is_got_over(yahoo, settings):
-    """libcurl itself repeats a request once when a kept-alive connection turns out to be closed; we count its second failure."""
+def test_a_reset_connection_is_got_over_and_no_request_passes_the_gate_uncounted(yahoo, settings):
+    """On a kept connection libcurl would send the request again by itself; the counter-example below pins that."""
     yahoo.plan("AAA", "reset", "reset")
-    attempts, _ = fetch(settings, "AAA")
-    assert (attempts["AAA"].outcome, attempts["AAA"].retries, yahoo.requests("AAA")) == ("ok", 1, 3)
+    attempts, _ = fetch(settings, "BBB", "AAA", "CCC")
+    assert (attempts["AAA"].outcome, attempts["AAA"].retries, yahoo.requests("AAA")) == ("ok", 2, 3)
+    counters = SqliteGate(settings.home / GATE_FILE, "yahoo", Limits(requests_per_hour=1)).counters()
+    assert counters.granted == yahoo.hits.total() == sum(a.requests for a in attempts.values())
+
+
+def test_a_plain_curl_session_repeats_a_request_by_itself(yahoo):
+    with Session(impersonate="chrome") as plain:
+        url = f"{yahoo.url}{CHART}AAA?period1=1740000000&period2=1748890000"
+        assert plain.get(url).status_code == 200
+        yahoo.plan("AAA", "reset")
+        assert plain.get(url).status_code == 200
+    assert yahoo.requests("AAA") == 3
 
 
 def test_a_slow_answer_times_out_and_is_asked_again(yahoo, tmp_path):
@@ -59,7 +72,6 @@ def test_a_slow_answer_times_out_and_is_asked_again(yahoo, tmp_path):
         ("404", "unknown_symbol", "may be delisted"),
         ("empty", "no_data", "no price data found"),
         ("bad_request", "no_data", "Data doesn't exist"),
-        ("401", "schema_change", "401"),
         ("403", "schema_change", "403"),
         ("no_chart", "schema_change", "no chart"),
         ("short", "schema_change", "same length"),
@@ -121,13 +133,13 @@ def test_retry_after_holds_the_ticker_and_every_other_process(yahoo, settings, h
         reserved.append(other.reserve(1000) - clock.now)
         clock.sleep(seconds)
 
-    with yahoo_client.GovernedSession(gate, settings.yahoo, clock=clock) as session:
-        yahoo_client.use(session)
-        attempt, _ = fetch_one("AAA", request("AAA"), settings, session, sleep)
-    assert (attempt.outcome, attempt.retries) == ("ok", 1)
+    with YahooClient(gate, settings.yahoo, sleep=sleep, clock=clock) as client:
+        tally = client.tally()
+        client.get(f"{CHART}AAA", {"period1": 1_740_000_000, "period2": int(clock.now)}, tally=tally)
+    assert (tally.retries, tally.throttled) == (1, 1)
     assert clock.slept[0] == 40
     assert reserved == [40]
-    assert (gate.counters().throttled, other.counters().granted) == (1, attempt.requests + len(reserved))
+    assert (gate.counters().throttled, other.counters().granted) == (1, tally.requests + len(reserved))
 
 
 def test_an_endless_throttle_is_called_by_its_name(yahoo, tmp_path):
