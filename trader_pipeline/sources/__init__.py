@@ -5,6 +5,11 @@ import datetime as dt
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import sample, simulated
+from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
+from trader_pipeline.sources.fmp_earnings import FMP_EARNINGS_FEED
+from trader_pipeline.sources.fmp_news import FMP_NEWS_FEED
+from trader_pipeline.sources.fmp_statements import FMP_STATEMENTS_FEED
+from trader_pipeline.sources.fmp_symbols import FMP_SYMBOLS_FEED
 from trader_pipeline.sources.fred import FRED
 from trader_pipeline.sources.own_files import OWN
 from trader_pipeline.sources.sample import SAMPLE
@@ -18,6 +23,11 @@ FEEDS: tuple[Feed, ...] = (
     SIMULATED,
     YAHOO,
     FRED,
+    FMP_BARS_FEED,
+    FMP_NEWS_FEED,
+    FMP_STATEMENTS_FEED,
+    FMP_EARNINGS_FEED,
+    FMP_SYMBOLS_FEED,
 )
 
 _OF_DATASET = {"deep": SAMPLE, "broad": SAMPLE, "own": OWN, "simulated": SIMULATED}

@@ -1,6 +1,7 @@
 """One vendor's HTTP interface through requests: every request passes the gate, is judged, retried and counted.
 
-What is raised or logged names the path, never the query: some vendors want their key in it.
+What is raised or logged names the path, never the query: some vendors want their key in it. `secrets` are the keys that
+are sent, in a header or the query: they are cut out of every body, and no redirect is followed with them.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -63,6 +64,10 @@ class Body:
         return self.content.decode("utf-8-sig")
 
 
+def _type_of(answer: requests.Response) -> str:
+    return answer.headers.get("Content-Type", "").lower()
+
+
 T = TypeVar("T")
 Judge = Callable[[Body], None]
 """Raises what the vendor's own words mean: called on every answer before its status is judged."""
@@ -84,6 +89,7 @@ class RestClient:
         *,
         stop: Stop,
         headers: Mapping[str, str] | None = None,
+        secrets: Collection[str] = (),
         judge: Judge = _silent,
         gate: Gate | None = None,
         clock: Callable[[], float] = time.time,
@@ -94,6 +100,7 @@ class RestClient:
         self._url = (settings.base_url or url).rstrip("/")
         self._settings = settings
         self._headers = dict(headers or {})
+        self._secrets = tuple(secret.encode() for secret in secrets if secret)
         self._judge = judge
         self._stop = stop
         self._clock = clock
@@ -141,13 +148,10 @@ class RestClient:
         return retrying(policy, self._stop.sleep)(once)
 
     def _send(self, path: str, params: Mapping[str, str | int] | None) -> Body:
-        try:
-            answer = self._session().get(f"{self._url}{path}", params=params, timeout=self._settings.timeout_seconds)
-        except requests.RequestException as error:
-            raise UpstreamError(f"{path}: {type(error).__name__}") from None  # the error's own text shows the query
-        body = Body(
-            status=answer.status_code, content=answer.content, content_type=answer.headers.get("Content-Type", "").lower(), path=path
-        )
+        answer, trouble = self._answer(path, params)
+        if answer is None:
+            raise UpstreamError(trouble)
+        body = Body(status=answer.status_code, content=self._redacted(answer.content), content_type=_type_of(answer), path=path)
         raise_if_throttled(answer.status_code, answer.headers.get("Retry-After"), self._clock())
         self._judge(body)
         if body.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -159,6 +163,22 @@ class RestClient:
         if body.status != HTTPStatus.OK:
             raise SchemaChangeError(f"{path}: HTTP {body.status}")
         return body
+
+    def _answer(self, path: str, params: Mapping[str, str | int] | None) -> tuple[requests.Response | None, str]:
+        """Return the answer, or none and why: an error chained to the library's own would carry the query with it."""
+        try:
+            # A redirect would take the key in a header to another host.
+            follow = not self._secrets
+            url = f"{self._url}{path}"
+            return self._session().get(url, params=params, timeout=self._settings.timeout_seconds, allow_redirects=follow), ""
+        except requests.RequestException as error:
+            return None, f"{path}: {type(error).__name__}"
+
+    def _redacted(self, content: bytes) -> bytes:
+        """Return a body without our keys: some hosts repeat the request in their refusals."""
+        for secret in self._secrets:
+            content = content.replace(secret, b"***")
+        return content
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._of_thread, "session", None)

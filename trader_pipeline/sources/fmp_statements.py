@@ -1,0 +1,125 @@
+"""FMP's quarterly statements as canonical metrics, each known from the moment its filing was accepted.
+
+FMP fills a quarter's flows with the quarter alone (its fourth is the year less nine months) and writes 0 for what a
+company does not report. It shows the newest figures under the first filing's date: history loaded later may hold
+restated values. Per-share figures and share counts are rescaled by later splits, which `splits_after` undoes.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from trader_pipeline import calendar
+from trader_pipeline.schema import Table, core
+from trader_pipeline.schema.metrics import METRIC_OF
+from trader_pipeline.schema.raw_fmp import FMP_BALANCE, FMP_CASH_FLOW, FMP_INCOME
+from trader_pipeline.settings import Settings
+from trader_pipeline.sources import fmp
+from trader_pipeline.sources.asking import Found
+from trader_pipeline.sources.fmp_metrics import FIGURES
+from trader_pipeline.sources.fmp_splits import splits_after
+from trader_pipeline.sources.http import NoDataError
+from trader_pipeline.sources.json_rows import date_of
+from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
+
+PATHS = {FMP_INCOME: "/income-statement", FMP_BALANCE: "/balance-sheet-statement", FMP_CASH_FLOW: "/cash-flow-statement"}
+_DAYS_A_QUARTER = 91
+_MORE_QUARTERS = 5
+"""Quarters before the first day asked for: a year's worth, and one whose filing was late."""
+_ALL = 400
+
+
+def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
+    """Ask for every ticker's three statements by quarter, from about a year before its first day up to now."""
+    return fmp.fetch(request, settings, _ask, request.tickers)
+
+
+def _ask(asking: fmp.FmpTicker) -> Found:
+    limit = _ALL
+    if asking.first_day is not None:
+        limit = (asking.asked_at.date() - asking.first_day).days // _DAYS_A_QUARTER + 1 + _MORE_QUARTERS
+    tables: dict[Table, pa.Table] = {}
+    for table, path in PATHS.items():
+        rows = asking.get(path, symbol=asking.ticker, period="quarter", limit=limit)
+        if not rows and not tables:
+            raise NoDataError(f"{path}: no rows of {asking.ticker}")
+        tables[table] = _statement(asking, table, rows)
+    return asking.found(tables, tables[FMP_INCOME]["date"])
+
+
+def _statement(asking: fmp.FmpTicker, table: Table, rows: fmp.Answer) -> pa.Table:
+    """Return one statement; a period that is sent twice counts as sent last filed."""
+    ordered = sorted(rows, key=lambda row: str(row.get("filingDate") or ""))
+    newest = list({(row.get("date"), row.get("period")): row for row in ordered}.values())
+    needed = (*FIGURES[table], "filingDate")
+    if table is not FMP_INCOME:
+        return asking.table(table, rows.of(newest), needed=needed)
+    after = splits_after(asking, [date_of(row.get("filingDate") or row.get("date")) for row in newest])
+    scaled = [{**row, "splits_after": ratio} for row, ratio in zip(newest, after, strict=True)]
+    return asking.table(table, rows.of(scaled), needed=needed)
+
+
+def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
+    """Return the figures, long. Known when accepted; without a time of day, with the bar of the session after the filing.
+
+    A filing dated on or before its period's end is no filing date but FMP's stand-in: then known when fetched.
+    """
+    with duckdb.connect(config={"threads": 2}) as con:
+        con.execute("set timezone = 'UTC'")
+        for table in PATHS:
+            con.register(table.name, tables.get(table.full_name, table.empty()))
+        rows = con.sql(" union all ".join(_query(table) for table in PATHS)).to_arrow_table()
+    return {core.FUNDAMENTALS: _clocked(rows)}
+
+
+def _query(table: Table) -> str:
+    """Return the SQL that turns one statement into rows of (ticker, metric, ...); names come from the schema only."""
+    figures = ", ".join(
+        f"{{'metric': '{f.metric}', 'unit': '{METRIC_OF[f.metric].unit}', 'value': {f.sql}}}" for f in FIGURES[table].values()
+    )
+    balance = "true" if table is FMP_BALANCE else "false"
+    return f"""
+        select ticker, figure.metric as metric, date as period_end,
+               (case when {balance} then 0 when period = 'FY' then 12 else 3 end)::smallint as months,
+               'fmp' as source, figure.value as value, replace(figure.unit, 'currency', coalesce("reportedCurrency", 'USD')) as unit,
+               case when "filingDate" > date then "filingDate" end as filed_on,
+               case when accepted::time > time '00:00' and accepted::date > date
+                    then accepted at time zone 'America/New_York' end as accepted_at,
+               fetched_at
+        from (select *, try_cast("acceptedDate" as timestamp) as accepted, unnest([{figures}]) as figure from {table.name})
+        where figure.value is not null and period in ('Q1', 'Q2', 'Q3', 'Q4', 'FY')"""  # noqa: S608 - names of the schema
+
+
+def _clocked(rows: pa.Table) -> pa.Table:
+    """Append `known_at`: accepted, else the bar of the session after the filing, else fetched."""
+    micros = pa.timestamp("us")
+    known = rows["fetched_at"].cast(pa.timestamp("us", tz="UTC")).cast(micros).to_numpy().copy()
+    filed = [(index, day) for index, day in enumerate(rows["filed_on"].to_pylist()) if day is not None]
+    exchanges = {ticker: listing_of(ticker).exchange for ticker in rows["ticker"].unique().to_pylist()}
+    tickers = rows["ticker"].to_pylist()
+    after = {(exchanges[tickers[index]], day) for index, day in filed}
+    moments = {(exchange, day): _session_after(exchange, day) for exchange, day in after}
+    for index, day in filed:
+        known[index] = np.datetime64(moments[exchanges[tickers[index]], day], "us")
+    accepted = rows["accepted_at"].cast(pa.timestamp("us", tz="UTC")).cast(micros).to_numpy()
+    known = np.where(np.isnat(accepted), known, accepted)
+    return rows.append_column("known_at", pa.array(known, micros).cast(pa.timestamp("us", tz="UTC")))
+
+
+def _session_after(exchange: str, day: dt.date) -> dt.datetime:
+    return calendar.known_at(exchange, calendar.offset(exchange, day, 1)).replace(tzinfo=None)
+
+
+FMP_STATEMENTS_FEED = Feed(
+    source=fmp.SOURCE,
+    kind="fundamentals",
+    raw_tables=(FMP_INCOME, FMP_BALANCE, FMP_CASH_FLOW),
+    fetch=fetch,
+    to_core=to_core,
+    every_sessions=5,
+    unready=fmp.unready,
+)
