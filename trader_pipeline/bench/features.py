@@ -1,13 +1,9 @@
-"""What raw to features costs on a simulated market: `python -m trader_pipeline.bench.features --tickers 150 --sessions 1500`."""
+"""What raw to features costs on a simulated market: `trader bench features`."""
 
-import argparse
 import datetime as dt
-import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from trader_pipeline.flows.build_features import build_features
 from trader_pipeline.flows.check import accept, check
@@ -42,18 +38,3 @@ def measure(home: Path, *, tickers: int, sessions: int, now: dt.datetime) -> dic
             seconds[name] = {"wall_s": round(time.perf_counter() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
     rows = lake.snapshot().rows("features.panel")
     return {"tickers": tickers, "sessions": sessions, "rows": rows, "flows": seconds, "peak_mb": round(memory.peak_mb)}
-
-
-def main() -> None:
-    """Measure in a folder of its own, which goes afterwards."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tickers", type=int, default=150)
-    parser.add_argument("--sessions", type=int, default=1500)
-    arguments = parser.parse_args()
-    with TemporaryDirectory(prefix="trader-bench-") as home:
-        facts = measure(Path(home), tickers=arguments.tickers, sessions=arguments.sessions, now=dt.datetime.now(dt.UTC))
-    sys.stdout.write(json.dumps({"schema": "trader.bench.features/1", **facts}) + "\n")
-
-
-if __name__ == "__main__":
-    main()

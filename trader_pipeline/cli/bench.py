@@ -1,0 +1,80 @@
+"""Commands that measure: `trader bench features`, `trader bench ingest`. They work in a folder of their own, which goes afterwards."""
+
+import datetime as dt
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trader_pipeline.cli.output import grid, line, print_json
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+bench_app = typer.Typer(no_args_is_help=True, help="Measure what the flows cost; nothing is kept.")
+
+
+class Part(StrEnum):
+    """A part of `bench ingest`."""
+
+    STORM = "storm"
+    INCREMENTAL = "incremental"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    bench_app.command("features")(features)
+    bench_app.command("ingest")(ingest)
+    app.add_typer(bench_app, name="bench")
+
+
+def features(
+    tickers: Annotated[int, typer.Option(help="Tickers of the simulated market.", min=2)] = 150,
+    sessions: Annotated[int, typer.Option(help="Sessions of the simulated market.", min=300)] = 1500,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure seconds and memory from raw to features on a simulated market."""
+    from tempfile import TemporaryDirectory
+
+    from trader_pipeline.bench.features import measure
+
+    with TemporaryDirectory(prefix="trader-bench-") as home:
+        figures = measure(Path(home), tickers=tickers, sessions=sessions, now=dt.datetime.now(dt.UTC))
+    if as_json:
+        print_json("bench_features", figures)
+        return
+    flows: Any = figures.pop("flows")
+    grid([{"flow": name, **seconds} for name, seconds in flows.items()])
+    _told(figures)
+
+
+def ingest(
+    storm_tickers: Annotated[int, typer.Option(help="Tickers of the storm.", min=4)] = 120,
+    tickers: Annotated[int, typer.Option(help="Tickers of the incremental part.", min=1)] = 5000,
+    only: Annotated[Part | None, typer.Option(help="One part instead of both.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure ingestion against a Yahoo on loopback: a storm asked three ways, and what one more session of many tickers costs."""
+    from tempfile import TemporaryDirectory
+
+    from trader_pipeline.bench.ingest import measure
+
+    with TemporaryDirectory(prefix="trader-bench-") as home:
+        figures = measure(
+            Path(home), now=dt.datetime.now(dt.UTC), storm_tickers=storm_tickers, tickers=tickers, only=only.value if only else None
+        )
+    if as_json:
+        print_json("bench_ingest", figures)
+        return
+    if storm := figures.get("storm"):
+        line("Four processes against a server that answers 12 requests a second, then 429:")
+        grid([{"asked by": name, **column} for name, column in storm.items()])
+    if incremental := figures.get("incremental"):
+        line("\nOne more session of tickers whose history is stored, CPU beyond the bare HTTP calls:")
+        _told(incremental)
+
+
+def _told(figures: dict[str, Any]) -> None:
+    for name, value in figures.items():
+        line(f"{name:<20} {value}")
