@@ -5,16 +5,21 @@ import datetime as dt
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import sample, simulated
+from trader_pipeline.sources.cboe import CBOE
 from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
 from trader_pipeline.sources.fmp_earnings import FMP_EARNINGS_FEED
 from trader_pipeline.sources.fmp_news import FMP_NEWS_FEED
 from trader_pipeline.sources.fmp_statements import FMP_STATEMENTS_FEED
 from trader_pipeline.sources.fmp_symbols import FMP_SYMBOLS_FEED
 from trader_pipeline.sources.fred import FRED
+from trader_pipeline.sources.french import FRENCH
 from trader_pipeline.sources.own_files import OWN
 from trader_pipeline.sources.sample import SAMPLE
 from trader_pipeline.sources.simulated import SIMULATED
 from trader_pipeline.sources.source import KINDS, Feed, Kind
+from trader_pipeline.sources.sp500 import SP500
+from trader_pipeline.sources.tiingo import TIINGO
+from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
 from trader_pipeline.sources.yahoo import YAHOO
 
 FEEDS: tuple[Feed, ...] = (
@@ -28,6 +33,11 @@ FEEDS: tuple[Feed, ...] = (
     FMP_STATEMENTS_FEED,
     FMP_EARNINGS_FEED,
     FMP_SYMBOLS_FEED,
+    TIINGO,
+    TIINGO_HEADLINES,
+    CBOE,
+    FRENCH,
+    SP500,
 )
 
 _OF_DATASET = {"deep": SAMPLE, "broad": SAMPLE, "own": OWN, "simulated": SIMULATED}
