@@ -43,7 +43,7 @@ class TiingoSettings(VendorSettings):
 
     api_key: SecretStr | None = Field(None, description="Token of Tiingo.")
     requests_per_hour: float = Field(50, gt=0, description="Pace of your plan: free 50.")
-    deadline_seconds: float = Field(900, gt=0, description="Limit of one ticker; at 50 an hour eight requests of four threads take ten minutes.")
+    deadline_seconds: float = Field(900, gt=0, description="Limit of one ticker: at 50 an hour four threads wait ten minutes.")
 
 
 class FredSettings(VendorSettings):
