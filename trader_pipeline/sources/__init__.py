@@ -15,6 +15,7 @@ from trader_pipeline.sources.fred import FRED
 from trader_pipeline.sources.french import FRENCH
 from trader_pipeline.sources.own_files import OWN
 from trader_pipeline.sources.sample import SAMPLE
+from trader_pipeline.sources.sec import SEC
 from trader_pipeline.sources.simulated import SIMULATED
 from trader_pipeline.sources.source import KINDS, Feed, Kind
 from trader_pipeline.sources.sp500 import SP500
@@ -28,6 +29,7 @@ FEEDS: tuple[Feed, ...] = (
     SIMULATED,
     YAHOO,
     FRED,
+    SEC,
     FMP_BARS_FEED,
     FMP_NEWS_FEED,
     FMP_STATEMENTS_FEED,

@@ -1,0 +1,110 @@
+"""EDGAR's raw rows as core.fundamentals: every filing's figures, dated by that filing.
+
+A figure may be used strictly after the day it was filed: from the midnight of New York that ends it, or from its
+acceptance where that is later. Where the acceptance is not known `known_at` is left open (the session after the day of
+filing, by the table's rule). `frame` is never read: the SEC sets it on the newest filing of a figure, which is hindsight.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow as pa
+
+from trader_pipeline.schema import Table, core
+from trader_pipeline.schema.columns import INSTANT
+from trader_pipeline.schema.raw_sec import SEC_FACTS, SEC_FILINGS
+from trader_pipeline.sources.sec_concepts import CONCEPTS
+from trader_pipeline.sources.source import RawTables
+
+LENGTHS = {3: (80, 104), 6: (165, 196), 9: (250, 290), 12: (350, 380)}
+"""Days of a period, first and last included, by its months: quarters of 12 to 14 weeks, years of 52 or 53."""
+NEW_YORK = ZoneInfo("America/New_York")
+_OPENS, _CLOSES, _SAME_DAY_UNTIL = dt.time(6), dt.time(22), dt.time(17, 30)
+
+_QUERY = """
+    with figures as (
+        select f.ticker, c.metric, f."end" as period_end, coalesce(l.months, 0) as months, f.val as value, f.unit, f.filed as filed_on,
+               g.accepted_at, g.known_at, f.form, f.accn as accession, f.fetched_at, c.place, f.taxonomy, f.start
+        from facts f
+        join concepts c on f.taxonomy = c.taxonomy and f.concept = c.concept
+        left join lengths l on date_diff('day', f.start, f."end") + 1 between l.low and l.high
+        left join filings g on f.ticker = g.ticker and f.accn = g.accessionNumber and f.fetched_at = g.fetched_at
+        where f.val is not null and c.balance = (f.start is null) and (c.balance or l.months is not null)
+    ),
+    of_filing as (
+        select * from figures
+        qualify row_number() over (
+            partition by ticker, metric, period_end, months, accession, fetched_at
+            order by place, taxonomy desc, unit in ('USD', 'USD/shares'), unit, start) = 1
+    )
+    select ticker, metric, period_end, months::smallint as months, 'sec' as source, value, unit, filed_on, accepted_at, known_at, form,
+           accession, fetched_at
+    from of_filing
+    qualify row_number() over (
+        partition by ticker, metric, period_end, months, filed_on, fetched_at
+        order by accepted_at desc nulls last, accession desc) = 1
+"""
+"""Of one filing: the first declared concept, and the company's own currency before a translation into dollars. Of several
+filings on one day: the last accepted."""
+
+
+def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
+    """Return core.fundamentals; figures of periods that are not 3, 6, 9 or 12 months long are left out."""
+    with duckdb.connect(config={"threads": 2}) as con:
+        con.execute("set timezone = 'UTC'")
+        con.register("facts", tables[SEC_FACTS.full_name])
+        con.register("filings", _dated(tables[SEC_FILINGS.full_name]))
+        con.register("concepts", _CONCEPTS)
+        con.register("lengths", _LENGTHS)
+        return {core.FUNDAMENTALS: con.sql(_QUERY).to_arrow_table()}
+
+
+def months_of(first: dt.date, last: dt.date) -> int | None:
+    """Return how many months a period has, None for a length that no report has."""
+    days = (last - first).days + 1
+    return next((months for months, (low, high) in LENGTHS.items() if low <= days <= high), None)
+
+
+def accepted_at(stamp: str | None, filed: dt.date) -> dt.datetime | None:
+    """Return the moment of acceptance; None where it cannot be read.
+
+    The stamp ends in Z, but for about a quarter of the companies its digits are the clock of New York. EDGAR accepts from
+    6:00 to 22:00 there, and files what comes after 17:30 on the next working day: a reading against that is not the one.
+    Where both stand the later one is taken.
+    """
+    try:
+        digits = dt.datetime.fromisoformat(stamp or "").replace(tzinfo=None)
+    except ValueError:
+        return None
+    local = digits.replace(tzinfo=NEW_YORK)
+    late = digits.time() > _SAME_DAY_UNTIL and digits.date() == filed
+    if _OPENS <= digits.time() <= _CLOSES and not late:
+        return local.astimezone(dt.UTC)
+    return digits.replace(tzinfo=dt.UTC)
+
+
+def usable_at(accepted: dt.datetime, filed: dt.date) -> dt.datetime:
+    """Return the first moment strictly after the day of filing at which the filing was accepted, too."""
+    return max(accepted, dt.datetime.combine(filed + dt.timedelta(days=1), dt.time(), NEW_YORK).astimezone(dt.UTC))
+
+
+def _dated(filings: pa.Table) -> pa.Table:
+    days = filings["filingDate"].to_pylist()
+    accepted = [accepted_at(stamp, filed) for stamp, filed in zip(filings["acceptanceDateTime"].to_pylist(), days, strict=True)]
+    usable = [usable_at(moment, filed) if moment else None for moment, filed in zip(accepted, days, strict=True)]
+    picked = filings.select(["ticker", "accessionNumber", "fetched_at"])
+    return picked.append_column("accepted_at", pa.array(accepted, INSTANT)).append_column("known_at", pa.array(usable, INSTANT))
+
+
+_CONCEPTS = pa.table(
+    {
+        "taxonomy": [c.taxonomy for c in CONCEPTS],
+        "concept": [c.name for c in CONCEPTS],
+        "metric": [c.metric for c in CONCEPTS],
+        "place": [c.place for c in CONCEPTS],
+        "balance": [c.balance for c in CONCEPTS],
+    }
+)
+_LENGTHS = pa.table({"months": list(LENGTHS), "low": [low for low, _ in LENGTHS.values()], "high": [high for _, high in LENGTHS.values()]})
