@@ -84,6 +84,7 @@ def bars(days, rng):
             [
                 {
                     "ticker": t,
+                    "symbol": t,
                     "valid_from": first,
                     "issuer_id": ISSUERS.get(t, t),
                     "exchange": "XNYS",

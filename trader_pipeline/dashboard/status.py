@@ -8,7 +8,8 @@ from typing import Any
 from trader_pipeline import calendar, durable
 from trader_pipeline.dashboard.queries import Row, ask
 from trader_pipeline.lake import Snapshot
-from trader_pipeline.schema import TABLES, Table
+from trader_pipeline.schema import TABLES, Table, core, outputs, raw
+from trader_pipeline.schema.features import TARGETS
 
 FINDINGS_A_RULE = 50
 """Findings listed under one rule; the count beside it is of all."""
@@ -24,14 +25,33 @@ _LAST_VERDICTS = """
 select rule, bool_and(passed) as passed from quality.metrics
 where run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1) group by 1"""
 _LAST_ATTEMPTS = """
-select * from raw.fetch_attempts
-qualify row_number() over (partition by source, ticker order by "at" desc) = 1 order by "at" desc, ticker"""
-_EVERY_SESSION = frozenset(
-    {
-        *("core.daily_bars", "core.accepted_bars", "features.panel", "features.targets", "predictions.daily", "decisions.daily"),
-        *("raw.sample_bars", "raw.own_bars", "raw.yahoo_bars", "raw.simulated_bars"),
-    }
-)
+select *, coalesce(kind, 'bars') as asked from raw.fetch_attempts
+qualify row_number() over (partition by source, asked, ticker order by "at" desc) = 1"""
+_OUTCOMES = f"""
+with last as ({_LAST_ATTEMPTS})
+select source, asked as kind, outcome, count(*) as tickers, max("at") as "at", sum("rows")::bigint as "rows",
+       sum(requests)::bigint as requests, sum(retries)::bigint as retries, coalesce(sum(throttled), 0)::bigint as throttled
+from last group by source, asked, outcome order by source, kind, outcome <> 'ok', outcome"""  # noqa: S608 - a constant
+_FAILED = f"""
+with last as ({_LAST_ATTEMPTS})
+select * from last where outcome <> 'ok' order by outcome = 'no_data', "at" desc, ticker limit ?"""  # noqa: S608 - a constant
+_LAGGING = """
+select ticker, max(last_session) filter (outcome = 'ok') as last_session, arg_max(source, "at") as source,
+       arg_max(outcome, "at") as outcome, arg_max(coalesce(detail, ''), "at") as detail, max("at") as "at"
+from raw.fetch_attempts where kind is null or kind = 'bars'
+group by ticker having last_session is null or last_session < $target
+order by last_session nulls first, ticker limit $limit"""
+_BY_SOURCE = """
+select source, count(*) as rows, count(distinct ticker) as tickers, max(session) as last_session
+from core.accepted_bars group by source order by rows desc, source"""
+_ENDED = """
+select ticker, symbol, name, ended, valid_to from core.ticker_map where ended in ('delisted', 'presumed') order by valid_to desc, ticker"""
+
+_EVERY_SESSION = {
+    *(table.full_name for table in (core.DAILY_BARS, core.ACCEPTED_BARS, TARGETS, outputs.DAILY, outputs.DECISIONS)),
+    *(table.full_name for table in raw.TABLES if table.name.endswith("_bars")),
+    "features.panel",
+}
 """Tables that gain rows with every session, so that being behind means something."""
 
 _CLOCKS = ("session", "observed_on", "date", "Date", "known_at", "fetched_at", "made_at", "finished_at", "at")
@@ -47,7 +67,7 @@ def tables(snapshot: Snapshot, exchange: str, as_of: dt.datetime) -> list[Row]:
 
 def _table(snapshot: Snapshot, name: str, table: Table | None, exchange: str, as_of: dt.datetime) -> Row:
     columns = {column.name for column in table.columns} if table else {"session"}
-    clock = next((c for c in _CLOCKS if c in columns), None)
+    clock = next((c for c in (table.year_of if table else None, *_CLOCKS) if c in columns), None)
     newest = ask(snapshot, f'select max("{clock}") as newest from {name}')[0]["newest"] if clock else None  # noqa: S608 - both names come from the schema
     return {
         "name": name,
@@ -95,14 +115,25 @@ def quarantine(snapshot: Snapshot) -> list[Row]:
 
 
 def fetches(snapshot: Snapshot) -> tuple[list[Row], list[Row]]:
-    """Return (outcomes counted over each ticker's last attempt, the last attempts that did not end well)."""
-    last = ask(snapshot, _LAST_ATTEMPTS)
-    counted: list[Row] = []
-    for key in sorted({(row["source"], row["outcome"]) for row in last}):
-        same = [row for row in last if (row["source"], row["outcome"]) == key]
-        sums = {name: sum(row[name] for row in same) for name in ("rows", "requests", "retries")}
-        counted.append({"source": key[0], "outcome": key[1], "tickers": len(same), "at": max(row["at"] for row in same), **sums})
-    return counted, [row for row in last if row["outcome"] != "ok"][:FAILURES_LISTED]
+    """Return (outcomes counted over each ticker's last attempt by source and kind, the last attempts that did not end well)."""
+    return ask(snapshot, _OUTCOMES), ask(snapshot, _FAILED, [FAILURES_LISTED])
+
+
+def lagging(snapshot: Snapshot, exchange: str, as_of: dt.datetime) -> list[Row]:
+    """Return the tickers whose fetched bars end before the last closed session, worst first, with what was said of them last."""
+    target = calendar.last_closed_session(exchange, as_of)
+    rows = ask(snapshot, _LAGGING, {"target": target, "limit": FAILURES_LISTED})
+    return [row | {"behind": calendar.staleness(exchange, row["last_session"], as_of) if row["last_session"] else None} for row in rows]
+
+
+def bars_by_source(snapshot: Snapshot) -> list[Row]:
+    """Return how many accepted bars each source gave; beside the first choice they are stand-ins."""
+    return ask(snapshot, _BY_SOURCE)
+
+
+def ended(snapshot: Snapshot) -> list[Row]:
+    """Return the securities that are delisted or presumed to be."""
+    return ask(snapshot, _ENDED)
 
 
 def training_runs(snapshot: Snapshot) -> list[Row]:

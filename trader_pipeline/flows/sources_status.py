@@ -1,16 +1,18 @@
 """What `trader status` says of the sources: which tickers lag and why, what the vendors were asked and how they answered."""
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import UsageError
+from trader_pipeline.flows.ingest_plan import Plan, subjects_of
+from trader_pipeline.flows.ingest_stored import Stored
 from trader_pipeline.lake import Snapshot
-from trader_pipeline.settings import Settings, load_universe
-from trader_pipeline.sources import bars_feed
+from trader_pipeline.settings import Settings
+from trader_pipeline.sources import bars_feed, feeds_of
 from trader_pipeline.sources.gate_states import gate_states
-from trader_pipeline.sources.listings import listing_of
 from trader_pipeline.sources.rest import GATE_FILE
 
 Row = dict[str, Any]
@@ -18,57 +20,49 @@ Row = dict[str, Any]
 WORST = 200
 """Tickers listed; the count beside them is of all."""
 
-_BARS = "(kind is null or kind = 'bars')"
-_REACHED = f"""
-select ticker, max(last_session) filter (outcome = 'ok') as last_session,
-       arg_max(source, "at") as source, arg_max(outcome, "at") as outcome, arg_max(coalesce(detail, ''), "at") as detail, max("at") as "at"
-from raw.fetch_attempts where {_BARS} group by ticker"""  # noqa: S608 - a constant
-_BY_SOURCE = f"""
-select source, ticker, max(last_session) as last_session from raw.fetch_attempts where {_BARS} and outcome = 'ok' group by all"""  # noqa: S608 - a constant
+_SAID = """
+select ticker, arg_max(source, "at") as source, arg_max(outcome, "at") as outcome, arg_max(coalesce(detail, ''), "at") as detail,
+       max("at") as "at"
+from raw.fetch_attempts where (kind is null or kind = 'bars') and ticker in (select unnest($tickers::varchar[])) group by ticker"""
 _ENDED = """
 select ticker, symbol, ended, valid_to as "on" from core.ticker_map where ended in ('delisted', 'presumed')
 order by valid_to desc, ticker"""
 
 
 def universe(snapshot: Snapshot, settings: Settings, *, as_of: dt.datetime) -> Row:
-    """Return how much of the live universe has bars up to its last closed session, by any source and by each, and the worst tickers."""
+    """Return how much of the live universe has bars up to its last closed session, by any source and by each, and the worst tickers.
+
+    Null where no universe is named yet.
+    """
+    nothing: Row = {"universe": None, "by_source": [], "worst": []}
     if settings.dataset != "live":
-        return {"universe": None, "by_source": [], "worst": []}
-    ended = set(snapshot.sql("select symbol from core.ticker_map where ended in ('delisted', 'presumed')")["symbol"].to_pylist())
-    targets = {t: calendar.last_closed_session(listing_of(t).exchange, as_of) for t in _wanted(settings) if t not in ended}
-    reached = {row["ticker"]: row for row in snapshot.sql(_REACHED).to_pylist()}
-    lagging = [t for t, target in targets.items() if not _is_complete(reached.get(t), target)]
-    complete: dict[str, int] = {}
-    for row in snapshot.sql(_BY_SOURCE).to_pylist():
-        complete.setdefault(row["source"], 0)
-        complete[row["source"]] += row["ticker"] in targets and _is_complete(row, targets[row["ticker"]])
+        return nothing
+    feeds = tuple(feed for feed in feeds_of(settings) if feed.kind == "bars")
+    try:
+        wanted = subjects_of(snapshot, feeds[0], settings, as_of=as_of, tickers=None)
+    except UsageError:
+        return nothing
+    plan = Plan(feed=feeds[-1], stored=Stored(snapshot, wanted), as_of=as_of, bars=feeds)
+    target = {subject.asked: plan.targets[subject.exchange] for subject in wanted}
+    complete = {source: sum(day >= target[ticker] for ticker, day in marks.items()) for source, marks in plan.marks.items()}
     return {
-        "universe": {"wanted": len(targets), "complete": len(targets) - len(lagging), "ended": len(ended)},
-        "by_source": [{"source": source, "complete": n, "wanted": len(targets)} for source, n in sorted(complete.items())],
-        "worst": sorted((_lag(t, reached.get(t), targets[t]) for t in lagging), key=_worst_first)[:WORST],
+        "universe": {"wanted": len(wanted), "complete": len(plan.complete)},
+        "by_source": [{"source": source, "complete": count, "wanted": len(wanted)} for source, count in complete.items()],
+        "worst": sorted(_lagging(plan), key=_worst_first)[:WORST],
     }
 
 
-def _wanted(settings: Settings) -> list[str]:
-    try:
-        listed = load_universe(settings.universe_file, settings.live_universe)
-    except UsageError:
-        listed = []
-    return sorted({*listed, settings.benchmark})
-
-
-def _is_complete(row: Row | None, target: dt.date) -> bool:
-    return bool(row and row["last_session"] and row["last_session"] >= target)
-
-
-def _lag(ticker: str, row: Row | None, target: dt.date) -> Row:
-    """Return one lagging ticker; `sessions_behind` is null where no bar ever came."""
-    last = row["last_session"] if row else None
-    behind = len(calendar.sessions(listing_of(ticker).exchange, last, target)) - 1 if last else None
-    answered = (
-        {name: row[name] for name in ("source", "outcome", "at", "detail")} if row else dict.fromkeys(("source", "outcome", "at", "detail"))
-    )
-    return {"ticker": ticker, "sessions_behind": behind, "last_session": last, **answered}
+def _lagging(plan: Plan) -> Iterator[Row]:
+    """Yield the tickers that no source has brought to the last session; `sessions_behind` is null where no bar ever came."""
+    lagging = [subject for subject in plan.stored.subjects if subject.asked not in plan.complete]
+    said = {row["ticker"]: row for row in plan.stored.snapshot.sql(_SAID, {"tickers": [s.asked for s in lagging]}).to_pylist()}
+    silent: Row = dict.fromkeys(("ticker", "sessions_behind", "last_session", "source", "outcome", "detail", "at"))
+    for subject in lagging:
+        last = max((marks[subject.asked] for marks in plan.marks.values() if subject.asked in marks), default=None)
+        target = plan.targets[subject.exchange]
+        behind = len(calendar.sessions(subject.exchange, last, target)) - 1 if last else None
+        reached = {"ticker": subject.asked, "sessions_behind": behind, "last_session": last}
+        yield silent | said.get(subject.asked, {}) | reached
 
 
 def _worst_first(row: Row) -> tuple[bool, int, str]:

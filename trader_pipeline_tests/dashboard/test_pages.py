@@ -269,6 +269,8 @@ def test_the_status_page_counts_what_was_published(deep):
     assert f"{420 * 12:,}" in text
     assert "5 of 5 rules pass" in text
     assert "unknown symbol" in text
+    assert "Throttled" in text
+    assert "Bars by source" in text
     assert "high 366.1 under close 366.2" in text
 
 

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from structlog.testing import capture_logs
 
-from trader_pipeline.operations.alerts import alert
+from trader_pipeline.operations import disk
+from trader_pipeline.operations.alerts import alert, alert_full_disk
 from trader_pipeline.settings import Settings
 
 
@@ -65,3 +66,13 @@ def test_without_a_webhook_it_is_logged():
     with capture_logs() as logs:
         assert alert(Settings(webhook_url=None), event="stale_data", text="old") is False
     assert [entry["event"] for entry in logs] == ["stale_data"]
+
+
+@pytest.mark.parametrize(("free", "told"), [(15, False), (14, True)])
+def test_a_disk_over_85_percent_is_told(hook, tmp_path, monkeypatch, free, told):
+    Hook.answers = [200]
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: type("Usage", (), {"total": 100 * 10**9, "free": free * 10**9}))
+    with capture_logs() as logs:
+        assert alert_full_disk(Settings(home=tmp_path / "not yet", webhook_url=hook, dataset="live")) is told
+    assert [body["event"] for body in Hook.bodies] == [entry["event"] for entry in logs] == ["disk_full"] * told
+    assert all("86% of the disk used, 14.0 GB free" in body["text"] for body in Hook.bodies)
