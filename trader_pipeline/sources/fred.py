@@ -39,7 +39,8 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     stop = Stop()
     key = settings.fred.api_key
     url = fred_api.URL if key else fred_csv.URL
-    client = RestClient("fred", url, settings.fred, settings.home, stop=stop, judge=fred_api.judge)
+    secrets = (key.get_secret_value(),) if key else ()
+    client = RestClient("fred", url, settings.fred, settings.home, stop=stop, secrets=secrets, judge=fred_api.judge)
 
     def ask(series: str) -> FetchResult:
         tally = client.tally()

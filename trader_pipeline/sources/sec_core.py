@@ -1,8 +1,8 @@
 """EDGAR's raw rows as core.fundamentals: every filing's figures, dated by that filing.
 
 A figure may be used strictly after the day it was filed: from the midnight of New York that ends it, or from its
-acceptance where that is later. Where the acceptance is not known `known_at` is left open (the session after the day of
-filing, by the table's rule). `frame` is never read: the SEC sets it on the newest filing of a figure, which is hindsight.
+acceptance where that is later; where the acceptance is not known, from the close + 30 minutes of the session after.
+`frame` is never read: the SEC sets it on the newest filing of a figure, which is hindsight.
 """
 
 import datetime as dt
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
+from trader_pipeline import calendar
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.schema.raw_sec import SEC_FACTS, SEC_FILINGS
@@ -20,13 +21,14 @@ from trader_pipeline.sources.source import RawTables
 
 LENGTHS = {3: (80, 104), 6: (165, 196), 9: (250, 290), 12: (350, 380)}
 """Days of a period, first and last included, by its months: quarters of 12 to 14 weeks, years of 52 or 53."""
+EXCHANGE = "XNYS"
 NEW_YORK = ZoneInfo("America/New_York")
 _OPENS, _CLOSES, _SAME_DAY_UNTIL = dt.time(6), dt.time(22), dt.time(17, 30)
 
 _QUERY = """
     with figures as (
         select f.ticker, c.metric, f."end" as period_end, coalesce(l.months, 0) as months, f.val as value, f.unit, f.filed as filed_on,
-               g.accepted_at, g.known_at, f.form, f.accn as accession, f.fetched_at, c.place, f.taxonomy, f.start
+               g.accepted_at, f.form, f.accn as accession, f.fetched_at, c.place, f.taxonomy, f.start
         from facts f
         join concepts c on f.taxonomy = c.taxonomy and f.concept = c.concept
         left join lengths l on date_diff('day', f.start, f."end") + 1 between l.low and l.high
@@ -39,7 +41,7 @@ _QUERY = """
             partition by ticker, metric, period_end, months, accession, fetched_at
             order by place, taxonomy desc, unit in ('USD', 'USD/shares'), unit, start) = 1
     )
-    select ticker, metric, period_end, months::smallint as months, 'sec' as source, value, unit, filed_on, accepted_at, known_at, form,
+    select ticker, metric, period_end, months::smallint as months, 'sec' as source, value, unit, filed_on, accepted_at, form,
            accession, fetched_at
     from of_filing
     qualify row_number() over (
@@ -55,10 +57,10 @@ def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("facts", tables[SEC_FACTS.full_name])
-        con.register("filings", _dated(tables[SEC_FILINGS.full_name]))
+        con.register("filings", _accepted(tables[SEC_FILINGS.full_name]))
         con.register("concepts", _CONCEPTS)
         con.register("lengths", _LENGTHS)
-        return {core.FUNDAMENTALS: con.sql(_QUERY).to_arrow_table()}
+        return {core.FUNDAMENTALS: _with_known_at(con.sql(_QUERY).to_arrow_table())}
 
 
 def months_of(first: dt.date, last: dt.date) -> int | None:
@@ -85,17 +87,25 @@ def accepted_at(stamp: str | None, filed: dt.date) -> dt.datetime | None:
     return digits.replace(tzinfo=dt.UTC)
 
 
-def usable_at(accepted: dt.datetime, filed: dt.date) -> dt.datetime:
+def usable_at(accepted: dt.datetime | None, filed: dt.date) -> dt.datetime:
     """Return the first moment strictly after the day of filing at which the filing was accepted, too."""
+    if accepted is None:
+        return calendar.known_at(EXCHANGE, calendar.offset(EXCHANGE, filed, 1))
     return max(accepted, dt.datetime.combine(filed + dt.timedelta(days=1), dt.time(), NEW_YORK).astimezone(dt.UTC))
 
 
-def _dated(filings: pa.Table) -> pa.Table:
-    days = filings["filingDate"].to_pylist()
-    accepted = [accepted_at(stamp, filed) for stamp, filed in zip(filings["acceptanceDateTime"].to_pylist(), days, strict=True)]
-    usable = [usable_at(moment, filed) if moment else None for moment, filed in zip(accepted, days, strict=True)]
-    picked = filings.select(["ticker", "accessionNumber", "fetched_at"])
-    return picked.append_column("accepted_at", pa.array(accepted, INSTANT)).append_column("known_at", pa.array(usable, INSTANT))
+def _accepted(filings: pa.Table) -> pa.Table:
+    """Return ticker, accession, fetched_at and moment of acceptance of the filings."""
+    stamps = zip(filings["acceptanceDateTime"].to_pylist(), filings["filingDate"].to_pylist(), strict=True)
+    moments = pa.array([accepted_at(stamp, filed) for stamp, filed in stamps], INSTANT)
+    return filings.select(["ticker", "accessionNumber", "fetched_at"]).append_column("accepted_at", moments)
+
+
+def _with_known_at(rows: pa.Table) -> pa.Table:
+    asked = set(zip(rows["accepted_at"].to_pylist(), rows["filed_on"].to_pylist(), strict=True))
+    usable = {filing: usable_at(*filing) for filing in asked}
+    known = [usable[filing] for filing in zip(rows["accepted_at"].to_pylist(), rows["filed_on"].to_pylist(), strict=True)]
+    return rows.append_column("known_at", pa.array(known, INSTANT))
 
 
 _CONCEPTS = pa.table(

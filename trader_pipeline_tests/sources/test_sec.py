@@ -80,9 +80,14 @@ def test_a_reader_on_the_day_of_filing_ignores_a_filing_not_yet_known(settings):
     assert row["known_at"] > dt.datetime(2020, 10, 30, 20, 30, tzinfo=dt.UTC)  # that day's close + 30 min
 
 
-def test_a_filing_whose_acceptance_is_not_known_leaves_its_clock_open(settings):
+def test_a_filing_whose_acceptance_is_not_known_counts_from_the_session_after(sec, settings):
     (old,) = of(fundamentals(ask(settings, "AAPL")[1]), "total_revenue", "2019-09-28")
-    assert (old["known_at"], old["accepted_at"], old["filed_on"]) == (None, None, dt.date(2019, 10, 31))
+    assert (old["accepted_at"], old["filed_on"]) == (None, dt.date(2019, 10, 31))
+    assert old["known_at"] == dt.datetime(2019, 11, 1, 20, 30, tzinfo=dt.UTC)
+    cik = sec.company("FRI", 6)
+    sec.file(cik, "0-1", "2024-03-28", [("Assets", "USD", None, "2023-12-31", 1.0)])  # a Thursday; Good Friday is none
+    (row,) = fundamentals(ask(settings, "FRI")[1])
+    assert row["known_at"] == dt.datetime(2024, 4, 1, 20, 30, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
