@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 SLOW_SECONDS = 3.0
+SOUND = "sound"
 JSON, HTML, CSV, ZIP = "application/json", "text/html", "text/csv", "application/zip"
 
 FAULTS = (
@@ -80,7 +81,7 @@ class FakeVendor:
         raise NotImplementedError
 
     def plan(self, path: str, *faults: str) -> None:
-        """Queue faults for the next requests of a path; `forever[path]` is one that never ends."""
+        """Queue faults for the next requests of a path, SOUND for an answer between; `forever[path]` is one that never ends."""
         self.plans[path].extend(faults)
 
     def close(self) -> None:
@@ -104,7 +105,7 @@ class FakeVendor:
             fault = plan.popleft() if plan else self.forever.get(parts.path)
             over = self._over_rate()
         reply = faulty("429", Reply(), self.retry_after) if over else self.route(parts.path, query, headers)
-        if fault and not over:
+        if fault and fault != SOUND and not over:
             reply = faulty(fault, reply, self.retry_after)
         with self._lock:
             self.log.append(Asked(time.monotonic(), parts.path, query, headers, reply.status if reply else 0))
