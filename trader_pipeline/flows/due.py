@@ -1,6 +1,7 @@
 """What is due, and the instant that a run speaks of when nobody says."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from trader_pipeline import calendar
 from trader_pipeline.flows import ingest, predict
@@ -30,6 +31,6 @@ def model(lake: Lake, *, as_of: dt.datetime) -> bool:
     return bool(lake.snapshot().sql(served, [as_of]).column(0)[0].as_py() == 0)
 
 
-def daily(lake: Lake, settings: Settings, source: Feed, *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
-    """Say whether the session has no prediction, its inputs changed, or the source has something to ask for."""
-    return ingest.is_due(lake, source, settings, as_of=as_of, tickers=tickers or None) or predict.is_due(lake, session=session, as_of=as_of)
+def daily(lake: Lake, settings: Settings, feeds: Sequence[Feed], *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
+    """Say whether the session has no prediction, its inputs changed, or a feed has something to ask for."""
+    return ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None) or predict.is_due(lake, session=session, as_of=as_of)

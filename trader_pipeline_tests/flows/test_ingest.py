@@ -86,13 +86,13 @@ def test_a_second_run_sends_no_request_and_leaves_head_alone(lake, settings):
     again = run(lake, vendor, settings, "A", fetched_at=NOW + dt.timedelta(hours=2))
     assert len(vendor.asked) == 1
     assert (again.requests, again.changed, head(lake)) == (0, False, before)
-    assert not is_due(lake, vendor.source, settings, as_of=AS_OF, tickers=("A",))
+    assert not is_due(lake, (vendor.source,), settings, as_of=AS_OF, tickers=("A",))
 
 
 def test_the_next_session_is_asked_for_with_the_watermark(lake, settings):
     vendor = Vendor()
     run(lake, vendor, settings, "A")
-    assert is_due(lake, vendor.source, settings, as_of=NEXT, tickers=("A",))
+    assert is_due(lake, (vendor.source,), settings, as_of=NEXT, tickers=("A",))
     run(lake, vendor, settings, "A", as_of=NEXT, fetched_at=NEXT)
     assert vendor.since[1] == {"A": dt.date(2023, 12, 12), "SPY": dt.date(2023, 12, 12)}  # 15 sessions before 2024-01-04
 
@@ -168,12 +168,12 @@ def test_while_an_outage_holds_the_session_its_missing_tickers_are_asked_again(l
     vendor.answers = dict.fromkeys(tickers[:2], "no_data")
     run(lake, vendor, settings, *tickers, as_of=NEXT, fetched_at=NEXT)
     assert judged(lake, vendor, NEXT).held_from == dt.date(2024, 1, 5)
-    assert is_due(lake, vendor.source, settings, as_of=NEXT, tickers=tickers)
+    assert is_due(lake, (vendor.source,), settings, as_of=NEXT, tickers=tickers)
     vendor.answers = {}
     run(lake, vendor, settings, *tickers, as_of=NEXT, fetched_at=NEXT + dt.timedelta(hours=1))
     assert vendor.asked[2] == tickers[:2]
     assert judged(lake, vendor, NEXT).held_from is None
-    assert not is_due(lake, vendor.source, settings, as_of=NEXT, tickers=tickers)
+    assert not is_due(lake, (vendor.source,), settings, as_of=NEXT, tickers=tickers)
 
 
 def judged(lake, vendor, as_of):
@@ -220,7 +220,7 @@ def test_a_file_that_grows_daily_brings_its_new_days_and_what_may_not_have_been_
         (folder / "A.csv").write_text("\n".join(lines))
         fetched_at = dt.datetime(2024, 1, day + 10, tzinfo=dt.UTC) if day > 2 else dt.datetime(2024, 1, 2, 20, 0, tzinfo=dt.UTC)
         brought.append(ingest(lake, source, settings, as_of=AS_OF, fetched_at=fetched_at, run_id="run").new_rows)
-        assert not is_due(lake, source, settings, as_of=AS_OF)
+        assert not is_due(lake, (source,), settings, as_of=AS_OF)
     assert brought == [1, 2, 1]  # the first was fetched before its close, so the next file brings it once more
     standardize(lake, (source,), as_of=AS_OF, run_id="run")
     assert lake.snapshot().sql("select close from core.daily_bars order by session")["close"].to_pylist() == [10.5, 10.6, 10.7]
@@ -242,7 +242,7 @@ def test_a_second_run_of_a_local_source_changes_nothing(tmp_path, dataset):
     lake, source = Lake(settings.dataset_home / "lake", dataset), feed_of(dataset)
     heads = []
     for hours in range(2):
-        assert is_due(lake, source, settings, as_of=AS_OF) == (hours == 0)
+        assert is_due(lake, (source,), settings, as_of=AS_OF) == (hours == 0)
         ingested = ingest(lake, source, settings, as_of=AS_OF, fetched_at=NOW + dt.timedelta(hours=hours), run_id=f"run {hours}")
         standardized = standardize(lake, (source,), as_of=AS_OF, run_id=f"run {hours}")
         assert (ingested.changed, standardized.changed, ingested.requests) == (hours == 0, hours == 0, 0)
