@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import look, run, serve
+from trader_pipeline.cli import bench, fetch, keep, look, run, serve
 from trader_pipeline.cli.output import fail
 from trader_pipeline.errors import TraderError
 
@@ -21,8 +21,11 @@ app = typer.Typer(
     help="Daily equity predictions: download, check, train, predict, decide, report.",
 )
 run.register(app)
+fetch.register(app)
 look.register(app)
+keep.register(app)
 serve.register(app)
+bench.register(app)
 
 
 def main() -> NoReturn:

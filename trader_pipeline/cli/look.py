@@ -1,19 +1,17 @@
-"""Commands that only look: status, sql, check, doctor, export, universe."""
+"""Commands that only look: status, sql, check, export, universe."""
 
 import datetime as dt
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from trader_pipeline.cli.output import grid, line, print_json, print_rows, warn
 from trader_pipeline.errors import BlockedByDataError, UsageError
 
-if TYPE_CHECKING:
-    from trader_pipeline.settings import Settings
-
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
+_HEAD = {"worst": 10, "ended": 10}
+"""Rows for people of lists that can be as long as the universe."""
 universe_app = typer.Typer(no_args_is_help=True, help="Named lists of tickers in universe.toml.")
 
 
@@ -23,14 +21,13 @@ def register(app: typer.Typer) -> None:
     app.command()(sql)
     app.command()(check)
     app.command()(export)
-    app.command()(doctor)
     universe_app.command("add")(universe_add)
     universe_app.command("list")(universe_list)
     app.add_typer(universe_app, name="universe")
 
 
 def status(*, as_json: Json = False) -> None:
-    """Show how fresh the data and the predictions are, what the checks found, and the disk."""
+    """Show how fresh data and predictions are, what the sources and the checks said, the worst tickers, and the disk."""
     from trader_pipeline.flows.status import status as read_status
     from trader_pipeline.lake import Lake
     from trader_pipeline.settings import Settings
@@ -43,10 +40,14 @@ def status(*, as_json: Json = False) -> None:
     for name, value in facts.items():
         if isinstance(value, list) and value:
             line(f"\n{name}")
-            grid(value)
-            line()
+            grid(value[: _HEAD.get(name)])
+            line(f"and {len(value) - _HEAD[name]} more; --json has them\n" if len(value) > _HEAD.get(name, len(value)) else "")
         else:
             line(f"{name:<24} {_fact(name, value)}")
+    if facts["disk_alert"]:
+        warn(f"{facts['disk_used']:.0%} of the disk is used; `trader clean` deletes what is not needed any more")
+    for lost in facts["damage"]:
+        warn(f"{lost['fact']}: {lost['error']}")
     if not facts["tables"]:
         line("\nNothing is stored yet: `trader demo` fills deep, `trader run` another dataset; TRADER_DATASET names what is shown.")
 
@@ -54,6 +55,8 @@ def status(*, as_json: Json = False) -> None:
 def _fact(name: str, value: object) -> object:
     if name == "free_bytes" and isinstance(value, int):
         return f"{value / 1e9:.1f} GB"
+    if isinstance(value, dict):
+        return ", ".join(f"{number} {word}" for word, number in value.items())
     if isinstance(value, float):
         return f"{value:.1%}"
     return "-" if value is None else "none" if value == [] else value
@@ -128,43 +131,6 @@ def export(
     snapshot = lake.open(Settings().dataset_home)
     written = export_duckdb(snapshot, duckdb_file) if duckdb_file else export_table(snapshot, table, to or Path(f"{table}.csv"))
     line(str(written))
-
-
-def doctor(
-    *,
-    mend: Annotated[bool, typer.Option("--mend", help="Drop damaged parts, so that the next run makes them again.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Walk the checklist: versions, GPU, disk, keys, home, lake, freshness, model, last failed run."""
-    from trader_pipeline.defs.last_failure import last_failure
-    from trader_pipeline.operations.doctor import examine
-    from trader_pipeline.settings import Settings
-
-    settings = Settings()
-    if mend:
-        _mend(settings)
-    findings = examine(settings, now=dt.datetime.now(dt.UTC), last_failure=last_failure(settings))
-    rows: list[dict[str, Any]] = [{"state": f.state, "name": f.name, "fact": f.fact, "mend": f.mend} for f in findings]
-    if as_json:
-        print_json("doctor", {"findings": rows})
-    else:
-        for row in rows:
-            line(f"{row['state']:<5} {row['name']:<16} {row['fact']}" + (f"\n{'':22} mend: {row['mend']}" if row["mend"] else ""))
-    if any(row["state"] == "fail" for row in rows):
-        sys.exit(1)
-
-
-def _mend(settings: "Settings") -> None:
-    from trader_pipeline.lake import Lake
-    from trader_pipeline.operations.mend import mend
-
-    dropped = mend(Lake(settings.dataset_home / "lake", settings.dataset))
-    for table in dict.fromkeys(part.table for part in dropped):
-        parts = [part for part in dropped if part.table == table]
-        damaged = ", ".join(part.path for part in parts if part.damaged)
-        why = f"damaged: {damaged}" if damaged else "made together with a damaged part"
-        rows = sum(part.rows for part in parts)
-        warn(f"{table}: {len(parts)} parts dropped, {rows} rows, {why}; the next `trader run` or `trader demo` makes them again")
 
 
 def universe_add(

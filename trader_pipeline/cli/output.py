@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 _LOG_WIDTH = 160
-_BAR_WIDTH = 60
+_BAR_WIDTH = 70
 
 
 def plain(value: Any) -> Any:
@@ -81,6 +81,8 @@ def _cell(value: Any) -> str:
 class Silence:
     """Shows nothing: stdout is JSON and stderr is for errors."""
 
+    every_seconds = math.inf
+
     def plan(self, steps: int) -> None:
         """Ignore it."""
 
@@ -90,9 +92,14 @@ class Silence:
     def say(self, text: str) -> None:
         """Ignore it."""
 
+    def fetched(self, done: int, of: int, text: str) -> None:
+        """Ignore it."""
+
 
 class Lines:
     """One line on stderr a step and a message: what a log file wants."""
+
+    every_seconds = 10.0
 
     def plan(self, steps: int) -> None:
         """Ignore it: a log needs no total."""
@@ -105,14 +112,21 @@ class Lines:
         """Print the first line of the message."""
         sys.stderr.write(f"  {_first_line(text, _LOG_WIDTH)}\n")
 
+    def fetched(self, done: int, of: int, text: str) -> None:  # noqa: ARG002 - the text has both
+        """Print the text."""
+        self.say(text)
+
 
 class Bar:
-    """A progress bar over the steps with the current step, its newest message and the time."""
+    """A progress bar over the steps with the current step, its newest message and the time; a second one over the tickers of a fetch."""
+
+    every_seconds = 1.0
 
     def __init__(self, bar: "RichProgress") -> None:
         self._bar = bar
         self._steps = 0
         self._task = bar.add_task("loading", total=None, message="")
+        self._tickers = bar.add_task("  tickers", total=None, message="", visible=False)
 
     def plan(self, steps: int) -> None:
         """Lengthen the bar."""
@@ -122,10 +136,15 @@ class Bar:
     def step(self, name: str) -> None:
         """Advance by one."""
         self._bar.update(self._task, description=name, message="", advance=1)
+        self._bar.update(self._tickers, visible=False)
 
     def say(self, text: str) -> None:
         """Show the message beside the bar."""
         self._bar.update(self._task, message=_first_line(text, _BAR_WIDTH))
+
+    def fetched(self, done: int, of: int, text: str) -> None:
+        """Show the tickers on a bar of their own."""
+        self._bar.update(self._tickers, completed=done, total=of, message=_first_line(text, _BAR_WIDTH), visible=True)
 
 
 def _first_line(text: str, width: int) -> str:

@@ -115,7 +115,7 @@ def predict(
 
     settings = Settings()
     day = _run_due(settings, as_of=session or None, tickers=(), quiet=as_json, may_train=False)
-    rows = predictions(settings, day, _split(tickers))
+    rows = predictions(settings, day, split_tickers(tickers))
     if as_json:
         print_json("predict", {"session": day, "predictions": rows})
     else:
@@ -150,13 +150,14 @@ def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str],
         return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers, may_train=may_train).session
 
 
-def _split(tickers: str) -> tuple[str, ...]:
+def split_tickers(tickers: str) -> tuple[str, ...]:
+    """Return the tickers of a comma-separated list, each once, in capitals."""
     return tuple(dict.fromkeys(t.strip().upper() for t in tickers.split(",") if t.strip()))
 
 
 def _tickers(settings: "Settings", tickers: str) -> tuple[str, ...]:
     if tickers or settings.dataset != "live":
-        return _split(tickers)
+        return split_tickers(tickers)
     from trader_pipeline.settings import load_universe
 
     return tuple(load_universe(settings.universe_file, settings.live_universe))

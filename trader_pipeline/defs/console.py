@@ -9,6 +9,9 @@ import dagster as dg
 class Progress(Protocol):
     """Where a run that this process executes shows how far it is."""
 
+    every_seconds: float
+    """Between two looks at one fetch."""
+
     def plan(self, steps: int) -> None:
         """Announce so many more steps."""
 
@@ -17,6 +20,9 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """Show what the current step does."""
+
+    def fetched(self, done: int, of: int, text: str) -> None:
+        """Show how far the fetch of the current step is, in tickers, and in words."""
 
 
 class _Handler(logging.Handler):

@@ -1,10 +1,16 @@
-"""The four jobs. `refetch` brings data up to date, `train` makes a model, `daily` goes from data to report, `purge` forgets old runs."""
+"""The jobs.
+
+`fetch` asks the vendors and stores what they say, `refetch` brings all data up to date, `train` makes a model, `daily` goes from data
+to report, `backfill` loads history again, `purge` forgets old runs.
+"""
 
 import datetime as dt
+from collections.abc import Sequence
 
 import dagster as dg
 
-from trader_pipeline.defs import checks, core, daily, features, raw, training
+from trader_pipeline.defs import checks, core, coverage, daily, features, training
+from trader_pipeline.defs.backfill import backfill
 from trader_pipeline.defs.resources import Trader
 from trader_pipeline.operations.janitor import clean
 from trader_pipeline.settings import Settings
@@ -16,10 +22,12 @@ ALONE = {"trader/makes": "features"}
 """Runs with this tag wait for each other in the queue (dagster.yaml): each makes the features as known at its own session."""
 
 
-def _data(settings: Settings) -> dg.AssetSelection:
-    mine = {f"raw_{feed.name}" for feed in feeds_of(settings)}
-    fetched = [asset for asset in raw.ASSETS if asset.op.name in mine]
-    return dg.AssetSelection.assets(*fetched, *core.ASSETS, *features.ASSETS) | dg.AssetSelection.checks(*checks.CHECKS_DEFS)
+def _fetched(settings: Settings, raw: Sequence[dg.AssetsDefinition]) -> dg.AssetSelection:
+    """Select the feeds of the dataset, and whether each was answered."""
+    mine = {feed.name for feed in feeds_of(settings)}
+    assets = [asset for asset in raw if asset.op.name.removeprefix("raw_") in mine]
+    asked = [check for name, check in coverage.CHECKS_DEFS.items() if name in mine]
+    return dg.AssetSelection.assets(*assets) | dg.AssetSelection.checks(*asked)
 
 
 @dg.op
@@ -49,13 +57,17 @@ def purge() -> None:
     sweep_the_lake()
 
 
-def jobs(settings: Settings) -> list[dg.JobDefinition]:
+def jobs(settings: Settings, raw: Sequence[dg.AssetsDefinition]) -> list[dg.JobDefinition]:
     """Return the jobs over the raw assets of the settings' dataset."""
-    data, dataset = _data(settings), settings.dataset
+    fetched, dataset = _fetched(settings, raw), settings.dataset
+    data = fetched | dg.AssetSelection.assets(*core.ASSETS, *features.ASSETS) | dg.AssetSelection.checks(*checks.CHECKS_DEFS)
     fitted = dg.AssetSelection.assets(*training.ASSETS)
     made = dg.AssetSelection.assets(*daily.ASSETS)
     executor, market = dg.in_process_executor, {"trader/dataset": dataset}
     return [
+        dg.define_asset_job(
+            "fetch", fetched, executor_def=executor, tags=market, description="Raw tables alone: the vendors asked, nothing made of it."
+        ),
         dg.define_asset_job(
             "refetch", data, executor_def=executor, tags=ALONE | market, description="Raw, core, checks and features brought up to date."
         ),
@@ -64,4 +76,5 @@ def jobs(settings: Settings) -> list[dg.JobDefinition]:
         ),
         dg.define_asset_job("daily", data | made, executor_def=executor, tags=ALONE | market, description="Everything for one session."),
         purge,
+        *([backfill(settings)] if dataset == "live" else []),
     ]

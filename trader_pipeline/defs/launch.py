@@ -3,7 +3,7 @@
 import datetime as dt
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import dagster as dg
@@ -17,7 +17,18 @@ from trader_pipeline.errors import BlockedByDataError, NoModelError, TraderError
 from trader_pipeline.flows import due, train
 from trader_pipeline.flows.check import last_report
 from trader_pipeline.flows.due import default_as_of
+from trader_pipeline.operations.alerts import alert_full_disk
 from trader_pipeline.settings import Settings
+from trader_pipeline.sources.source import Feed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the vendors are asked for: `RunOptions` without the instant. Empty is what the universe lacks."""
+
+    tickers: list[str] = field(default_factory=list)
+    since: str = ""
+    restate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +62,7 @@ class Launcher:
         moment = moment_of(as_of, now=now) if as_of else default_as_of(self.settings, now=now)
         session = calendar.last_closed_session(EXCHANGE, moment)
         newest = due.newest_session(self.trader.lake)
+        alert_full_disk(self.settings)
         try:
             ran = self._run_due(session, moment, tickers, may_train=may_train)
         except TraderError:
@@ -62,7 +74,7 @@ class Launcher:
     def _bring_forward(self, newest: dt.date | None, tickers: Sequence[str]) -> None:
         now_newest = due.newest_session(self.trader.lake)
         if newest and (now_newest is None or now_newest < newest):
-            self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), tickers=tickers)
+            self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), ask=Ask(tickers=list(tickers)))
 
     def _run_due(self, session: dt.date, moment: dt.datetime, tickers: Sequence[str], *, may_train: bool) -> list[str]:
         lake, ran = self.trader.lake, []
@@ -70,32 +82,49 @@ class Launcher:
             if not may_train:
                 mend = f"`trader run --source {self.trader.source.source} --as-of {session}`"
                 raise NoModelError(f"no model was trained on what was known on {session}; train one: {mend}")
-            self.launch("refetch", as_of=moment, tickers=tickers)
+            self.launch("refetch", as_of=moment, ask=Ask(tickers=list(tickers)))
             train.require_history(lake, recipe=self.settings.recipe, as_of=moment)
             self.launch("train", as_of=moment)
             ran += ["refetch", "train"]
-        if due.daily(lake, self.settings, self.trader.source, session=session, as_of=moment, tickers=tuple(tickers)):
-            self.launch("daily", as_of=moment, partition=session, tickers=tickers)
+        if due.daily(lake, self.settings, self.trader.feeds, session=session, as_of=moment, tickers=tuple(tickers)):
+            self.launch("daily", as_of=moment, partition=session, ask=Ask(tickers=list(tickers)))
             ran.append("daily")
         return ran
 
-    def launch(self, job: str, *, as_of: dt.datetime, partition: dt.date | None = None, tickers: Sequence[str] = ()) -> None:
-        """Run one job to its end in this process, recorded in the home's instance.
+    def fetch(self, feeds: Sequence[Feed], *, now: dt.datetime, ask: Ask, run_id: str) -> None:
+        """Ask the `feeds` alone, recorded as the run `run_id` of the job `fetch`. Raises as `launch` does."""
+        alert_full_disk(self.settings)
+        keys = [dg.AssetKey(list(table.path)) for feed in feeds for table in feed.raw_tables]
+        self.launch("fetch", as_of=default_as_of(self.settings, now=now), ask=ask, only=keys, run_id=run_id)
+
+    def launch(
+        self,
+        job: str,
+        *,
+        as_of: dt.datetime,
+        partition: dt.date | None = None,
+        ask: Ask | None = None,
+        only: Sequence[dg.AssetKey] | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        """Run one job (or `only` these of its assets) to its end in this process, recorded in the home's instance.
 
         Raises a step's own `TraderError` as it is, `BlockedByDataError` where a blocking check failed, and `KeyboardInterrupt`.
         """
         prepare_environment(self.settings)
         warnings.filterwarnings("ignore", category=dg.PreviewWarning)  # Dagster warns of its own Pipes internals
         definition = self.definitions.resolve_job_def(job)
-        self.progress.plan(len(definition.graph.node_names()))
+        self.progress.plan(len(only or definition.graph.node_names()))
         session = calendar.last_closed_session(EXCHANGE, as_of).isoformat()
-        options = {"as_of": session, "tickers": list(tickers)}
+        options = {"as_of": session} | asdict(ask or Ask())
         with dg.DagsterInstance.get() as instance:
             try:
                 definition.execute_in_process(
                     run_config={"resources": {"options": {"config": options}}, "loggers": {"console": {}}},
                     instance=instance,
                     partition_key=partition.isoformat() if partition else None,
+                    asset_selection=only,
+                    run_id=run_id,
                 )
             except DagsterAssetCheckFailedError as error:
                 why = last_report(self.trader.lake.snapshot()).explain_block()

@@ -8,6 +8,7 @@ from functools import cached_property
 import dagster as dg
 
 from trader_pipeline import calendar
+from trader_pipeline.defs.console import Progress
 from trader_pipeline.defs.running import alive
 from trader_pipeline.errors import UsageError
 from trader_pipeline.flows.due import EXCHANGE, default_as_of
@@ -20,10 +21,11 @@ __all__ = ["EXCHANGE", "RunOptions", "Trader", "as_of", "moment_of", "started_at
 
 
 class Trader:
-    """Settings of this code location and the lake that they point at."""
+    """Settings of this code location, the lake that they point at, and the terminal of the process that executes the runs itself."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, progress: Progress | None = None) -> None:
         self.settings = settings
+        self.progress = progress
 
     @cached_property
     def lake(self) -> Lake:
@@ -53,6 +55,18 @@ class RunOptions(dg.ConfigurableResource):
     """Session (YYYY-MM-DD) whose close + 30 min the run speaks of; empty is the partition, else the newest that the dataset has."""
     tickers: list[str] = []  # noqa: RUF012 - a pydantic field; the default is copied
     """Tickers to fetch; empty is the whole universe."""
+    since: str = ""
+    """First day (YYYY-MM-DD) to ask the vendors for; empty is what each ticker lacks."""
+    restate: bool = False
+    """Ask for the whole history again and keep what it says otherwise."""
+
+    @property
+    def first_day(self) -> dt.date | None:
+        """`since` as a day; None is what each ticker lacks. Raises `UsageError`."""
+        try:
+            return dt.date.fromisoformat(self.since) if self.since else None
+        except ValueError as error:
+            raise UsageError(f"since is {self.since!r}, no date; write YYYY-MM-DD") from error
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunOptions"]:

@@ -1,4 +1,4 @@
-"""What reacts by itself: stale data is fetched again, a failed run is told to somebody."""
+"""What reacts by itself: stale data is fetched again, a failed run and a full disk are told to somebody."""
 
 import datetime as dt
 import json
@@ -8,7 +8,7 @@ import dagster as dg
 from trader_pipeline import calendar
 from trader_pipeline.defs.resources import EXCHANGE, Trader
 from trader_pipeline.flows.freshness import staleness
-from trader_pipeline.operations.alerts import alert
+from trader_pipeline.operations.alerts import alert, alert_full_disk
 
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -68,6 +68,18 @@ def on_stale_data(trader: Trader, *, running: bool) -> dg.SensorDefinition:
 def _fetching(instance: dg.DagsterInstance) -> bool:
     filters = [dg.RunsFilter(job_name=job, statuses=_UNDER_WAY) for job in ("refetch", "daily")]
     return any(instance.get_runs_count(only) for only in filters)
+
+
+def on_full_disk(trader: Trader) -> dg.SensorDefinition:
+    """Return the sensor that alerts while the disk is over 85 % used: once a day."""
+
+    @dg.sensor(name="on_full_disk", minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        today = dt.datetime.now(dt.UTC).date().isoformat()
+        told = context.cursor == today or alert_full_disk(trader.settings)
+        return dg.SensorResult(cursor=today if told else "", skip_reason=dg.SkipReason("told today" if told else "there is room"))
+
+    return sensor
 
 
 def on_failure(trader: Trader) -> dg.SensorDefinition:

@@ -1,6 +1,7 @@
 """What the Dagster location promises by name."""
 
 import datetime as dt
+from itertools import pairwise
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from trader_pipeline.defs.resources import RunOptions, Trader, as_of, moment_of
 from trader_pipeline.defs.sensors import stale_requests
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings
+from trader_pipeline.sources import FEEDS
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -30,6 +32,13 @@ def test_the_chain_is_there_by_its_names(defs):
         "raw/yahoo_bars",
         "raw/own_bars",
         "raw/simulated_bars",
+        "raw/fmp_bars",
+        "raw/fmp_news",
+        "raw/tiingo_bars",
+        "raw/fred_vintages",
+        "raw/sec_facts",
+        "raw/cboe_indices",
+        "raw/sp500_members",
         "core/daily_bars",
         "core/accepted_bars",
         "core/corporate_actions",
@@ -47,15 +56,44 @@ def test_the_chain_is_there_by_its_names(defs):
 
 def test_jobs_schedule_sensors(defs):
     repository = defs.get_repository_def()
-    assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "purge"}
+    assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "fetch", "backfill", "purge"}
     assert {s.name for s in repository.schedule_defs} == {"after_close", "weekly_purge"}
-    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure"}
+    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure", "on_full_disk"}
 
 
 def test_every_rule_is_a_named_check(defs):
-    names = {key.name for key in defs.get_repository_def().asset_graph.asset_check_keys}
+    found = defs.get_repository_def().asset_graph.asset_check_keys
+    names = {key.name for key in found if key.asset_key.path[0] == "core"}
     assert names == {rule.name for rule in CHECKS}
+    assert {key.name for key in found} - names == {"coverage"}
     assert names >= {"missing_dates", "nan_ratio", "staleness", "ohlc_order", "duplicates"}
+
+
+def test_every_vendor_has_a_pool_of_its_own(defs):
+    pools = {asset.op.name: asset.op.pool for asset in defs.assets if asset.op.name.startswith("raw_")}
+    assert len(pools) == len(FEEDS)
+    assert pools == {f"raw_{feed.name}": None if feed.local else feed.source for feed in FEEDS}
+    assert (pools["raw_yahoo_bars"], pools["raw_fmp_bars"], pools["raw_fmp_news"]) == ("yahoo", "fmp", "fmp")
+
+
+@pytest.mark.parametrize("order", [("yahoo", "fmp", "tiingo"), ("tiingo", "yahoo")])
+def test_a_stand_in_is_asked_after_the_source_it_stands_in_for(tmp_path, order):
+    settings = Settings(home=tmp_path, dataset="live", sources={"bars": order, "news": ["fmp"]})
+    job = build_defs(settings).resolve_job_def("fetch")
+    depends = {
+        key.to_user_string(): {k.to_user_string() for k in job.asset_layer.get(key).parent_keys} for key in job.asset_layer.asset_keys
+    }
+    assert {key for key in depends if key.endswith("_bars")} == {f"raw/{source}_bars" for source in order}
+    for earlier, later in pairwise(order):
+        assert depends[f"raw/{later}_bars"] == {f"raw/{earlier}_bars"}
+    assert depends[f"raw/{order[0]}_bars"] == depends["raw/fmp_news"] == set()
+
+
+def test_a_backfill_has_32_shards_of_live_data_only(defs, tmp_path):
+    job = defs.resolve_job_def("backfill")
+    assert job.partitions_def.get_partition_keys() == [f"{shard:02d}" for shard in range(1, 33)]
+    assert {name: job.graph.node_dict[name].definition.pool for name in job.graph.node_names()} == {"backfill_yahoo_bars": "yahoo"}
+    assert "backfill" not in {job.name for job in build_defs(Settings(home=tmp_path)).get_repository_def().get_all_jobs()}
 
 
 def test_only_the_own_source_is_fetched(tmp_path):

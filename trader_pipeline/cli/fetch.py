@@ -1,0 +1,109 @@
+"""`trader fetch`: ask vendors alone, and say what became of every ticker."""
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trader_pipeline.cli.output import grid, line, print_json, progress
+from trader_pipeline.errors import SourceUnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from trader_pipeline.settings import Settings
+    from trader_pipeline.sources.source import Feed
+
+_SHOWN = 50
+_ATTEMPTS = """
+select source, kind, ticker, outcome, "rows", requests, retries, throttled, first_session, last_session, detail
+from raw.fetch_attempts where run_id = ? order by outcome = 'ok', outcome = 'no_data', outcome, source, kind, ticker"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(fetch)
+
+
+def fetch(
+    source: Annotated[
+        str, typer.Option(help="yahoo, fmp, tiingo, fred, sec, cboe, french, sp500; empty is every source that is set.")
+    ] = "",
+    kind: Annotated[str, typer.Option(help="bars, news, options, fundamentals, earnings, macro, factors, members, symbols.")] = "",
+    tickers: Annotated[str, typer.Option("--tickers", help="Comma-separated tickers; empty is the whole universe.")] = "",
+    since: Annotated[str, typer.Option(help="First day YYYY-MM-DD to ask for; empty is what each ticker lacks.")] = "",
+    *,
+    restate: Annotated[bool, typer.Option("--restate", help="Ask for the whole history again; what it says otherwise is kept.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False,
+) -> None:
+    """Ask the live market's vendors and store what they say, without checks or predictions. Exit 5 when too many tickers failed."""
+    from trader_pipeline.cli.run import split_tickers
+    from trader_pipeline.settings import Settings
+
+    settings = Settings(dataset="live")
+    feeds = _chosen(settings, source, kind)
+    run_id = str(uuid.uuid4())
+    shortage = None
+    with progress(quiet=as_json) as show:
+        from trader_pipeline.definitions import build_defs
+        from trader_pipeline.defs.environment import prepare_environment
+        from trader_pipeline.defs.launch import Ask, Launcher
+
+        prepare_environment(settings)
+        launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
+        ask = Ask(tickers=list(split_tickers(tickers)), since=_day(since), restate=restate)
+        try:
+            launcher.fetch(feeds, now=dt.datetime.now(dt.UTC), ask=ask, run_id=run_id)
+        except SourceUnavailableError as error:
+            shortage = error
+    _tell(settings, feeds, run_id, as_json=as_json, shortage=shortage)
+    if shortage:
+        raise shortage
+
+
+def _chosen(settings: "Settings", source: str, kind: str) -> "list[Feed]":
+    from trader_pipeline.sources import FEEDS, feeds_of
+
+    live = [feed for feed in FEEDS if not feed.local]
+    for given, known in ((source, {feed.source for feed in live}), (kind, {feed.kind for feed in live})):
+        if given and given not in known:
+            raise UsageError(f"{given!r} is none of {', '.join(sorted(known))}")
+    feeds = [feed for feed in feeds_of(settings) if source in ("", feed.source) and kind in ("", feed.kind)]
+    if feeds:
+        return feeds
+    could = [feed for feed in live if source in ("", feed.source) and kind in ("", feed.kind)]
+    if not could:
+        raise UsageError(f"{source} has no {kind}; it has {', '.join(feed.kind for feed in live if feed.source == source)}")
+    names = " or ".join(f"TRADER_SOURCES__{feed.kind.upper()}='[\"{feed.source}\"]'" for feed in could)
+    raise UsageError(f"nothing is fetched from {source or 'any source'} for {kind or 'any kind'}; switch it on with {names}")
+
+
+def _day(text: str) -> str:
+    try:
+        return dt.date.fromisoformat(text).isoformat() if text else ""
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date; write YYYY-MM-DD") from error
+
+
+def _tell(settings: "Settings", feeds: "list[Feed]", run_id: str, *, as_json: bool, shortage: SourceUnavailableError | None) -> None:
+    from trader_pipeline.lake import Lake
+
+    snapshot = Lake(settings.dataset_home / "lake", settings.dataset).snapshot()
+    attempts: list[dict[str, Any]] = snapshot.sql(_ATTEMPTS, [run_id]).to_pylist()
+    asked = [feed.name for feed in feeds]
+    counts = {name: sum(a[name] or 0 for a in attempts) for name in ("rows", "requests", "retries", "throttled")}
+    if as_json:
+        found = {"run_id": run_id, "feeds": asked, **counts, "attempts": attempts, "unavailable": str(shortage) if shortage else None}
+        print_json("fetch", found)
+        return
+    if not attempts:
+        line(f"{', '.join(asked)}: nothing is lacking, nobody was asked; --since or --restate ask all the same")
+        return
+    shown = attempts[:_SHOWN]
+    grid([{k: _span(a) if k == "span" else a[k] for k in (*list(a)[:8], "span", "detail")} for a in shown])
+    if len(attempts) > _SHOWN:
+        line(f"and {len(attempts) - _SHOWN} more, all of them are in raw.fetch_attempts under run_id '{run_id}'")
+    line(", ".join(f"{value:,} {name}" for name, value in counts.items()))
+
+
+def _span(attempt: dict[str, Any]) -> str | None:
+    return f"{attempt['first_session']} … {attempt['last_session']}" if attempt["first_session"] else None

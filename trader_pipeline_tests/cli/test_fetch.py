@@ -1,0 +1,111 @@
+"""`trader fetch` asks the vendors alone, says what became of each ticker, and fails when too many fell short."""
+
+import datetime as dt
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from trader_pipeline import calendar
+from trader_pipeline_tests.conftest import COMPILED, trader
+from trader_pipeline_tests.fake_world import World
+from trader_pipeline_tests.fake_yahoo import FakeYahoo
+
+pytestmark = pytest.mark.slow
+TICKERS = "AAA,BBB,CCC,DDD"
+
+
+@pytest.fixture
+def yahoo():
+    today = calendar.last_closed_session("XNYS", dt.datetime.now(dt.UTC))
+    with FakeYahoo(World(first=dt.date(2024, 1, 2), today=today)) as server:
+        yield server
+
+
+@pytest.fixture
+def asking(yahoo):
+    return {
+        "YAHOO__BASE_URL": yahoo.url,
+        "YAHOO__BACKOFF_SECONDS": "0.01",
+        "YAHOO__REQUESTS_PER_HOUR": "360000",
+        "YAHOO__ATTEMPTS": "3",
+        "LIVE_FIRST_SESSION": "2024-01-02",
+    }
+
+
+def test_fetched_once_then_nobody_is_asked_until_since_says_so(tmp_path, yahoo, asking):
+    home = tmp_path / "home"
+    yahoo.plan("BBB", "500")
+    first = trader("fetch", "--source", "yahoo", "--tickers", TICKERS, "--json", home=home, **asking)
+    assert first.code == 0, first.err
+    facts = first.json()
+    assert (facts["schema"], facts["feeds"], facts["unavailable"]) == ("trader.fetch/1", ["yahoo_bars"], None)
+    assert {a["ticker"]: a["outcome"] for a in facts["attempts"]} == dict.fromkeys(["AAA", "BBB", "CCC", "DDD", "SPY"], "ok")
+    assert (facts["retries"], facts["throttled"]) == (1, 0)
+    assert facts["rows"] > 5 * 250
+    asked = len(yahoo.log)
+    again = trader("fetch", "--tickers", TICKERS, home=home, **asking)
+    assert (again.code, len(yahoo.log)) == (0, asked), again.err
+    assert "nobody was asked" in again.out
+    forced = trader("fetch", "--tickers", "AAA", "--since", "2025-01-02", home=home, **asking)
+    assert forced.code == 0, forced.err
+    assert yahoo.requests("AAA") > 1
+    assert re.search(r"^yahoo +bars +AAA +ok ", forced.out, re.MULTILINE)
+    stored = trader("sql", "select count(*) n from core.daily_bars", "--json", home=home, DATASET="live")
+    assert stored.json() == [{"n": 0}], "fetch makes nothing of it"
+
+
+def test_too_many_failures_are_listed_and_exit_5(tmp_path, yahoo, asking):
+    home = tmp_path / "home"
+    yahoo.world.unknown |= {"BBB", "CCC", "DDD"}
+    ran = trader("fetch", "--source", "yahoo", "--tickers", TICKERS, home=home, **asking)
+    assert ran.code == 5, ran.err
+    assert "unknown_symbol: BBB, CCC, DDD" in ran.err
+    outcomes = re.findall(r"^yahoo +bars +(\w+) +(\w+)", ran.out, re.MULTILINE)
+    assert outcomes == [("BBB", "unknown_symbol"), ("CCC", "unknown_symbol"), ("DDD", "unknown_symbol"), ("AAA", "ok"), ("SPY", "ok")]
+    told = trader("status", "--json", home=home, DATASET="live", **asking).json()
+    assert [(g["source"], g["granted"], g["open_until"]) for g in told["gates"]] == [("yahoo", len(yahoo.log), None)]
+    assert {f["outcome"]: f["tickers"] for f in told["fetches"]} == {"ok": 2, "unknown_symbol": 3}
+    assert [(r["source"], r["tickers"]) for r in told["last_run"]] == [("yahoo", 5)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--source", "fmp", "--kind", "news"], "TRADER_SOURCES__NEWS='[\"fmp\"]'"),
+        (["--source", "nobody"], "'nobody' is none of"),
+        (["--source", "yahoo", "--kind", "macro"], "yahoo has no macro"),
+        (["--since", "soon"], "'soon' is no date"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(tmp_path, arguments, said):
+    ran = trader("fetch", *arguments, home=tmp_path / "home")
+    assert ran.code == 2, ran.err
+    assert said in ran.err
+
+
+def test_a_terminal_shows_how_far_and_how_fast(tmp_path, asking):
+    main, terminal = pty.openpty()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRADER_", "DAGSTER_"))}
+    environment |= {"TRADER_HOME": str(tmp_path / "home"), "NUMBA_CACHE_DIR": str(COMPILED), "COLUMNS": "200", "TERM": "xterm"}
+    environment |= {f"TRADER_{name}": value for name, value in asking.items()}
+    command = [sys.executable, "-m", "trader_pipeline", "fetch", "--tickers", TICKERS]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=terminal, cwd=tmp_path)
+    os.close(terminal)
+    shown = b""
+    while chunk := _read(main):
+        shown += chunk
+    os.close(main)
+    assert process.wait(timeout=60) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert re.search(r"yahoo bars 5/5, \d+\.\d/s, 0 retries, 0 throttled", text), text[-2000:]
+
+
+def _read(descriptor):
+    try:
+        return os.read(descriptor, 1 << 16)
+    except OSError:  # the other end is closed
+        return b""
