@@ -32,7 +32,7 @@ def gdp():
 
 class FakeFred(FakeVendor):
     def __init__(self, releases=None, **options):
-        self.releases = releases or {"GDP": gdp()}
+        self.releases = releases or {"GDP": gdp(), "DGS10": {"2014-07-03": [("2014-07-07", "2.65")], "2014-07-04": [("2014-07-07", ".")]}}
         self.not_in_alfred = set()
         self.date_name = "observation_date"
         self.most_vintages = 2000

@@ -36,6 +36,8 @@ class FakeSec(FakeVendor):
         self.facts = defaultdict(dict)
         self.barred = False
         self.apple()
+        microsoft = self.company("MSFT", 789019)
+        self.file(microsoft, "0-1", "2020-10-27", [("Assets", "USD", None, "2020-09-30", 3e11)], accepted="2020-10-27T20:10:00.000Z")
         super().__init__(**options)
 
     def apple(self):

@@ -268,3 +268,12 @@ def test_a_keyless_home_asks_the_charts_file_alone(fred, keyless):
     ask(keyless, "GDP")
     assert set(fred.hits) == {CHART}
     assert gdp()["2014-04-01"] == [("2014-07-30", "17294.7")]
+
+
+@pytest.mark.parametrize("fault", ["malformed", "truncated", "html", "empty", "reset", "500"])
+def test_a_charts_file_that_is_not_whole_is_asked_for_again(fred, keyless, fault):
+    whole = ask(keyless, "GDP")[1][FRED_LATEST]
+    fred.plan(CHART, fault)
+    attempts, tables = ask(keyless, "GDP")
+    assert (attempts["GDP"].outcome, attempts["GDP"].retries) == ("ok", 1)
+    assert tables[FRED_LATEST] == whole

@@ -5,19 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from trader_pipeline.settings import FmpSettings, PublicSettings, Settings
+from trader_pipeline.settings import FmpSettings, FredSettings, PublicSettings, SecSettings, Settings
 from trader_pipeline.sources.cboe import CBOE
 from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
 from trader_pipeline.sources.fmp_earnings import FMP_EARNINGS_FEED
 from trader_pipeline.sources.fmp_news import FMP_NEWS_FEED
 from trader_pipeline.sources.fmp_statements import FMP_STATEMENTS_FEED
 from trader_pipeline.sources.fmp_symbols import FMP_SYMBOLS_FEED
+from trader_pipeline.sources.fred import FRED
 from trader_pipeline.sources.french import FRENCH
+from trader_pipeline.sources.sec import SEC
 from trader_pipeline.sources.source import Feed, FetchRequest
 from trader_pipeline.sources.sp500 import SP500
 from trader_pipeline.sources.tiingo import TIINGO
 from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
-from trader_pipeline_tests import fake_fmp, fake_public, fake_tiingo
+from trader_pipeline_tests import fake_fmp, fake_fred, fake_public, fake_sec, fake_tiingo
 from trader_pipeline_tests.fake_vendor import FakeVendor
 from trader_pipeline_tests.sources.fmp_market import fmp_server
 from trader_pipeline_tests.sources.tiingo_market import tiingo_server, tiingo_settings
@@ -78,6 +80,18 @@ def _public(feed, path, *names):
     return Vendor(feed=feed, serve=fake_public.FakePublic, settings=public_settings, path=path, **asked)
 
 
+def fred_settings(home, url, **changes):
+    """A home whose FRED is the fake, with its key."""
+    return Settings(home=home, _env_file=None, fred=FredSettings(**({"base_url": url, "api_key": fake_fred.KEY} | FAST | changes)))
+
+
+def sec_settings(home, url, **changes):
+    """A home whose EDGAR is the fake, with a contact."""
+    return Settings(
+        home=home, _env_file=None, sec=SecSettings(**({"base_url": url, "contact": "Jane Doe jane@example.com"} | FAST | changes))
+    )
+
+
 VENDORS: tuple[Vendor, ...] = (
     _fmp(FMP_BARS_FEED, fake_fmp.BARS, "AAPL", "MSFT"),
     _fmp(FMP_NEWS_FEED, fake_fmp.NEWS, "AAPL", "MSFT"),
@@ -89,4 +103,20 @@ VENDORS: tuple[Vendor, ...] = (
     _public(CBOE, fake_public.VIX, "vix"),
     _public(FRENCH, fake_public.FIVE_FACTORS, "five_factors", "momentum"),
     _public(SP500, fake_public.MEMBERS, "sp500"),
+    Vendor(
+        feed=FRED,
+        serve=fake_fred.FakeFred,
+        settings=fred_settings,
+        path=fake_fred.OBSERVATIONS,
+        tickers=("GDP", "DGS10"),
+        key=fake_fred.KEY,
+    ),
+    Vendor(
+        feed=SEC,
+        serve=fake_sec.FakeSec,
+        settings=sec_settings,
+        path=fake_sec.companyfacts(fake_sec.APPLE),
+        tickers=("AAPL", "MSFT"),
+        ends={"404": "no_data"},
+    ),
 )
