@@ -26,7 +26,7 @@ from trader_pipeline_tests.sources.tiingo_market import tiingo_server, tiingo_se
 
 AS_OF = dt.datetime(2025, 6, 2, 20, 30, tzinfo=dt.UTC)
 FIRST = dt.date(2025, 3, 3)
-FAST = {"requests_per_hour": 3_600_000, "burst": 100, "backoff_seconds": 0.001, "timeout_seconds": 0.5, "deadline_seconds": 60}
+FAST = {"requests_per_hour": 3_600_000, "burst": 100, "backoff_seconds": 0.001, "timeout_seconds": 10, "deadline_seconds": 60}
 
 
 @dataclass(frozen=True, kw_only=True)
