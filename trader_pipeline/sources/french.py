@@ -167,7 +167,7 @@ def _factor(raw: pa.Table, column: str, factor: str) -> pa.Table:
         {
             "factor": pa.repeat(factor, raw.num_rows),
             "session": raw["date"],
-            "known_at": pc.min_element_wise(assumed, raw["fetched_at"]),
+            "known_at": pc.if_else(pc.less(assumed, raw["fetched_at"]), assumed, raw["fetched_at"]),
             "source": pa.repeat("french", raw.num_rows),
             "value": pc.divide(raw[column], 100.0),
             "fetched_at": raw["fetched_at"],
