@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -113,7 +113,7 @@ _COLUMNS = ", ".join(field.name for field in fields(_State))
 
 
 class SqliteGate:
-    """A gate on one SQLite file. A connection lives for one transaction, so threads and forks share none."""
+    """A gate on one SQLite file. A connection lives for one use, so threads and forks share none."""
 
     def __init__(
         self,
@@ -160,9 +160,10 @@ class SqliteGate:
         return send_at
 
     def succeeded(self) -> None:
-        """Forget failures in a row and how often the circuit opened."""
-        with self._transaction() as (state, _):
-            state.failures = state.trips = 0
+        """Forget failures in a row and how often the circuit opened. Mostly there are none, and nothing is written."""
+        if self._looked_up("failures + trips"):
+            with self._transaction() as (state, _):
+                state.failures = state.trips = 0
 
     def throttled(self, retry_after_seconds: float | None) -> None:
         """Pause everybody for Retry-After, else for a time that doubles; the answer to a request sent before the pause only extends it."""
@@ -187,6 +188,8 @@ class SqliteGate:
 
     def _still_granted(self) -> bool:
         """Say whether a reserved moment holds; a pause or an open circuit takes it back."""
+        if self._looked_up("max(paused_until, open_until)") <= self._clock():
+            return True
         with self._transaction() as (state, now):
             held = max(state.paused_until, state.open_until) > now
             state.granted -= int(held)
@@ -203,25 +206,39 @@ class SqliteGate:
             state.cause = cause
         return True
 
+    def _looked_up(self, column: str) -> float:
+        """Return what the vendor's row says, 0 where there is none. A reader waits for no other reader, and nothing is written."""
+        with self._file() as connection:
+            if not connection.execute("select 1 from sqlite_master where name = 'gate'").fetchone():
+                return 0.0
+            row = connection.execute(f"select {column} from gate where source = ?", (self.source,)).fetchone()  # noqa: S608 - constant
+        return float(row[0]) if row else 0.0
+
     @contextmanager
     def _transaction(self) -> Iterator[tuple[_State, float]]:
         """Yield the vendor's state and the time under the file's lock; changes are written unless the block raises."""
+        with self._file() as connection:
+            connection.execute("begin immediate")
+            connection.execute(f"create table if not exists gate (source text primary key, {_COLUMNS})")
+            row = connection.execute(f"select {_COLUMNS} from gate where source = ?", (self.source,)).fetchone()  # noqa: S608 - constant
+            state = _State(*row) if row else _State()
+            now = self._clock()
+            state.follow(now)
+            yield state, now
+            values = [getattr(state, field.name) for field in fields(_State)]
+            connection.execute(
+                f"insert or replace into gate (source, {_COLUMNS}) values (?{', ?' * len(values)})",  # noqa: S608 - constant
+                (self.source, *values),
+            )
+            connection.execute("commit")
+
+    @contextmanager
+    def _file(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection to the file, made where it is missing; closing it gives up what was not committed."""
         try:
             with closing(sqlite3.connect(self.path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None)) as connection:
                 connection.execute("pragma synchronous = off")  # pacing may be lost with the machine, never with a process
-                connection.execute("begin immediate")
-                connection.execute(f"create table if not exists gate (source text primary key, {_COLUMNS})")
-                row = connection.execute(f"select {_COLUMNS} from gate where source = ?", (self.source,)).fetchone()  # noqa: S608 - constant
-                state = _State(*row) if row else _State()
-                now = self._clock()
-                state.follow(now)
-                yield state, now
-                values = asdict(state)
-                connection.execute(
-                    f"insert or replace into gate (source, {_COLUMNS}) values (?{', ?' * len(values)})",  # noqa: S608 - constant
-                    (self.source, *values.values()),
-                )
-                connection.execute("commit")
+                yield connection
         except sqlite3.Error as error:
             raise SourceUnavailableError(
                 f"{self.path}: {error}; delete the file, it holds nothing but the pace of requests to {self.source}"
