@@ -29,6 +29,9 @@ class YahooSettings(VendorSettings):
     """How Yahoo is asked."""
 
     requests_per_hour: float = Field(1800, gt=0, description="Pace shared by all processes of the machine.")
+    news_count: int = Field(30, ge=1, description="Newest headlines a ticker that are asked for.")
+    option_expiries: int = Field(6, ge=1, description="Expiries a ticker, spread over option_days; each is a request.")
+    option_days: int = Field(275, ge=1, description="How far ahead expiries are looked at, in days.")
 
 
 class FmpSettings(VendorSettings):

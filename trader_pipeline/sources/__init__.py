@@ -22,12 +22,16 @@ from trader_pipeline.sources.sp500 import SP500
 from trader_pipeline.sources.tiingo import TIINGO
 from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
 from trader_pipeline.sources.yahoo import YAHOO
+from trader_pipeline.sources.yahoo_news import YAHOO_HEADLINES
+from trader_pipeline.sources.yahoo_options import YAHOO_CHAINS
 
 FEEDS: tuple[Feed, ...] = (
     SAMPLE,
     OWN,
     SIMULATED,
     YAHOO,
+    YAHOO_HEADLINES,
+    YAHOO_CHAINS,
     FRED,
     SEC,
     FMP_BARS_FEED,

@@ -98,6 +98,8 @@ def _value(value: object, dtype: pa.DataType) -> Any:
         return number_of(value)
     if pa.types.is_date(dtype):
         return date_of(value)
+    if pa.types.is_boolean(dtype):
+        return value if isinstance(value, bool) else None
     if pa.types.is_integer(dtype):
         number = number_of(value)
         return None if number is None or number != int(number) else int(number)
