@@ -13,6 +13,10 @@ import pytest
 
 from trader_pipeline import calendar
 from trader_pipeline.flows.dictionary import settings_table
+from trader_pipeline.flows.readiness import readiness
+from trader_pipeline.settings import Settings
+from trader_pipeline.sources import FEEDS, feeds_of
+from trader_pipeline.standardize.symbol_changes import read_own
 from trader_pipeline_tests.conftest import trader
 from trader_pipeline_tests.fake_world import World
 from trader_pipeline_tests.fake_yahoo import FakeYahoo
@@ -92,8 +96,39 @@ def test_make_targets_exist():
     assert {"demo", "test", "serve", "dev"} <= set(re.findall(r"(?:`|^)make ([a-z]+)", TEXT, re.MULTILINE)) <= targets
 
 
+def test_every_source_is_in_the_table_with_its_kinds():
+    told = {row[0]: set(row[1].split(", ")) for row in re.findall(r"^\| `([a-z0-9]+)` \| ([a-z, ]+) \|", TEXT, re.MULTILINE)}
+    kinds = {}
+    for feed in FEEDS:
+        if not feed.local:
+            kinds.setdefault(feed.source, set()).add(feed.kind)
+    assert told == kinds
+
+
+def test_the_sources_of_the_example_can_be_set(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text(next(body for language, _, body in BLOCKS if language == "dotenv"))
+    for name in [name for name in os.environ if name.startswith("TRADER_")]:
+        monkeypatch.delenv(name)
+    settings = Settings(dataset="live", home=tmp_path, _env_file=tmp_path / ".env")
+    assert [feed.name for feed in feeds_of(settings)] == [
+        "yahoo_bars",
+        "fmp_bars",
+        "fmp_news",
+        "sec_fundamentals",
+        "fred_macro",
+        "cboe_macro",
+    ]
+    assert [finding.fact for finding in readiness(settings) if finding.state != "ok"] == []
+
+
+def test_the_example_of_symbols_can_be_read(tmp_path):
+    path = tmp_path / "symbols.toml"
+    path.write_text(next(body for language, _, body in BLOCKS if language == "toml"))
+    assert [(change.symbol, change.new_symbol) for change in read_own(path)] == [("FB", "META"), ("TWTR", None)]
+
+
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+    for target in re.findall(r"\]\((?!https://)([^)#]+)\)", TEXT):
         assert (ROOT / target).exists(), target
 
 

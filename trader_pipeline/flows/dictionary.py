@@ -1,4 +1,4 @@
-"""Pages that are generated from the code: the data dictionary and the table of settings. `python -m` writes the first."""
+"""What is generated from the code: the data dictionary and the README's table of settings. `python -m` writes both."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,9 @@ from trader_pipeline.schema import TABLES
 from trader_pipeline.schema.dictionary import render
 from trader_pipeline.settings import Settings
 
-PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "data-dictionary.md"
+_BEGIN, _END = "<!-- settings -->\n", "<!-- /settings -->"
 
 
 def data_dictionary() -> str:
@@ -50,4 +52,7 @@ def _default(value: object) -> str:
 
 if __name__ == "__main__":
     durable.write_atomic(PAGE, data_dictionary().encode())
-    sys.stdout.write(f"{PAGE}\n")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, after = readme.split(_BEGIN)[0], readme.split(_END)[1]
+    durable.write_atomic(ROOT / "README.md", f"{before}{_BEGIN}{settings_table()}\n{_END}{after}".encode())
+    sys.stdout.write(f"{PAGE}\n{ROOT / 'README.md'}\n")

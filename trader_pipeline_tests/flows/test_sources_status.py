@@ -1,6 +1,8 @@
 """What status says of the live market's sources."""
 
 import datetime as dt
+import re
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +124,11 @@ def test_a_damaged_table_hides_its_own_facts_only(market):
     assert next(t for t in hurt["tables"] if t["table"] == "core.accepted_bars")["through"] is None
     assert all(part.name in lost["error"] for lost in hurt["damage"])
     assert "session_through" in [lost["fact"] for lost in hurt["damage"]]
+
+
+def test_every_key_has_its_line_in_the_docs(market):
+    lake, settings = market
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    told = page.split("## What `trader status --json` says")[1].split("\n## ")[0]
+    lines = [line.split("|")[1] for line in told.splitlines() if line.startswith("| `")]
+    assert [key for line in lines for key in re.findall(r"`(\w+)`", line)] == list(status(lake, settings, now=AS_OF))
