@@ -28,6 +28,7 @@ from trader_pipeline.sources.http import (
     TransientError,
     UnknownSymbolError,
     UpstreamError,
+    VendorError,
     raise_if_throttled,
     retrying,
 )
@@ -61,7 +62,10 @@ class Body:
         """Return the body as text; `UpstreamError` for a page of HTML, which no table is served as."""
         if "html" in self.content_type or self.content.lstrip()[:1] == b"<":
             raise UpstreamError(f"{self.path}: a page of HTML in place of the data")
-        return self.content.decode("utf-8-sig")
+        try:
+            return self.content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UpstreamError(f"{self.path}: {len(self.content)} bytes that are no text") from error
 
 
 def _type_of(answer: requests.Response) -> str:
@@ -140,6 +144,9 @@ class RestClient:
             except TransientError as error:
                 tally.trouble = str(error)
                 self._gate.failed()
+                raise
+            except VendorError:
+                self._gate.succeeded()  # a refusal is an answer: the vendor is there
                 raise
             self._gate.succeeded()
             tally.body_sha256 = body.sha256

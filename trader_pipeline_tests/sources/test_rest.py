@@ -1,0 +1,254 @@
+"""The client of every vendor but Yahoo, against a server that answers what a test says."""
+
+import logging
+import socket
+import traceback
+
+import pytest
+
+from trader_pipeline.settings import VendorSettings
+from trader_pipeline.sources.asking import Stop
+from trader_pipeline.sources.gate import CircuitOpenError, Limits, SqliteGate
+from trader_pipeline.sources.http import RefusedError, SchemaChangeError, ThrottledError, UnknownSymbolError, UpstreamError
+from trader_pipeline.sources.rest import Body, RestClient
+from trader_pipeline_tests.clock import Clock
+from trader_pipeline_tests.fake_vendor import CSV, HTML, FakeVendor, Reply
+
+KEY = "very-secret-key-0123456789"
+LIMITS = Limits(requests_per_hour=3_600_000, burst=100, trip_failures=3)
+
+
+class Answering(FakeVendor):
+    """Answers `reply` to everything; `repeated` puts the request's header and query into the body."""
+
+    reply = Reply(body={"fine": True})
+
+    def route(self, path, query, headers):
+        return self.reply(path, query, headers) if callable(self.reply) else self.reply
+
+
+@pytest.fixture
+def server():
+    with Answering() as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def gate(tmp_path, clock):
+    return SqliteGate(tmp_path / "gate.sqlite", "vendor", LIMITS, clock=clock, sleep=clock.sleep)
+
+
+class Waits(Stop):
+    """Waits that only move the clock."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.sleep = clock.sleep
+
+
+@pytest.fixture
+def client(server, tmp_path, gate, clock):
+    def make(url=None, **changes):
+        own = {name: changes.pop(name) for name in ("headers", "secrets", "judge") if name in changes}
+        settings = VendorSettings(
+            **({"base_url": url or server.url, "backoff_seconds": 0.5, "attempts": 4, "timeout_seconds": 5} | changes)
+        )
+        return RestClient("vendor", "https://vendor.invalid", settings, tmp_path, stop=Waits(clock), gate=gate, clock=clock, **own)
+
+    return make
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_sound_answer_costs_one_request_and_leaves_its_hash(client, server, gate):
+    rest = client()
+    tally = rest.tally()
+    assert rest.get("/a", {"symbol": "BRK.B"}, tally=tally, read=Body.json) == {"fine": True}
+    assert (tally.requests, tally.retries, tally.throttled, tally.trouble) == (1, 0, 0, "")
+    assert tally.body_sha256 == "2c096585306c68f235263e68dacf0b9a43d59c60717bf0ac56bb41171caab3d6"
+    assert server.log[0].query == {"symbol": "BRK.B"}
+    assert gate.counters().granted == 1
+
+
+def test_a_bounded_number_of_attempts_with_waits_that_grow(client, server, clock):
+    server.forever["/a"] = "500"
+    rest = client(attempts=3)
+    tally = rest.tally()
+    with pytest.raises(UpstreamError, match="/a: HTTP 500"):
+        rest.get("/a", tally=tally, read=Body.json)
+    assert (tally.requests, tally.retries, server.hits["/a"]) == (3, 2, 3)
+    assert len(clock.slept) == 2
+    assert clock.slept[0] <= 0.5
+    assert clock.slept[1] <= 1.0
+
+
+def test_the_circuit_opens_for_everybody_after_failures_in_a_row(client, server):
+    server.forever["/a"] = "502"
+    rest = client(attempts=8)
+    tally = rest.tally()
+    with pytest.raises(CircuitOpenError):
+        rest.get("/a", tally=tally, read=Body.json)
+    assert (tally.requests, tally.trouble) == (LIMITS.trip_failures, "/a: HTTP 502")
+    other = rest.tally()
+    with pytest.raises(CircuitOpenError):
+        rest.get("/b", tally=other, read=Body.json)
+    assert (other.requests, server.hits["/b"]) == (0, 0)
+
+
+def test_retry_after_is_kept_to_the_second(client, server, clock):
+    server.retry_after = "7"
+    server.plan("/a", "429")
+    rest = client()
+    tally = rest.tally()
+    rest.get("/a", tally=tally, read=Body.json)
+    assert (tally.throttled, tally.retries) == (1, 1)
+    assert 7.0 <= sum(clock.slept) < 7.2
+
+
+def test_a_retry_after_beyond_the_deadline_ends_the_ticker(client, server):
+    server.retry_after = "4000"
+    server.plan("/a", "429")
+    rest = client(deadline_seconds=300)
+    tally = rest.tally()
+    with pytest.raises(ThrottledError):
+        rest.get("/a", tally=tally, read=Body.json)
+    assert (tally.requests, tally.throttled) == (1, 1)
+
+
+def test_the_deadline_is_the_tickers_not_the_requests(client, server, clock):
+    rest = client(deadline_seconds=10)
+    tally = rest.tally()
+    rest.get("/a", tally=tally, read=Body.json)
+    clock.now += 11
+    server.plan("/a", "500")
+    with pytest.raises(CircuitOpenError, match="past the deadline"):
+        rest.get("/a", tally=tally, read=Body.json)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(status=400, body="{}"), SchemaChangeError),
+        (Reply(status=401, body="{}"), RefusedError),
+        (Reply(status=402, body="{}"), RefusedError),
+        (Reply(status=403, body="{}"), RefusedError),
+        (Reply(status=404, body="{}"), UnknownSymbolError),
+        (Reply(status=204), SchemaChangeError),
+    ],
+)
+def test_what_asking_again_does_not_help_is_asked_once(client, server, reply, error):
+    server.reply = reply
+    rest = client()
+    tally = rest.tally()
+    with pytest.raises(error, match=f"^/a: HTTP {reply.status}"):
+        rest.get("/a", tally=tally, read=Body.json)
+    assert tally.requests == 1
+
+
+def test_an_answer_that_refuses_closes_the_circuit(client, server, gate):
+    for _ in range(3):
+        server.plan("/a", "500", "500", "404")
+        with pytest.raises(UnknownSymbolError):
+            client().get("/a", tally=client().tally(), read=Body.json)
+    assert gate.counters().failed == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b'{"cut": ', b"\xff\xfe"])
+def test_what_is_no_json_is_asked_again(client, server, content):
+    answers = [Reply(body=content), Reply(body={"fine": True})]
+    server.reply = lambda *_: answers.pop(0)
+    rest = client()
+    assert rest.get("/a", tally=rest.tally(), read=Body.json) == {"fine": True}
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(body="<html>", content_type=CSV), Reply(body="a,b", content_type=HTML), Reply(body=b"\xe4", content_type=CSV)]
+)
+def test_what_is_no_text_is_asked_again(client, server, reply):
+    answers = [reply, Reply(body="\ufeffday,value\n", content_type=CSV)]
+    server.reply = lambda *_: answers.pop(0)
+    rest = client()
+    tally = rest.tally()
+    assert rest.get("/a", tally=tally, read=Body.text) == "day,value\n"
+    assert tally.retries == 1
+
+
+def test_a_readers_own_verdict_decides(client):
+    def incomplete(body):
+        raise UpstreamError(f"{body.path}: half of it")
+
+    def strange(body):
+        raise SchemaChangeError(f"{body.path}: another shape")
+
+    rest = client(attempts=2)
+    tally = rest.tally()
+    with pytest.raises(UpstreamError, match="half"):
+        rest.get("/a", tally=tally, read=incomplete)
+    with pytest.raises(SchemaChangeError, match="shape"):
+        rest.get("/a", tally=tally, read=strange)
+    assert (tally.requests, tally.retries) == (3, 1)
+
+
+def test_the_judge_hears_every_answer_before_its_status_counts(client, server):
+    server.reply = Reply(status=403, body="too fast")
+
+    def judge(body):
+        if b"too fast" in body.content:
+            raise ThrottledError(body.path, None)
+
+    rest = client(judge=judge, attempts=2)
+    tally = rest.tally()
+    with pytest.raises(ThrottledError):
+        rest.get("/a", tally=tally, read=Body.json)
+    assert tally.throttled == tally.requests == 2
+
+
+@pytest.mark.parametrize("where", ["header", "query"])
+@pytest.mark.parametrize("trouble", ["refused", "reset", "slow", "401", "repeated", "malformed"])
+def test_a_key_shows_nowhere(client, server, caplog, where, trouble):
+    """Not in logs, errors, their causes and contexts, tracebacks, nor in what the client and the tally look like."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3.connectionpool").debug("listening")
+    headers, params = ({"apikey": KEY}, {}) if where == "header" else ({}, {"api_key": KEY})
+    if trouble == "repeated":
+        server.reply = lambda _path, query, headers: Reply(status=400, body={"you": str(query) + str(headers)})
+    elif trouble != "refused":
+        server.forever["/a"] = trouble
+    url = f"http://127.0.0.1:{free_port()}" if trouble == "refused" else None
+    rest = client(url, headers=headers, secrets=(KEY,), attempts=2, timeout_seconds=0.3 if trouble == "slow" else 5, judge=_shows)
+    tally = rest.tally()
+    with pytest.raises((UpstreamError, RefusedError, SchemaChangeError)) as raised:
+        rest.get("/a", params, tally=tally, read=Body.json)
+    shown = ["".join(traceback.format_exception(raised.value)), caplog.text, repr(rest), str(rest), repr(tally)]
+    error = raised.value
+    while error is not None:
+        shown += [repr(error), str(error.args)]
+        assert error.__class__.__module__.startswith(("trader_pipeline", "json"))
+        error = error.__cause__ or error.__context__
+    assert all(KEY not in text for text in shown)
+
+
+def _shows(body):
+    if body.status == 400:
+        raise SchemaChangeError(body.content.decode())
+
+
+def test_no_redirect_is_followed_with_a_key(client, server):
+    with Answering() as elsewhere:
+        server.reply = Reply(status=302, headers={"Location": f"{elsewhere.url}/b"})
+        rest = client(headers={"apikey": KEY}, secrets=(KEY,))
+        with pytest.raises(SchemaChangeError, match="/a: HTTP 302"):
+            rest.get("/a", tally=rest.tally(), read=Body.json)
+        assert not elsewhere.log
+        keyless = client()
+        assert keyless.get("/a", tally=keyless.tally(), read=Body.json) == {"fine": True}
+        assert len(elsewhere.log) == 1
