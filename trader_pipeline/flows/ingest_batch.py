@@ -58,7 +58,7 @@ class Batch:
         """Return what is there, tables joined, and start anew."""
         results, self.results, self.tickers, self.rows, self.since = self.results, [], 0, 0, time.monotonic()
         tables = {table for result in results for table in result.tables}
-        joined = {table: pa.concat_tables([table.conform(r.tables[table]) for r in results if table in r.tables]) for table in tables}
+        joined = {table: _conformed(table, [r.tables[table] for r in results if table in r.tables]) for table in tables}
         return joined, [attempt for result in results for attempt in result.attempts]
 
 
@@ -160,11 +160,21 @@ class Sink:
         return pa.concat_tables([rows.filter(pc.invert(known)), listed.select(rows.column_names).cast(rows.schema)])
 
     def _news(self, table: Table, rows: pa.Table) -> pa.Table:
-        """Return the rows that say something else than the newest stored one of their key. A snapshot of options is always new."""
+        """Return the rows that say something else than the newest stored one of their key.
+
+        A snapshot of options is always new; a list of members is a whole: all of it is stored unless its bytes are the newest stored.
+        """
+        if self.feed.kind == "members":
+            return rows.slice(0, 0) if rows["request_sha256"][0].as_py() == self._newest_request(table) else rows
         judged = table is self.feed.raw_tables[0] and self.feed.kind == "bars" and not self.feed.local
         if judged or self.feed.kind == "options" or not self.stored.snapshot.rows(table):
             return rows
         return _unsaid(table, rows, self._stored_like(table, rows), settle_days=FINAL_AFTER_DAYS if self.feed.local else None)
+
+    def _newest_request(self, table: Table) -> str | None:
+        query = f"select arg_max(request_sha256, fetched_at) as newest from {table.full_name}"  # noqa: S608 - identifiers come from the schema
+        found: str | None = self.stored.snapshot.sql(query)["newest"][0].as_py()
+        return found
 
     def _stored_like(self, table: Table, rows: pa.Table) -> pa.Table:
         """Return the stored rows that share the first column of the key, and the span of days, with `rows`."""
@@ -175,6 +185,13 @@ class Sink:
             span = pc.min_max(rows[table.year_of]).as_py()
             query, parameters = f'{query} and "{table.year_of}" between $min and $max', parameters | span
         return self.stored.snapshot.sql(query, parameters)
+
+
+def _conformed(table: Table, pieces: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of all answers. Answers of one shape are conformed together: one by one that costs 1 ms each."""
+    if all(piece.schema.equals(pieces[0].schema) for piece in pieces):
+        return table.conform(pa.concat_tables(pieces))
+    return pa.concat_tables([table.conform(piece) for piece in pieces])
 
 
 def _unsaid(table: Table, rows: pa.Table, stored: pa.Table, *, settle_days: int | None) -> pa.Table:
