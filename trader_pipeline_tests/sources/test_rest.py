@@ -19,7 +19,7 @@ LIMITS = Limits(requests_per_hour=3_600_000, burst=100, trip_failures=3)
 
 
 class Answering(FakeVendor):
-    """Answers `reply` to everything; `repeated` puts the request's header and query into the body."""
+    """Answers `reply`, or what it makes of path, query and headers, to everything."""
 
     reply = Reply(body={"fine": True})
 
@@ -170,11 +170,9 @@ def test_what_is_no_json_is_asked_again(client, server, content):
     assert rest.get("/a", tally=rest.tally(), read=Body.json) == {"fine": True}
 
 
-@pytest.mark.parametrize(
-    "reply", [Reply(body="<html>", content_type=CSV), Reply(body="a,b", content_type=HTML), Reply(body=b"\xe4", content_type=CSV)]
-)
-def test_what_is_no_text_is_asked_again(client, server, reply):
-    answers = [reply, Reply(body="\ufeffday,value\n", content_type=CSV)]
+@pytest.mark.parametrize(("content", "kind"), [("<html>", CSV), ("a,b", HTML), (b"\xe4", CSV)])
+def test_what_is_no_text_is_asked_again(client, server, content, kind):
+    answers = [Reply(body=content, content_type=kind), Reply(body="\ufeffday,value\n", content_type=CSV)]
     server.reply = lambda *_: answers.pop(0)
     rest = client()
     tally = rest.tally()
@@ -232,7 +230,7 @@ def test_a_key_shows_nowhere(client, server, caplog, where, trouble):
     error = raised.value
     while error is not None:
         shown += [repr(error), str(error.args)]
-        assert error.__class__.__module__.startswith(("trader_pipeline", "json"))
+        assert not type(error).__module__.startswith(("requests", "urllib3"))
         error = error.__cause__ or error.__context__
     assert all(KEY not in text for text in shown)
 
