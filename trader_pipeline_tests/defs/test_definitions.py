@@ -79,10 +79,9 @@ def test_every_vendor_has_a_pool_of_its_own(defs):
 @pytest.mark.parametrize("order", [("yahoo", "fmp", "tiingo"), ("tiingo", "yahoo")])
 def test_a_stand_in_is_asked_after_the_source_it_stands_in_for(tmp_path, order):
     settings = Settings(home=tmp_path, dataset="live", sources={"bars": order, "news": ["fmp"]})
-    job = build_defs(settings).resolve_job_def("fetch")
-    depends = {
-        key.to_user_string(): {k.to_user_string() for k in job.asset_layer.get(key).parent_keys} for key in job.asset_layer.asset_keys
-    }
+    defs = build_defs(settings)
+    graph, fetched = defs.resolve_asset_graph(), defs.resolve_job_def("fetch").asset_layer.executable_asset_keys
+    depends = {key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys} for key in fetched}
     assert {key for key in depends if key.endswith("_bars")} == {f"raw/{source}_bars" for source in order}
     for earlier, later in pairwise(order):
         assert depends[f"raw/{later}_bars"] == {f"raw/{earlier}_bars"}
