@@ -177,13 +177,15 @@ class Sink:
         return found
 
     def _stored_like(self, table: Table, rows: pa.Table) -> pa.Table:
-        """Return the stored rows that share the first column of the key, and the span of days, with `rows`."""
+        """Return the stored rows that share the first column of the key, where it is a name, and the span of days, with `rows`."""
         lead = table.key[0]
-        query = f'select * from {table.full_name} where "{lead}" in (select unnest($lead::varchar[]))'  # noqa: S608 - identifiers of the schema
-        parameters: dict[str, object] = {"lead": pc.unique(rows[lead]).to_pylist()}
+        named = pa.types.is_string(rows.schema.field(lead).type)
+        where = [f'"{lead}" in (select unnest($lead::varchar[]))'] if named else []
+        parameters: dict[str, object] = {"lead": pc.unique(rows[lead]).to_pylist()} if named else {}
         if table.year_of:
-            span = pc.min_max(rows[table.year_of]).as_py()
-            query, parameters = f'{query} and "{table.year_of}" between $min and $max', parameters | span
+            where.append(f'"{table.year_of}" between $min and $max')
+            parameters |= pc.min_max(rows[table.year_of]).as_py()
+        query = f"select * from {table.full_name} where {' and '.join(where) or 'true'}"  # noqa: S608 - identifiers of the schema
         return self.stored.snapshot.sql(query, parameters)
 
 

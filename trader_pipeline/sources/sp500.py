@@ -36,7 +36,7 @@ _DAY = "%Y-%m-%d"
 
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
-    """Ask for the file and yield its rows, or none where these very bytes are stored already."""
+    """Ask for the file and yield all of its rows."""
     stop = Stop()
     client = RestClient("sp500", URL, settings.sp500, settings.home, stop=stop)
 
@@ -52,8 +52,6 @@ def _found(name: str, request: FetchRequest, client: RestClient, tally: Tally) -
         raise UnknownSymbolError(f"sp500 has the one list {NAME!r}, not {name!r}")
     rows = client.get(PATH, tally=tally, read=_rows)
     days = [max(row["end_date"] or row["start_date"] for row in rows)]
-    if tally.body_sha256 in request.seen:
-        return Found(tables={}, days=days, detail="the same file as before")
     return Found(tables={SP500_MEMBERS: stamped(SP500_MEMBERS, rows, request, tally)}, days=days)
 
 

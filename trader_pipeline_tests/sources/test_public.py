@@ -217,13 +217,6 @@ def test_the_newest_list_of_members_counts(public, settings):
     assert core_of(SP500, second)["valid_to"].to_pylist() == [None, dt.date(2026, 9, 20)]
 
 
-def test_the_same_list_of_members_is_stored_once(settings):
-    _, tables = ask(SP500, settings)
-    seen = frozenset(tables[SP500_MEMBERS]["request_sha256"].to_pylist())
-    attempts, tables = ask(SP500, settings, seen=seen)
-    assert (attempts["sp500"].outcome, attempts["sp500"].rows, tables) == ("ok", 0, {})
-
-
 @pytest.mark.parametrize(
     ("content", "outcome"),
     [
