@@ -108,4 +108,3 @@ def _value(value: object, dtype: pa.DataType) -> Any:
 
 def _absent(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
-
