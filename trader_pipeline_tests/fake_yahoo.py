@@ -74,6 +74,7 @@ class FakeYahoo:
     `rate=(n, seconds)` answers 429 past n requests in a sliding window, with `retry_after` as the header if it is set.
     `beside` maps `COOKIE` and `CRUMB` to a fault: 429, hang, or a name of INSTEAD. Options want the crumb of the day,
     charts none; `renew_crumb` makes the old one stale, for `picky` servers for charts too. `latency_s` holds every answer.
+    `canned` maps a path to a body that is served as it is.
     """
 
     INSTEAD: ClassVar[dict[str, Reply]] = {
@@ -109,6 +110,7 @@ class FakeYahoo:
         self.picky = False
         self.crumb = "fakeCrumb1"
         self.beside: dict[str, str] = {}
+        self.canned: dict[str, Any] = {}
         self.plans: dict[str, deque[str]] = defaultdict(deque)
         self.forever: dict[str, str] = {}
         self.hits: Counter[str] = Counter()
@@ -158,7 +160,7 @@ class FakeYahoo:
         if self.latency_s:
             time.sleep(self.latency_s)
         if reply is None:
-            reply = self._route(path, query)
+            reply = Reply(body=self.canned[path]) if path in self.canned else self._route(path, query)
         with self._lock:
             self.log.append(Answered(time.monotonic(), path, reply.status if reply else 0))
         return reply

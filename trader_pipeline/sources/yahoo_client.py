@@ -87,7 +87,7 @@ class YahooClient:
         """Ask for cookie and crumb anew, unless another thread did since `refused` was sent."""
         client = self._yahoo
         with client._cookie_lock:  # noqa: SLF001 - yfinance renews a crumb only after answers that never reach it here
-            if (client._crumb or "") == refused:  # noqa: SLF001
+            if client._crumb == refused:  # noqa: SLF001
                 client._crumb = client._cookie = None  # noqa: SLF001
                 self._session.forget()
 

@@ -102,8 +102,8 @@ class GovernedSession(Session[Response]):
         asking: _Asking = self._of_thread.asking
         try:
             answer = self._send(method, url, *args, **(kwargs | {"allow_redirects": False}))
-            if answer.status_code == HTTPStatus.UNAUTHORIZED and asking.tries == 1:
-                raise StaleCrumbError("HTTP 401: cookie and crumb are asked for again", str((kwargs.get("params") or {}).get("crumb", "")))
+            if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                _judge_unauthorized(str((kwargs.get("params") or {}).get("crumb", "")), asking.tries)
             body = judged(target.path, answer.status_code, answer.content)
         except UpstreamError as error:
             self._gate.failed()
@@ -162,6 +162,14 @@ class GovernedSession(Session[Response]):
             return url
         target = urlsplit(url)
         return f"{self._settings.base_url.rstrip('/')}{target.path or '/'}{f'?{target.query}' if target.query else ''}"
+
+
+def _judge_unauthorized(crumb: str, tries: int) -> None:
+    """Raise what a 401 means: no crumb was to be had, or, the first time, that it is old."""
+    if not crumb:
+        raise UpstreamError("HTTP 401 to a request without a crumb, which was not to be had")
+    if tries == 1:
+        raise StaleCrumbError("HTTP 401: cookie and crumb are asked for again", crumb)
 
 
 def _judge_crumb(answer: Response) -> None:
