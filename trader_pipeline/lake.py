@@ -21,7 +21,10 @@ from trader_pipeline.snapshot import Snapshot
 __all__ = ["MAX_PARTS_A_YEAR", "Change", "Commit", "Entry", "Lake", "Part", "Snapshot", "open"]
 
 MAX_PARTS_A_YEAR = 21
-"""An append to a year that has this many parts makes one of them all."""
+"""An append to a year that has this many parts merges them, but for those that are large beside the rest."""
+
+LARGE = 4
+"""So many times the rows of all smaller parts together: such a part is left alone, or 20 small appends would rewrite a year each day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +144,15 @@ class Lake:
     def _append(self, table: Table, old: tuple[Part, ...], rows: pa.Table, year: int | None) -> tuple[Part, ...]:
         if not (old and rows.num_rows):
             return (*old, *parts.write(self.root, table, rows, year))
-        if len(old) >= MAX_PARTS_A_YEAR:
-            merged = table.sorted(pa.concat_tables([self._read(table, old), rows]))
-            return parts.write(self.root, table, merged, year)
-        keys = self._read(table, old, table.key)
-        first = table.year_of or table.key[0]
-        near = keys.filter(pc.is_in(keys[first], value_set=pc.unique(rows[first])))
-        table.sorted(pa.concat_tables([near, rows.select(list(table.key))]))
-        return (*old, *parts.write(self.root, table, rows, year))
+        left, merged = (old, ()) if len(old) < MAX_PARTS_A_YEAR else _large_and_small(old, rows.num_rows)
+        if left:
+            keys = self._read(table, left, table.key)
+            first = table.year_of or table.key[0]
+            near = keys.filter(pc.is_in(keys[first], value_set=pc.unique(rows[first])))
+            table.sorted(pa.concat_tables([near, rows.select(list(table.key))]))
+        if merged:
+            rows = table.sorted(pa.concat_tables([self._read(table, merged), rows]))
+        return (*left, *parts.write(self.root, table, rows, year))
 
     def _read(self, table: Table, old: tuple[Part, ...], columns: Collection[str] | None = None) -> pa.Table:
         wanted = table.arrow_schema if columns is None else pa.schema([table.arrow_schema.field(name) for name in columns])
@@ -162,6 +166,15 @@ class Lake:
                 )
             pieces.append(piece.select(wanted.names))
         return pa.concat_tables(pieces).replace_schema_metadata(wanted.metadata)
+
+
+def _large_and_small(old: tuple[Part, ...], rows: int) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+    """Return the parts that are left alone, at most one for every factor of `LARGE` in their rows, and those to merge with new `rows`."""
+    ordered = sorted(old, key=lambda part: (-part.rows, part.path))
+    left = 0
+    while left < len(ordered) and ordered[left].rows > LARGE * (sum(part.rows for part in ordered[left + 1 :]) + rows):
+        left += 1
+    return tuple(ordered[:left]), tuple(ordered[left:])
 
 
 def open(home: str | Path) -> Snapshot:  # noqa: A001 - lake.open(home) is what a notebook writes

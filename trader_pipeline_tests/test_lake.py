@@ -115,6 +115,22 @@ def test_a_year_is_compacted_past_21_parts(lake):
     assert stored(lake) == [("A", s, i) for i, s in enumerate(sessions)]
 
 
+def test_a_merge_leaves_a_large_part_alone_and_still_finds_a_repeated_key(lake):
+    lake.publish(Change.append(NOTES, notes(*((f"L{i:03}", "2020-01-02", i) for i in range(200)))))
+    (large,) = lake.snapshot().parts(NOTES)
+    for i in range(MAX_PARTS_A_YEAR - 1):
+        lake.publish(Change.append(NOTES, notes((f"S{i:03}", "2020-01-02", i))))
+    assert len(lake.snapshot().parts(NOTES)) == MAX_PARTS_A_YEAR
+    for repeated in ("L007", "S007"):
+        with pytest.raises(SchemaError, match="repeat a key"):
+            lake.publish(Change.append(NOTES, notes((repeated, "2020-01-02", 0))))
+    lake.publish(Change.append(NOTES, notes(("T", "2020-01-02", 0))))
+    parts = lake.snapshot().parts(NOTES)
+    assert large in parts
+    assert sorted(part.rows for part in parts) == [MAX_PARTS_A_YEAR, 200]
+    assert len(stored(lake)) == 200 + MAX_PARTS_A_YEAR
+
+
 def test_many_tables_are_seen_together(lake):
     lake.publish(Change.replace(NOTES, notes(("A", "2020-01-02", 1))), Change.replace(NAMES, pa.table({"ticker": ["A"]})))
     bad = pa.table({"ticker": ["B", "B"]})
