@@ -68,6 +68,9 @@ def _chosen(settings: "Settings", source: str, kind: str) -> "list[Feed]":
         if given and given not in known:
             raise UsageError(f"{given!r} is none of {', '.join(sorted(known))}")
     feeds = [feed for feed in feeds_of(settings) if source in ("", feed.source) and kind in ("", feed.kind)]
+    unready = [why for feed in feeds if (why := feed.unready(settings))]
+    if feeds and len(unready) == len(feeds):
+        raise UsageError(unready[0])
     if feeds:
         return feeds
     could = [feed for feed in live if source in ("", feed.source) and kind in ("", feed.kind)]

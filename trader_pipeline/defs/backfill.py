@@ -8,7 +8,7 @@ from trader_pipeline.defs import raw
 from trader_pipeline.defs.reporting import reporter
 from trader_pipeline.defs.resources import RunOptions, Trader, started_at
 from trader_pipeline.flows.due import default_as_of
-from trader_pipeline.flows.ingest import _first_session as first_session, ingest
+from trader_pipeline.flows.ingest import first_session, ingest
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.source import Feed
 

@@ -23,13 +23,15 @@ def coverage_check(feed: Feed) -> dg.AssetChecksDefinition:
     )
 
     @dg.multi_asset_check(name=f"{feed.name}_coverage", specs=[spec], op_tags=LAST)
-    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
         found = context.instance.get_latest_materialization_event(key)
         said = found.asset_materialization.metadata if found and found.asset_materialization else {}
         text = str(said["unavailable"].value) if "unavailable" in said else None
-        yield dg.AssetCheckResult(asset_key=key, check_name="coverage", passed=text is None, metadata={"unavailable": text} if text else {})
+        verdict = {"asset_key": key, "check_name": "coverage", "passed": text is None, "metadata": {"unavailable": text} if text else {}}
         if text and found.run_id == context.run.run_id:
+            yield dg.AssetCheckEvaluation(**verdict)  # stored before the step fails
             raise SourceUnavailableError(text)
+        yield dg.AssetCheckResult(**verdict)
 
     return check
 

@@ -56,7 +56,9 @@ def raw_asset(feed: Feed, *, after: Sequence[Table] = ()) -> dg.AssetsDefinition
         specs=[table_spec(t, group="raw", deps=after) for t in feed.raw_tables],
         pool=pool_of(feed),
     )
-    def fetch(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
+    def fetch(
+        context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
+    ) -> Iterator[dg.MaterializeResult | dg.AssetObservation]:
         shown: dict[str, Any] = {}
         try:
             outcome = ingest(
@@ -72,10 +74,12 @@ def raw_asset(feed: Feed, *, after: Sequence[Table] = ()) -> dg.AssetsDefinition
                 report=reporter(context.log, trader.progress),
             )
             shown = facts_of(outcome)
+            if outcome.skipped:
+                context.log.warning(f"{feed.name} is not asked: {outcome.skipped}")
         except SourceUnavailableError as error:
             shown = {"unavailable": str(error)}
             if feed.kind == "bars":
-                context.log_event(observation(trader.lake.snapshot(), feed, context.run.run_id, shown))
+                yield observation(trader.lake.snapshot(), feed, context.run.run_id, shown)  # the step ends without a materialization
                 raise
             context.log.warning(str(error))
         snapshot = trader.lake.snapshot()
@@ -106,5 +110,5 @@ def outcomes(snapshot: Snapshot, feed: Feed, run_id: str) -> dict[str, dg.Metada
 
 
 def observation(snapshot: Snapshot, feed: Feed, run_id: str, shown: dict[str, Any]) -> dg.AssetObservation:
-    """Return what the UI shows of a fetch that failed: the step ends without a materialization."""
+    """Return what the UI shows of a fetch that makes no materialization."""
     return dg.AssetObservation(asset_key=dg.AssetKey(list(feed.raw_tables[0].path)), metadata=shown | outcomes(snapshot, feed, run_id))

@@ -71,7 +71,7 @@ class RunOptions(dg.ConfigurableResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunOptions"]:
         """Show that the run is alive while it lasts."""
-        with alive(context.instance, context.run_id):
+        with alive(context.instance, context.run.run_id):
             yield self
 
 

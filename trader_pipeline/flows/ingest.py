@@ -90,7 +90,7 @@ def ingest(
         as_of=as_of,
         fetched_at=fetched_at,
         tickers=plan.due,
-        first_session=_first_session(settings, since),
+        first_session=first_session(settings, since),
         since=plan.since() if plan.due else {},
     )
     known = frozenset(plan.marks.get(feed.source, {}))
@@ -222,7 +222,7 @@ def _seen(snapshot: Snapshot, feed: Feed) -> frozenset[str]:
     return frozenset(pc.unique(snapshot.read(feed.raw_tables[0], ["request_sha256"])["request_sha256"]).to_pylist())
 
 
-def _first_session(settings: Settings, since: dt.date | None) -> dt.date:
+def first_session(settings: Settings, since: dt.date | None) -> dt.date:
     """Return the first day to ask for of a ticker that is not stored yet."""
     try:
         first = dt.date.fromisoformat(settings.live_first_session)

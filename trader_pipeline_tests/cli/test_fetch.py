@@ -79,10 +79,11 @@ def test_too_many_failures_are_listed_and_exit_5(tmp_path, yahoo, asking):
         (["--source", "nobody"], "'nobody' is none of"),
         (["--source", "yahoo", "--kind", "macro"], "yahoo has no macro"),
         (["--since", "soon"], "'soon' is no date"),
+        (["--source", "fmp", "--kind", "earnings"], "TRADER_FMP__API_KEY"),
     ],
 )
 def test_what_cannot_be_asked_is_named(tmp_path, arguments, said):
-    ran = trader("fetch", *arguments, home=tmp_path / "home")
+    ran = trader("fetch", *arguments, home=tmp_path / "home", SOURCES__EARNINGS='["fmp"]')
     assert ran.code == 2, ran.err
     assert said in ran.err
 
