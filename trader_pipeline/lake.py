@@ -38,6 +38,7 @@ class Change:
     rows: pa.Table
     scope: tuple[str, ...] | None
     inputs: str | None = None
+    staged: tuple[Part, ...] | None = None
 
     @classmethod
     def replace(cls, table: Table, rows: pa.Table, *, inputs: str | None = None) -> "Change":
@@ -53,6 +54,11 @@ class Change:
     def upsert(cls, table: Table, rows: pa.Table, *, by: tuple[str, ...] = (), inputs: str | None = None) -> "Change":
         """Replace the rows that agree in `by` (the key, unless said otherwise) and add the rest."""
         return cls(table=table, rows=rows, scope=by or table.key, inputs=inputs)
+
+    @classmethod
+    def replace_staged(cls, table: Table, staged: tuple[Part, ...], *, inputs: str | None = None) -> "Change":
+        """Make parts that `Lake.stage` wrote the whole table. No key may be in two of them: that is not looked at again."""
+        return cls(table=table, rows=table.empty(), scope=None, inputs=inputs, staged=staged)
 
 
 class Lake:
@@ -81,6 +87,16 @@ class Lake:
                 name = change.table.full_name
                 tables[name] = self._apply(tables.get(name) or Entry(schema_version=change.table.version, parts=()), change)
             return self._commit(head, tables)
+
+    def stage(self, table: Table, rows: pa.Table) -> tuple[Part, ...]:
+        """Write rows as parts that no commit names yet, so that a table larger than memory can be replaced at once.
+
+        Parts that are never published go with the janitor.
+        """
+        ordered = table.sorted(table.conform(rows))
+        durable.make_folder(self.root)
+        durable.ensure_free(self.root, ordered.nbytes)
+        return tuple(p for year, part in parts.split_by_year(table, ordered) for p in parts.write(self.root, table, part, year))
 
     def drop(self, *, paths: Collection[str] = (), tables: Collection[str] = ()) -> Commit:
         """Commit without `tables` and without the parts at `paths` (as in `Part.path`); what loses one forgets its inputs. Files stay."""
@@ -115,6 +131,9 @@ class Lake:
 
     def _apply(self, entry: Entry, change: Change) -> Entry:
         table, scope = change.table, change.scope
+        if change.staged is not None:
+            ordered = tuple(sorted(change.staged, key=lambda part: (str(part.year), part.path)))
+            return Entry(schema_version=table.version, parts=ordered, inputs=change.inputs)
         years: dict[int | None, tuple[Part, ...]] = {}
         if scope is not None:
             entry.require(table)

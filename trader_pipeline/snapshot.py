@@ -89,6 +89,16 @@ class Snapshot:
                     parts.check(self.root, name, part)
         return self.connection.cursor().sql(query, params=parameters or None).to_arrow_table()
 
+    def matching(self, table: Table, keys: pa.Table) -> pa.Table:
+        """Return a table's rows that agree with a row of `keys` in all columns of `keys`. Raises `CorruptPartError`, `SchemaError`."""
+        self._require(table)
+        for part in self.parts(table):
+            parts.check(self.root, table.full_name, part)
+        cursor = self.connection.cursor()
+        cursor.register("wanted", keys)
+        columns = ", ".join(f'"{name}"' for name in keys.column_names)
+        return cursor.sql(f"select * from {table.full_name} semi join wanted using ({columns})").to_arrow_table()  # noqa: S608 - identifiers come from the schema
+
     def known(self, table: Table, as_of: dt.datetime) -> pa.Table:
         """Return, for each key without `known_at`, the newest version known at `as_of` (aware), sorted by that key."""
         if as_of.tzinfo is None:

@@ -170,4 +170,13 @@ def _joined(*parts: str | None) -> str | None:
     return "; ".join(part for part in parts if part) or None
 
 
-OWN = Feed(source="own", kind="bars", raw_tables=(raw.OWN_BARS,), local=True, fetch=fetch, to_core=to_core, request_hashes=_request_hashes)
+OWN = Feed(
+    source="own",
+    kind="bars",
+    raw_tables=(raw.OWN_BARS,),
+    local=True,
+    fetch=fetch,
+    to_core=to_core,
+    actions_in_bars=True,
+    request_hashes=_request_hashes,
+)

@@ -88,6 +88,8 @@ class Feed:
     local: bool = False
     subjects: Callable[[Settings], tuple[str, ...]] | None = None
     """What is asked for whatever the run's tickers are: series, or the one file. None: the run's tickers."""
+    actions_in_bars: bool = False
+    """A bar row carries its session's split and dividend, so that one that comes again without takes them back."""
     every_sessions: int = 1
     """Asked again when so many sessions closed since the last answer."""
     unready: Callable[[Settings], str | None] = _ready

@@ -143,4 +143,4 @@ _QUERIES = {
         from yahoo_bars join listings using (ticker) group by ticker having count("Close") > 0""",
 }
 
-YAHOO = Feed(source="yahoo", kind="bars", raw_tables=(raw.YAHOO_BARS,), fetch=fetch, to_core=to_core)
+YAHOO = Feed(source="yahoo", kind="bars", raw_tables=(raw.YAHOO_BARS,), fetch=fetch, to_core=to_core, actions_in_bars=True)

@@ -1,94 +1,83 @@
 """Two clocks: tell a first load of history from a later correction, and say when each version was first known.
 
-A first load counts as known at its session's close + 30 minutes (basis assumed). A later value that differs, and a hole
-inside the loaded history that is filled later, became known when they were fetched (basis observed); so did a split or
-dividend that turns up after the bars of its session. A refetch that says the same adds nothing. A row fetched before its
-own session was over is not final and is left out.
+A first load counts as known when its table's rule says (a bar at its session's close + 30 minutes; basis assumed). A later
+value that differs, and a hole inside the loaded history that is filled later, became known when they were fetched (basis
+observed); so did a split or dividend that turns up after the bars of its session. A refetch that says the same adds
+nothing. A bar fetched before its own session was over is not final and is left out.
 """
 
+from collections.abc import Mapping
+
 import duckdb
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from trader_pipeline import calendar
-from trader_pipeline.schema import Table
+from trader_pipeline.schema import Table, core
+from trader_pipeline.standardize.versions import new_versions
 
-RELATIVE_TOLERANCE = 1e-6
-"""Vendors send float32: two values closer than this are the same value."""
+FINAL_ONLY = (core.DAILY_BARS, core.CORPORATE_ACTIONS)
 
-_BASIS = "known_at_basis"
+SPAN_OF: Mapping[Table, tuple[str, str]] = {
+    core.DAILY_BARS: ("ticker", "session"),
+    core.CORPORATE_ACTIONS: ("ticker", "session"),
+    core.MACRO: ("series", "observed_on"),
+    core.EARNINGS: ("ticker", "report_date"),
+}
+"""Whose history, and by which date: what turns up inside the part that was loaded before was not known before."""
 
 
-def with_clocks(table: Table, rows: pa.Table, exchange_of: dict[str, str], *, bars: pa.Table) -> pa.Table:
-    """Return `rows` (all versions, with `fetched_at`) with `known_at` and `known_at_basis`, repeats dropped.
-
-    `table` is core.daily_bars or core.corporate_actions; `exchange_of` maps tickers to calendars; `bars`, all versions of
-    core.daily_bars with `fetched_at`, says which history was loaded when.
-    """
-    names = [c.name for c in table.columns if c.name not in {"known_at", _BASIS}]
-    identity = [name for name in table.key if name != "known_at"] + (["source"] if "source" not in table.key else [])
-    values = [name for name in names if name not in identity]
-    rows = rows.append_column("session_known_at", _session_known_at(rows, exchange_of))
-    loaded = bars.select(["ticker", "source", "session", "fetched_at"])
-    loaded = loaded.append_column("session_known_at", _session_known_at(loaded, exchange_of))
+def loaded_spans(table: Table, rows: pa.Table) -> pa.Table:
+    """Return subject, source, fetched_at, low and high of what each fetch loaded; `rows` as for `with_clocks`."""
+    subject, day = SPAN_OF[table]
+    final = "where fetched_at >= first_known_at" if table in FINAL_ONLY else ""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
-        con.register("versions", rows)
-        con.register("loaded", loaded)
-        return con.sql(_query(names, identity, values)).to_arrow_table()
+        con.register("rows", rows)
+        return con.sql(
+            f"select {subject} as subject, source, fetched_at, min({day}) as low, max({day}) as high from rows {final} group by all"  # noqa: S608 - identifiers come from the schema
+        ).to_arrow_table()
 
 
-def _query(names: list[str], identity: list[str], values: list[str]) -> str:
-    """Return the query; every identifier comes from the schema."""
-    same = " and ".join(_same(name) for name in values)
-    key = ", ".join(identity)
-    return f"""
-        with final as (select * from versions where fetched_at >= session_known_at),
-        spans as (
-            select ticker, source, fetched_at, min(session) as low, max(session) as high
-            from loaded where fetched_at >= session_known_at group by all
-        ),
-        before as (
-            select ticker, source, fetched_at, min(low) over reached as low, max(high) over reached as high
-            from spans
-            window reached as (partition by ticker, source order by fetched_at)
-        ),
-        ordered as (
-            select *, row_number() over version as load, {", ".join(f"lag({v}) over version as previous_{v}" for v in values)}
-            from final
-            window version as (partition by {key} order by fetched_at)
-        ),
-        clocked as (
-            select o.*, o.load > 1 or (b.low <= o.session and o.session <= b.high) is true as observed
-            from ordered o asof left join before b
-              on o.ticker = b.ticker and o.source = b.source and o.fetched_at > b.fetched_at
-            where o.load = 1 or not ({same})
-        )
-        select {", ".join(names)},
-               case when observed then fetched_at else session_known_at end as known_at,
-               case when observed then 'observed' else 'assumed' end as {_BASIS}
-        from clocked
-    """  # noqa: S608 - identifiers come from the schema, there are no values
+def with_clocks(table: Table, rows: pa.Table, *, loaded: pa.Table | None, stored: pa.Table) -> pa.Table:
+    """Return the versions to append to `stored`, the versions of the same facts that are in the lake.
+
+    `rows` have `fetched_at`, `first_known_at` and `first_basis` in the place of the clocks. `loaded` says which spans were
+    loaded when (`loaded_spans`; for actions those of the bars), with a fetched_at before all others for what is stored;
+    None where a table has no spans.
+    """
+    with duckdb.connect(config={"threads": 2}) as con:
+        con.execute("set timezone = 'UTC'")
+        con.register("rows", rows)
+        if loaded is not None:
+            con.register("loaded", loaded)
+        dated = con.sql(_dated(table, has_spans=loaded is not None)).to_arrow_table()
+    return new_versions(table, dated, stored)
 
 
-def _same(name: str) -> str:
-    if name in {"currency", "price_unit", "source"}:
-        return f"o.{name} is not distinct from o.previous_{name}"
-    return (
-        f"(o.{name} is not distinct from o.previous_{name} "
-        f"or coalesce(abs(o.{name} - o.previous_{name}) <= {RELATIVE_TOLERANCE} * abs(o.previous_{name}), false))"
+def _dated(table: Table, *, has_spans: bool) -> str:
+    """Return the query that dates first versions at the moment fetched where nothing earlier can be right."""
+    final = "where fetched_at >= first_known_at" if table in FINAL_ONLY else ""
+    subject, day = SPAN_OF.get(table, ("", ""))
+    before = (
+        """, before as (
+            select subject, source, fetched_at, min(low) over reached as low, max(high) over reached as high from loaded
+            window reached as (partition by subject, source order by fetched_at)
+        )"""
+        if has_spans
+        else ""
     )
-
-
-def _session_known_at(rows: pa.Table, exchange_of: dict[str, str]) -> pa.Array:
-    """Return close + 30 min of each row's session on its ticker's exchange, as UTC timestamps."""
-    tickers = rows["ticker"].combine_chunks().dictionary_encode()
-    exchanges = np.array([exchange_of[name] for name in tickers.dictionary.to_pylist()], dtype=object)
-    exchange_R = exchanges[tickers.indices.to_numpy(zero_copy_only=False)] if rows.num_rows else np.empty(0, dtype=object)
-    days_R = rows["session"].to_numpy().astype("datetime64[D]")
-    known_R = np.empty(rows.num_rows, dtype="datetime64[us]")
-    for exchange in sorted(set(exchanges.tolist())):
-        mine = exchange_R == exchange
-        known_R[mine] = calendar.known_at_array(exchange, days_R[mine])
-    return pc.cast(pa.array(known_R, pa.timestamp("us")), pa.timestamp("us", tz="UTC"))
+    joined = (
+        f"asof left join before b on r.{subject} = b.subject and r.source = b.source and r.fetched_at > b.fetched_at" if has_spans else ""
+    )
+    inside = f"(b.low <= r.{day} and r.{day} <= b.high) is true" if has_spans else "false"
+    return f"""
+        with final as (select * from rows {final}) {before},
+        judged as (
+            select r.*, first_basis <> 'released' and ({inside} or first_known_at is null or first_known_at > r.fetched_at) as late
+            from final r {joined}
+        )
+        select * exclude (late) replace (
+            case when late and first_basis = 'observed' then first_known_at when late then fetched_at else first_known_at end
+                as first_known_at,
+            case when late then 'observed' else first_basis end as first_basis
+        ) from judged
+    """  # noqa: S608 - identifiers come from the schema, there are no values

@@ -6,6 +6,7 @@ for as WMI; and Washington Mutual, which was WM then, is WM-200809.
 """
 
 import datetime as dt
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,7 +40,10 @@ class Symbols:
         self._starts = {symbol: [p.first or dt.date.min for p in periods] for symbol, periods in self._periods.items()}
         self._securities: dict[str, tuple[Interval, ...]] = {}
         for chain in _chains(self._periods, self.changes):
-            self._securities.setdefault(_ticker(chain[-1]), chain)
+            name = _ticker(chain[-1])
+            if name in self._securities:  # two that lost one symbol within a month
+                name = f"{chain[-1].symbol}-{chain[-1].last:%Y%m%d}"
+            self._securities[name] = chain
         self._tickers = {(i.symbol, i.first): ticker for ticker, chain in self._securities.items() for i in chain}
 
     @classmethod
@@ -53,7 +57,7 @@ class Symbols:
         if symbol not in self._periods:
             return symbol
         period = self._periods[symbol][bisect_right(self._starts[symbol], day) - 1]
-        return self._tickers.get((symbol, period.first)) or _ticker(period)
+        return self._tickers[symbol, period.first]
 
     def asked_as(self, ticker: str, day: dt.date) -> str | None:
         """Return the symbol by which vendors know the security on `day`; None when it had none: not yet, or no more."""
@@ -63,9 +67,31 @@ class Symbols:
         """Return the security's symbols, oldest first."""
         return self._securities.get(ticker) or (Interval(symbol=ticker, first=None, last=None, renamed=False),)
 
+    @property
+    def known(self) -> frozenset[str]:
+        """Symbols that ever changed their meaning."""
+        return frozenset(self._periods)
+
+    def families(self) -> Mapping[str, str]:
+        """Return, for every symbol that changes, one name for it and all symbols that renames connect it with."""
+        above = {symbol: symbol for symbol in self._periods}
+
+        def top(symbol: str) -> str:
+            while above[symbol] != symbol:
+                above[symbol] = above[above[symbol]]
+                symbol = above[symbol]
+            return symbol
+
+        for change in self.changes:
+            if change.new_symbol is not None:
+                first, second = sorted((top(change.symbol), top(change.new_symbol)))
+                above[second] = first
+        return {symbol: top(symbol) for symbol in above}
+
     def version(self) -> str:
         """Return what changes exactly when an answer of this object may change."""
-        return repr(self.changes)
+        facts = [(c.symbol, c.changed_on.isoformat(), c.new_symbol) for c in self.changes]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _periods(changes: Iterable[SymbolChange]) -> Mapping[str, tuple[Interval, ...]]:

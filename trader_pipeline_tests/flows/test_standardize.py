@@ -87,29 +87,23 @@ def test_sample_tables_are_complete_in_the_lake(tmp_path, dataset):
     settings = Settings(home=tmp_path, dataset=dataset, _env_file=None)
     lake, source = Lake(settings.dataset_home / "lake", dataset), feed_of(dataset)
     ingest(lake, source, settings, as_of=MONDAY, fetched_at=MONDAY, run_id="run")
-    rows = dict(standardize(lake, (source,), as_of=MONDAY, run_id="run").rows)
+    rows = standardize(lake, (source,), as_of=MONDAY, run_id="run").rows
     assert (
-        rows
+        {name: count for name, count in rows.items() if count}
         == {
             "deep": {
                 "core.daily_bars": 27_659,
                 "core.corporate_actions": 4,
-                "core.characteristics": 0,
                 "core.macro": 1_523,
                 "core.ticker_map": 12,
                 "core.universe": 11,
                 "core.sectors": 15,
-                "core.oracle": 0,
             },
             "broad": {
                 "core.daily_bars": 122_574,
-                "core.corporate_actions": 0,
-                "core.characteristics": 0,
-                "core.macro": 0,
                 "core.ticker_map": 524,
                 "core.universe": 524,
                 "core.sectors": 442,
-                "core.oracle": 0,
             },
         }[dataset]
     )

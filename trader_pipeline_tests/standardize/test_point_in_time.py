@@ -1,10 +1,10 @@
 import datetime as dt
 
 import pyarrow as pa
-import pytest
 
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
-from trader_pipeline.standardize.point_in_time import with_clocks
+from trader_pipeline.standardize.first_known import with_first_known
+from trader_pipeline.standardize.point_in_time import loaded_spans, with_clocks
 
 LOADED = dt.datetime(2024, 3, 1, 12, 0, tzinfo=dt.UTC)
 LATER = dt.datetime(2024, 3, 4, 12, 0, tzinfo=dt.UTC)
@@ -29,7 +29,8 @@ def clocked(*bars, exchange="XNYS"):
         [(n, types.get(n, pa.string() if n in {"ticker", "source", "currency", "price_unit"} else pa.float64())) for n in names]
     )
     every = pa.Table.from_pylist(list(bars), schema=schema)
-    rows = DAILY_BARS.conform(with_clocks(DAILY_BARS, every, {"A": exchange, "B": exchange}, bars=every))
+    dated = with_first_known(DAILY_BARS, every, {"A": exchange, "B": exchange})
+    rows = with_clocks(DAILY_BARS, dated, loaded=loaded_spans(DAILY_BARS, dated), stored=DAILY_BARS.empty())
     return [
         (r["session"].isoformat(), r["close"], r["known_at"].astimezone(dt.UTC), r["known_at_basis"])
         for r in DAILY_BARS.sorted(rows).to_pylist()
@@ -75,9 +76,22 @@ def test_a_value_that_comes_back_is_a_third_version():
     assert [(close, known) for _, close, known, _ in versions] == [(10.0, at_close("2024-01-02")), (10.5, LATER), (10.0, LAST)]
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, 10.0), (10.0, None)])
-def test_a_value_that_appears_or_vanishes_is_a_correction(before, after):
-    assert [close for _, close, _, _ in clocked(bar("2024-01-02", close=before), bar("2024-01-02", LATER, close=after))] == [before, after]
+def test_a_close_that_appears_is_a_correction():
+    assert [close for _, close, _, _ in clocked(bar("2024-01-02", close=None), bar("2024-01-02", LATER, close=10.0))] == [None, 10.0]
+
+
+def test_a_close_that_vanishes_supersedes_nothing():
+    assert [close for _, close, _, _ in clocked(bar("2024-01-02"), bar("2024-01-02", LATER, close=None), bar("2024-01-02", LAST))] == [10.0]
+
+
+def test_a_volume_that_vanishes_is_a_correction():
+    assert len(clocked(bar("2024-01-02"), bar("2024-01-02", LATER, volume=None))) == 2
+
+
+def test_small_steps_in_one_direction_add_up_to_a_correction():
+    steps = [10.0 * (1 + 0.7e-6 * k) for k in range(3)]
+    rows = clocked(*(bar("2024-01-02", at, close=close) for at, close in zip((LOADED, LATER, LAST), steps, strict=True)))
+    assert [close for _, close, _, _ in rows] == [steps[0], steps[2]]
 
 
 def test_a_null_that_stays_null_is_none():
@@ -122,8 +136,9 @@ def actions(*rows, loaded):
     schema = pa.schema([(name, types.get(name, pa.string())) for name in found[0]])
     bars = [{"ticker": "A", "source": "yahoo", "session": dt.date.fromisoformat(day), "fetched_at": at} for day, at in loaded]
     bar_rows = pa.Table.from_pylist(bars, schema=pa.schema([(name, types.get(name, pa.string())) for name in bars[0]]))
-    clocked = with_clocks(CORPORATE_ACTIONS, pa.Table.from_pylist(found, schema=schema), {"A": "XNYS"}, bars=bar_rows)
-    ordered = CORPORATE_ACTIONS.sorted(CORPORATE_ACTIONS.conform(clocked))
+    dated = with_first_known(CORPORATE_ACTIONS, pa.Table.from_pylist(found, schema=schema), {"A": "XNYS"})
+    spans = loaded_spans(DAILY_BARS, with_first_known(DAILY_BARS, bar_rows, {"A": "XNYS"}))
+    ordered = CORPORATE_ACTIONS.sorted(with_clocks(CORPORATE_ACTIONS, dated, loaded=spans, stored=CORPORATE_ACTIONS.empty()))
     return [(r["kind"], r["session"].day, r["value"], r["known_at_basis"]) for r in ordered.to_pylist()]
 
 
