@@ -20,7 +20,15 @@ def standardized(
     context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
 ) -> Iterator[dg.MaterializeResult]:
     """Turn raw rows into tables of one meaning."""
-    standardize(trader.lake, trader.feeds, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    outcome = standardize(
+        trader.lake,
+        trader.feeds,
+        as_of=as_of(context, trader, options),
+        run_id=context.run.run_id,
+        symbols_file=trader.settings.symbols_file,
+    )
+    if outcome.presumed_delisted:
+        context.log.info(f"presumed delisted, one source cannot tell: {', '.join(outcome.presumed_delisted)}")
     snapshot = trader.lake.snapshot()
     for table in STANDARDIZED:
         yield table_result(snapshot, table)

@@ -75,7 +75,7 @@ def raw_asset(feed: Feed, *, after: Sequence[Table] = ()) -> dg.AssetsDefinition
             )
             shown = facts_of(outcome)
             if outcome.skipped:
-                context.log.warning(f"{feed.name} is not asked: {outcome.skipped}")
+                context.log.warning("%s is not asked: %s", feed.name, outcome.skipped)
         except SourceUnavailableError as error:
             shown = {"unavailable": str(error)}
             if feed.kind == "bars":
