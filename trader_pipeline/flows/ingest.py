@@ -5,7 +5,6 @@ most, and the next run asks for the rest only.
 """
 
 import datetime as dt
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,12 +12,15 @@ import pyarrow.compute as pc
 
 from trader_pipeline.errors import UsageError
 from trader_pipeline.flows import ingest_verdict
-from trader_pipeline.flows.ingest_batch import Batch, Sink
+from trader_pipeline.flows.ingest_asking import Counted, FetchProgress
+from trader_pipeline.flows.ingest_batch import Sink
 from trader_pipeline.flows.ingest_plan import Plan, bars_in_order, subjects_of
 from trader_pipeline.flows.ingest_stored import Stored
 from trader_pipeline.lake import Lake, Snapshot
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult
+from trader_pipeline.sources.source import Attempt, Feed, FetchRequest
+
+__all__ = ["FetchProgress", "IngestOutcome", "ingest", "is_due"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +38,6 @@ class IngestOutcome:
     changed: bool = False
     restated: tuple[str, ...] = ()
     skipped: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchProgress:
-    """How far a fetch is: `done` tickers of `of`, what they cost, and the seconds since it began."""
-
-    feed: str
-    done: int
-    of: int
-    requests: int
-    retries: int
-    throttled: int
-    seconds: float
 
 
 def _silent(_: FetchProgress) -> None:
@@ -95,7 +84,7 @@ def ingest(
     )
     known = frozenset(plan.marks.get(feed.source, {}))
     sink = Sink(lake=lake, feed=feed, stored=plan.stored, request=request, run_id=run_id, known=known, guard=not restate)
-    counted = _Counted(feed, settings, report, len(plan.due))
+    counted = Counted(feed, settings, report, len(plan.due))
     attempts, restated = _fetched(counted, sink) if plan.due else ((), ())
     _judge(plan, lake.snapshot(), attempts, tickers)
     return _outcome(attempts, sink, restated)
@@ -127,39 +116,7 @@ def _plan(
     return Plan(feed=feed, stored=Stored(snapshot, subjects), as_of=as_of, bars=bars, benchmark=frozenset({settings.benchmark}))
 
 
-class _Counted:
-    """Asks the feed and reports how far it is."""
-
-    def __init__(self, feed: Feed, settings: Settings, report: Callable[[FetchProgress], None], of: int) -> None:
-        self.feed, self.settings, self.report, self.of = feed, settings, report, of
-        self.done = self.requests = self.retries = self.throttled = 0
-        self.began = time.monotonic()
-
-    def into(self, sink: Sink) -> None:
-        """Ask, and store what comes, batch by batch; on an error or an interrupt what came is stored first."""
-        batch = Batch()
-        answers = self.feed.fetch(sink.request, self.settings)
-        try:
-            for result in answers:
-                batch.add(result)
-                self._count(result)
-                if batch.full:
-                    sink.store(batch)
-        finally:
-            if close := getattr(answers, "close", None):
-                close()  # a generator ends its threads here
-            sink.store(batch)
-
-    def _count(self, result: FetchResult) -> None:
-        self.done += len(result.attempts)
-        self.requests += sum(a.requests for a in result.attempts)
-        self.retries += sum(a.retries for a in result.attempts)
-        self.throttled += sum(a.throttled for a in result.attempts)
-        counts = {name: getattr(self, name) for name in ("done", "of", "requests", "retries", "throttled")}
-        self.report(FetchProgress(feed=self.feed.name, seconds=time.monotonic() - self.began, **counts))
-
-
-def _fetched(counted: _Counted, sink: Sink) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
+def _fetched(counted: Counted, sink: Sink) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
     """Fetch, then fetch what was restated from its first stored session on; return the attempts and the restated tickers."""
     counted.into(sink)
     if not sink.again:
@@ -201,7 +158,7 @@ def _local(
     stored = Stored(lake.snapshot(), ())
     request = FetchRequest(as_of=as_of, fetched_at=fetched_at, tickers=tickers, seen=_seen(stored.snapshot, feed))
     sink = Sink(lake=lake, feed=feed, stored=stored, request=request, run_id=run_id)
-    _Counted(feed, settings, report, 0).into(sink)
+    Counted(feed, settings, report, 0).into(sink)
     return _outcome(sink.attempts, sink, ())
 
 

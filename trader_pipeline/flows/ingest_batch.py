@@ -1,21 +1,17 @@
 """What came of some tickers, judged against what is stored and published with its attempts in one commit."""
 
-import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trader_pipeline import calendar
+from trader_pipeline.flows import ingest_news
 from trader_pipeline.flows.ingest_stored import Stored
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema import Table, raw
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
-from trader_pipeline.sources.listings import listing_of
 from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult
 from trader_pipeline.standardize import overlap
 
@@ -27,11 +23,6 @@ BATCH_ROWS = 500_000
 
 BATCH_SECONDS = 60.0
 """What a slow pace may lose when the machine dies."""
-
-FINAL_AFTER_DAYS = 3
-"""A row of a local file that was read this many days after its date was final, so one that says the same again is no news."""
-
-_PROVENANCE = frozenset({"fetched_at", "request_sha256", "file"})
 
 
 @dataclass(slots=True)
@@ -107,7 +98,7 @@ class Sink:
         """Return what is to be stored: bars that are final and say something new, of tickers that are what they were."""
         bars = self.feed.raw_tables[0]
         if bars in tables:
-            tables = tables | {bars: _final(tables[bars], bars, self.request)}
+            tables = tables | {bars: ingest_news.final(tables[bars], bars, self.request)}
         found = self._compared(tables)
         if found is None:
             return tables, attempts
@@ -169,24 +160,13 @@ class Sink:
         judged = table is self.feed.raw_tables[0] and self.feed.kind == "bars" and not self.feed.local
         if judged or self.feed.kind == "options" or not self.stored.snapshot.rows(table):
             return rows
-        return _unsaid(table, rows, self._stored_like(table, rows), settle_days=FINAL_AFTER_DAYS if self.feed.local else None)
+        settle_days = ingest_news.FINAL_AFTER_DAYS if self.feed.local else None
+        return ingest_news.unsaid(table, rows, ingest_news.stored_like(self.stored.snapshot, table, rows), settle_days=settle_days)
 
     def _newest_request(self, table: Table) -> str | None:
         query = f"select arg_max(request_sha256, fetched_at) as newest from {table.full_name}"  # noqa: S608 - identifiers come from the schema
         found: str | None = self.stored.snapshot.sql(query)["newest"][0].as_py()
         return found
-
-    def _stored_like(self, table: Table, rows: pa.Table) -> pa.Table:
-        """Return the stored rows that share the first column of the key, where it is a name, and the span of days, with `rows`."""
-        lead = table.key[0]
-        named = pa.types.is_string(rows.schema.field(lead).type)
-        where = [f'"{lead}" in (select unnest($lead::varchar[]))'] if named else []
-        parameters: dict[str, object] = {"lead": pc.unique(rows[lead]).to_pylist()} if named else {}
-        if table.year_of:
-            where.append(f'"{table.year_of}" between $min and $max')
-            parameters |= pc.min_max(rows[table.year_of]).as_py()
-        query = f"select * from {table.full_name} where {' and '.join(where) or 'true'}"  # noqa: S608 - identifiers of the schema
-        return self.stored.snapshot.sql(query, parameters)
 
 
 def _conformed(table: Table, pieces: Sequence[pa.Table]) -> pa.Table:
@@ -194,46 +174,6 @@ def _conformed(table: Table, pieces: Sequence[pa.Table]) -> pa.Table:
     if all(piece.schema.equals(pieces[0].schema) for piece in pieces):
         return table.conform(pa.concat_tables(pieces))
     return pa.concat_tables([table.conform(piece) for piece in pieces])
-
-
-def _unsaid(table: Table, rows: pa.Table, stored: pa.Table, *, settle_days: int | None) -> pa.Table:
-    """Return the rows that say something else than the newest stored row of their key.
-
-    With `settle_days` (local files) a stored row counts only when it was read so many days after its date, and of a request
-    without news its first row stays: its hash says that these bytes were read.
-    """
-    identity = ", ".join(f'"{name}"' for name in table.key if name != "fetched_at")
-    said = [f'"{column.name}"' for column in table.columns if column.name not in _PROVENANCE]
-    settled = f'where fetched_at >= "{table.year_of}" + to_days({settle_days})' if settle_days and table.year_of else ""
-    witness = f"""or row_number() over (
-        partition by fresh.request_sha256 order by final.known nulls first, {", ".join(f'fresh."{name}"' for name in table.key)}) = 1"""
-    with duckdb.connect(config={"threads": 2}) as con:
-        con.execute("set timezone = 'UTC'")
-        con.register("fresh", rows)
-        con.register("stored", stored)
-        query = f"""
-            with newest as (
-                select * from stored qualify row_number() over (partition by {identity} order by fetched_at desc) = 1
-            ), final as (select {", ".join(said)}, true as known from newest {settled})
-            select fresh.* from fresh left join final on {" and ".join(f"fresh.{name} is not distinct from final.{name}" for name in said)}
-            {f"qualify final.known is null {witness}" if settle_days else "where final.known is null"}
-        """  # noqa: S608 - identifiers come from the schema, the number is a constant
-        return con.sql(query).to_arrow_table()
-
-
-def _final(rows: pa.Table, bars: Table, request: FetchRequest) -> pa.Table:
-    """Return the bars that were final, close + 30 min, when they were asked for."""
-    asked = np.datetime64(min(request.as_of, request.fetched_at).astimezone(dt.UTC).replace(tzinfo=None))
-    tickers = rows["ticker"].combine_chunks().dictionary_encode()
-    exchanges = np.array([listing_of(name).exchange for name in tickers.dictionary.to_pylist()], dtype=object)
-    days_R = rows[str(bars.year_of)].to_numpy().astype("datetime64[D]")
-    final_R = days_R < asked.astype("datetime64[D]") - np.timedelta64(1, "D")  # beyond two days every exchange has closed
-    late_R = np.flatnonzero(~final_R)
-    exchange_R = exchanges[tickers.indices.to_numpy()[late_R]]
-    for exchange in set(exchange_R.tolist()):
-        mine_R = late_R[exchange_R == exchange]
-        final_R[mine_R] = calendar.known_at_array(exchange, days_R[mine_R]) <= asked
-    return rows if final_R.all() else rows.filter(pa.array(final_R))
 
 
 def _done(reason: str, last: tuple[str, str | None] | None) -> bool:
