@@ -93,3 +93,20 @@ def test_a_run_after_an_outage_asks_only_for_what_is_missing(market, yahoo):
     outcome = bring_up_to_date(market, FRIDAY + dt.timedelta(hours=1))
     assert [a.ticker for a in outcome.attempts] == ["BBB"]
     assert yahoo.requests("ACME") == asked
+
+
+def test_a_dividend_told_late_and_taken_back_is_known_from_then_on(market, yahoo):
+    lake, _ = market
+    bring_up_to_date(market, FRIDAY)
+    paid = dt.date(2025, 3, 5)
+    yahoo.world.dividends["BBB"].append((paid, 0.25))
+    yahoo.world.today = SPLIT_DAY
+    assert bring_up_to_date(market, MONDAY).restated == ("BBB",)
+    yahoo.world.dividends["BBB"].clear()
+    yahoo.world.today = dt.date(2025, 3, 11)
+    tuesday = MONDAY + dt.timedelta(days=1)
+    assert bring_up_to_date(market, tuesday).restated == ("BBB",)
+    versions = lake.snapshot().sql("select session, value, known_at from core.corporate_actions where ticker = 'BBB' order by known_at")
+    assert [tuple(row.values()) for row in versions.to_pylist()] == [(paid, 0.25, MONDAY), (paid, 0.0, tuesday)]
+    details = lake.snapshot().sql("select detail from raw.fetch_attempts where ticker = 'BBB' order by \"at\"")["detail"].to_pylist()
+    assert details == [None, "restated: dividend 0.25 on 2025-03-05 was not known", "restated: dividend 0.25 on 2025-03-05 vanished"]
