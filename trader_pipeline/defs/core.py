@@ -9,7 +9,7 @@ from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.accept import accept
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.schema import Table, core
-from trader_pipeline.sources import FEEDS
+from trader_pipeline.sources import FEEDS, bars_order
 
 RAW = [table for source in FEEDS for table in source.raw_tables]
 STANDARDIZED: tuple[Table, ...] = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
@@ -28,7 +28,7 @@ def standardized(
         symbols_file=trader.settings.symbols_file,
     )
     if outcome.presumed_delisted:
-        context.log.info(f"presumed delisted, one source cannot tell: {', '.join(outcome.presumed_delisted)}")
+        context.log.info("presumed delisted, one source cannot tell: %s", ", ".join(outcome.presumed_delisted))
     snapshot = trader.lake.snapshot()
     for table in STANDARDIZED:
         yield table_result(snapshot, table)
@@ -37,7 +37,7 @@ def standardized(
 @dg.multi_asset(name="accepted_bars", specs=[table_spec(core.ACCEPTED_BARS, group="core", deps=[core.DAILY_BARS, core.TICKER_MAP])])
 def accepted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
     """Keep the bars that passed, one source a ticker-session."""
-    outcome = accept(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    outcome = accept(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id, order=bars_order(trader.settings))
     return table_result(trader.lake.snapshot(), core.ACCEPTED_BARS, {"quarantined_rows": outcome.quarantined})
 
 
