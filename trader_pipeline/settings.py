@@ -23,6 +23,9 @@ class VendorSettings(BaseModel):
     attempts: int = Field(8, ge=1, description="Attempts a ticker.")
     workers: int = Field(4, ge=1, le=16, description="Threads that fetch.")
     backoff_seconds: float = Field(0.5, gt=0, description="Multiplier of the exponential backoff with full jitter.")
+    outage_patience_seconds: float = Field(
+        180, ge=0, description="Longest opening of the circuit that a fetch waits out; past it the rest is left for the next run."
+    )
 
 
 class YahooSettings(VendorSettings):
@@ -96,6 +99,7 @@ class CheckSettings(BaseModel):
     stale_error: int = Field(5, description="Sessions behind the last closed one that are an error.")
     stale_warning: int = Field(2, description="Sessions behind the last closed one that are a warning.")
     outage_ratio: float = Field(0.20, description="More of the listed tickers than this missing one session is a provider outage.")
+    stand_in_difference: float = Field(0.005, ge=0, description="Median difference of closes over which no source stands in for another.")
     quarantined_tickers: float = Field(0.05, description="More of the listed tickers than this quarantined blocks what follows.")
 
 

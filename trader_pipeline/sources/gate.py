@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from trader_pipeline.errors import SourceUnavailableError
+from trader_pipeline.settings import VendorSettings
 
 Cause = Literal["throttled", "failed"]
 _HOUR_SECONDS = 3600.0
@@ -40,6 +41,8 @@ class Limits:
     trip_failures: int = 5
     open_seconds: float = 60.0
     longest_open_seconds: float = 3600.0
+    patience_seconds: float = 0.0
+    """An open circuit that lasts no longer than this is waited out: a short outage costs a long fetch a wait, not its tickers."""
 
     @property
     def interval_seconds(self) -> float:
@@ -109,6 +112,11 @@ class _State:
         self.seen_at = now
 
 
+def limits_of(settings: VendorSettings) -> Limits:
+    """Return the limits that a vendor's settings set."""
+    return Limits(requests_per_hour=settings.requests_per_hour, burst=settings.burst, patience_seconds=settings.outage_patience_seconds)
+
+
 _COLUMNS = ", ".join(field.name for field in fields(_State))
 
 
@@ -146,13 +154,14 @@ class SqliteGate:
     def reserve(self, max_wait_seconds: float) -> float:
         """Return the moment at which the caller may send its request, without waiting for it.
 
-        Raises `CircuitOpenError`, and reserves nothing, while the circuit is open or when the moment is further off
-        than `max_wait_seconds`.
+        Raises `CircuitOpenError`, and reserves nothing, while the circuit is open for longer than the limits' patience, or
+        when the moment is further off than `max_wait_seconds`.
         """
         with self._transaction() as (state, now):
-            if state.open_until > now:
-                raise CircuitOpenError(f"{self.source}: circuit open for another {state.open_until - now:.0f} s", state.cause)
-            send_at = max(now, state.paused_until, state.next_at - self.limits.burst_seconds)
+            open_seconds = state.open_until - now
+            if open_seconds > min(self.limits.patience_seconds, max_wait_seconds) and open_seconds > 0:
+                raise CircuitOpenError(f"{self.source}: circuit open for another {open_seconds:.0f} s", state.cause)
+            send_at = max(now, state.paused_until, state.open_until, state.next_at - self.limits.burst_seconds)
             if send_at - now > max_wait_seconds:
                 raise CircuitOpenError(f"{self.source}: next request in {send_at - now:.0f} s, past the deadline", "throttled")
             state.next_at = max(state.next_at, send_at) + self.limits.interval_seconds

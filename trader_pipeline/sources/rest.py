@@ -19,7 +19,7 @@ import requests
 
 from trader_pipeline.settings import VendorSettings
 from trader_pipeline.sources.asking import Stop, Tally
-from trader_pipeline.sources.gate import Gate, Limits, SqliteGate
+from trader_pipeline.sources.gate import Gate, SqliteGate, limits_of
 from trader_pipeline.sources.http import (
     RefusedError,
     RetryPolicy,
@@ -99,8 +99,7 @@ class RestClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines show the query
-        limits = Limits(requests_per_hour=settings.requests_per_hour, burst=settings.burst)
-        self._gate = gate or SqliteGate(home / GATE_FILE, source, limits, sleep=stop.sleep)
+        self._gate = gate or SqliteGate(home / GATE_FILE, source, limits_of(settings), sleep=stop.sleep)
         self._url = (settings.base_url or url).rstrip("/")
         self._settings = settings
         self._headers = dict(headers or {})

@@ -13,7 +13,7 @@ from yfinance.data import YfData
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings, YahooSettings
 from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
-from trader_pipeline.sources.gate import Gate, Limits, SqliteGate
+from trader_pipeline.sources.gate import Gate, SqliteGate, limits_of
 from trader_pipeline.sources.http import RetryPolicy, UpstreamError, retrying
 from trader_pipeline.sources.rest import GATE_FILE
 from trader_pipeline.sources.source import FetchRequest, FetchResult
@@ -97,8 +97,7 @@ def fetch_each(request: FetchRequest, settings: Settings, ask: Callable[[YahooCl
     if request.tickers is None:
         raise UsageError("yahoo cannot list what it has; name tickers or a universe")
     stop = Stop()
-    limits = Limits(requests_per_hour=settings.yahoo.requests_per_hour, burst=settings.yahoo.burst)
-    gate = SqliteGate(settings.home / GATE_FILE, "yahoo", limits, sleep=stop.sleep)
+    gate = SqliteGate(settings.home / GATE_FILE, "yahoo", limits_of(settings.yahoo), sleep=stop.sleep)
     with YahooClient(gate, settings.yahoo, sleep=stop.sleep) as client:
 
         def one(ticker: str) -> FetchResult:

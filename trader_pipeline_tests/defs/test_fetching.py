@@ -14,6 +14,7 @@ from trader_pipeline.settings import FmpSettings, SourceSettings
 from trader_pipeline_tests.fake_fmp import KEY, NEWS, STABLE, FakeFmp
 from trader_pipeline_tests.fake_world import World
 from trader_pipeline_tests.fake_yahoo import FakeYahoo
+from trader_pipeline_tests.fast import FAST
 from trader_pipeline_tests.sources.asking_yahoo import settings_for
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,12 @@ def vendors():
 @pytest.fixture
 def settings(tmp_path, vendors):
     yahoo, fmp = vendors
-    asking = FmpSettings(base_url=fmp.url + STABLE, api_key=KEY, requests_per_hour=3_600_000, burst=100, backoff_seconds=0.001, attempts=2)
+    asking = FmpSettings(
+        base_url=fmp.url + STABLE,
+        api_key=KEY,
+        **FAST,
+        attempts=2,
+    )
     chosen = {"dataset": "live", "live_first_session": "2024-01-02", "fmp": asking}
     chosen |= {"sources": SourceSettings(bars=("yahoo", "fmp"), news=("fmp",))}
     settings = settings_for(tmp_path / "home", yahoo.url).model_copy(update=chosen)

@@ -6,6 +6,7 @@ from trader_pipeline.schema import core, raw
 from trader_pipeline.settings import Settings, YahooSettings
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline.sources.yahoo import YAHOO
+from trader_pipeline_tests.fast import FAST
 from trader_pipeline_tests.feeds import fetched
 
 TODAY = dt.date(2025, 6, 2)
@@ -15,7 +16,7 @@ SESSIONS = 64  # 2025-03-03 to 2025-06-02: 66 weekdays less Good Friday (04-18) 
 
 
 def settings_for(home, url, **changes):
-    fast = {"requests_per_hour": 3_600_000, "burst": 100, "backoff_seconds": 0.001, "timeout_seconds": 5}
+    fast = FAST | {"timeout_seconds": 5}
     return Settings(home=home, _env_file=None, yahoo=YahooSettings(base_url=url, **(fast | changes)))
 
 

@@ -14,6 +14,7 @@ from trader_pipeline.sources.fred import FRED
 from trader_pipeline.sources.fred_api import windows
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline_tests.fake_fred import CHART, KEY, OBSERVATIONS, VINTAGE_DATES, FakeFred, gdp
+from trader_pipeline_tests.fast import FAST
 from trader_pipeline_tests.feeds import fetched
 
 NOW = dt.datetime(2014, 8, 1, 21, 0, tzinfo=dt.UTC)
@@ -26,7 +27,10 @@ def fred():
 
 
 def settings_for(home, url, **changes):
-    fast = {"requests_per_hour": 3_600_000, "burst": 100, "backoff_seconds": 0.001, "timeout_seconds": 5, "attempts": 3}
+    fast = FAST | {
+        "timeout_seconds": 5,
+        "attempts": 3,
+    }
     return Settings(home=home, _env_file=None, fred=FredSettings(base_url=url, **(fast | changes)))
 
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,20 @@ def test_a_sound_answer_closes_the_circuit(gate, clock):
     gate.succeeded()
     gate.failed()
     assert gate.acquire(NEVER) >= clock.now - 1
+
+
+def test_a_short_opening_is_waited_out_and_a_longer_one_is_not(tmp_path, clock):
+    patient = SqliteGate(tmp_path / "gate.sqlite", "yahoo", replace(LIMITS, patience_seconds=90), clock=clock, sleep=clock.sleep)
+    for _ in range(LIMITS.trip_failures):
+        patient.failed()
+    began = clock.now
+    with pytest.raises(CircuitOpenError, match="open for another 60 s"):
+        patient.acquire(30)  # the caller's own deadline comes first
+    patient.acquire(300)
+    assert clock.now - began == 60
+    patient.failed()
+    with pytest.raises(CircuitOpenError, match="open for another 120 s"):
+        patient.acquire(300)
 
 
 def test_answers_to_requests_sent_before_the_pause_do_not_open_the_circuit(gate, clock):

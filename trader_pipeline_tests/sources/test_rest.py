@@ -13,6 +13,7 @@ from trader_pipeline.sources.http import RefusedError, SchemaChangeError, Thrott
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline_tests.clock import Clock
 from trader_pipeline_tests.fake_vendor import CSV, HTML, FakeVendor, Reply
+from trader_pipeline_tests.fast import FAST
 
 KEY = "very-secret-key-0123456789"
 LIMITS = Limits(requests_per_hour=3_600_000, burst=100, trip_failures=3)
@@ -56,7 +57,7 @@ def client(server, tmp_path, gate, clock):
     def make(url=None, **changes):
         own = {name: changes.pop(name) for name in ("headers", "secrets", "judge") if name in changes}
         settings = VendorSettings(
-            **({"base_url": url or server.url, "backoff_seconds": 0.5, "attempts": 4, "timeout_seconds": 5} | changes)
+            **(FAST | {"base_url": url or server.url, "backoff_seconds": 0.5, "attempts": 4, "timeout_seconds": 5} | changes)
         )
         return RestClient("vendor", "https://vendor.invalid", settings, tmp_path, stop=Waits(clock), gate=gate, clock=clock, **own)
 

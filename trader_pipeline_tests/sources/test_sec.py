@@ -15,6 +15,7 @@ from trader_pipeline.sources.sec_core import accepted_at, months_of
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline_tests.fake_sec import APPLE, TICKERS, FakeSec, companyfacts, submissions
 from trader_pipeline_tests.fake_vendor import Reply
+from trader_pipeline_tests.fast import FAST
 from trader_pipeline_tests.feeds import fetched
 
 NOW = dt.datetime(2026, 11, 20, 22, 0, tzinfo=dt.UTC)
@@ -33,7 +34,10 @@ def settings(tmp_path, sec):
 
 
 def settings_for(home, url, **changes):
-    fast = {"requests_per_hour": 3_600_000, "burst": 100, "backoff_seconds": 0.001, "timeout_seconds": 5, "contact": CONTACT}
+    fast = FAST | {
+        "timeout_seconds": 5,
+        "contact": CONTACT,
+    }
     return Settings(home=home, _env_file=None, sec=SecSettings(base_url=url, **(fast | changes)))
 
 

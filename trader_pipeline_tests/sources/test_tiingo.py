@@ -136,7 +136,7 @@ def test_nothing_new_is_no_data(settings):
 @pytest.mark.parametrize("feed", [TIINGO, TIINGO_HEADLINES], ids=["bars", "news"])
 def test_a_spent_allowance_that_comes_with_status_200_is_throttled(feed, tiingo, settings, monkeypatch):
     tiingo.spent = 1
-    monkeypatch.setattr("trader_pipeline.sources.rest.Limits", _quick)
+    monkeypatch.setattr("trader_pipeline.sources.gate.Limits", _quick)
     attempts, _ = ask(feed, settings, "KO")
     assert (attempts["KO"].outcome, attempts["KO"].throttled, attempts["KO"].retries) == ("ok", 1, 1)
     tiingo.spent = 1000

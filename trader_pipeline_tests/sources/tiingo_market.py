@@ -3,10 +3,14 @@
 import datetime as dt
 
 from trader_pipeline.settings import Settings, TiingoSettings
+from trader_pipeline_tests import fast
 from trader_pipeline_tests.fake_tiingo import TOKEN, FakeTiingo
 
 SPLIT, EX_DATE = dt.date(2025, 4, 14), dt.date(2025, 5, 12)
-FAST = {"requests_per_hour": 3_600_000, "burst": 100, "backoff_seconds": 0.001, "timeout_seconds": 0.5, "deadline_seconds": 60}
+FAST = fast.FAST | {
+    "timeout_seconds": 0.5,
+    "deadline_seconds": 60,
+}
 
 
 def article(number, published, crawled, title="A new factory"):

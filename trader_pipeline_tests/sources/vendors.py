@@ -19,14 +19,17 @@ from trader_pipeline.sources.source import Feed, FetchRequest
 from trader_pipeline.sources.sp500 import SP500
 from trader_pipeline.sources.tiingo import TIINGO
 from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
-from trader_pipeline_tests import fake_fmp, fake_fred, fake_public, fake_sec, fake_tiingo
+from trader_pipeline_tests import fake_fmp, fake_fred, fake_public, fake_sec, fake_tiingo, fast
 from trader_pipeline_tests.fake_vendor import FakeVendor
 from trader_pipeline_tests.sources.fmp_market import fmp_server
 from trader_pipeline_tests.sources.tiingo_market import tiingo_server, tiingo_settings
 
 AS_OF = dt.datetime(2025, 6, 2, 20, 30, tzinfo=dt.UTC)
 FIRST = dt.date(2025, 3, 3)
-FAST = {"requests_per_hour": 3_600_000, "burst": 100, "backoff_seconds": 0.001, "timeout_seconds": 10, "deadline_seconds": 60}
+FAST = fast.FAST | {
+    "timeout_seconds": 10,
+    "deadline_seconds": 60,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
