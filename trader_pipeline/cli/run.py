@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trader_pipeline.cli.output import grid, line, print_json, progress
+from trader_pipeline.cli.output import grid, line, print_json, progress, warn
 from trader_pipeline.cli.summary import facts, predictions, report_path, require_predicted, tell
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
 
 if TYPE_CHECKING:
+    from trader_pipeline.defs.launch import Ran
     from trader_pipeline.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
@@ -62,7 +63,7 @@ def demo(
     settings = Settings(dataset=sample.value)
     with PeakMemory() as memory:
         try:
-            session = _run_due(settings, as_of=None, tickers=(), quiet=as_json)
+            session = _run_due(settings, as_of=None, tickers=(), quiet=as_json).session
             shortage = None
         except InsufficientHistoryError as error:
             session, shortage = _last_session(settings), error
@@ -95,13 +96,15 @@ def run(
         changes["live_universe"] = universe
     settings = Settings(**changes)
     chosen = _tickers(settings, tickers)
-    session = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json)
-    require_predicted(settings, session, chosen)
-    done = facts(settings, session, None)
+    ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json)
+    require_predicted(settings, ran.session, chosen)
+    done = facts(settings, ran.session, None)
     if as_json:
         print_json("run", done)
-        return
-    tell(settings, done, None)
+    else:
+        tell(settings, done, None)
+    if ran.shortfall:
+        raise ran.shortfall
 
 
 def predict(
@@ -114,7 +117,7 @@ def predict(
     from trader_pipeline.settings import Settings
 
     settings = Settings()
-    day = _run_due(settings, as_of=session or None, tickers=(), quiet=as_json, may_train=False)
+    day = _predicted(settings, session, quiet=as_json)
     rows = predictions(settings, day, split_tickers(tickers))
     if as_json:
         print_json("predict", {"session": day, "predictions": rows})
@@ -131,7 +134,7 @@ def report(
     from trader_pipeline.settings import Settings
 
     settings = Settings()
-    day = _run_due(settings, as_of=session or None, tickers=(), quiet=as_json, may_train=False)
+    day = _predicted(settings, session, quiet=as_json)
     path = report_path(settings, day)
     if as_json:
         print_json("report", {"session": day, "path": str(path)})
@@ -139,7 +142,15 @@ def report(
         line(str(path))
 
 
-def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool, may_train: bool = True) -> dt.date:
+def _predicted(settings: "Settings", session: str, *, quiet: bool) -> dt.date:
+    """Return the session whose predictions are there now; say on stderr which feed fell short."""
+    ran = _run_due(settings, as_of=session or None, tickers=(), quiet=quiet, may_train=False)
+    if ran.shortfall:
+        warn(str(ran.shortfall))
+    return ran.session
+
+
+def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool, may_train: bool = True) -> "Ran":
     with progress(quiet=quiet) as show:
         from trader_pipeline.definitions import build_defs
         from trader_pipeline.defs.environment import prepare_environment
@@ -147,7 +158,7 @@ def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str],
 
         prepare_environment(settings)
         launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
-        return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers, may_train=may_train).session
+        return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers, may_train=may_train)
 
 
 def split_tickers(tickers: str) -> tuple[str, ...]:

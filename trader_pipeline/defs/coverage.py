@@ -11,6 +11,11 @@ from trader_pipeline.errors import SourceUnavailableError
 from trader_pipeline.sources import FEEDS
 from trader_pipeline.sources.source import Feed
 
+
+class ShortfallError(SourceUnavailableError):
+    """A feed beside the bars fell short; all the rest of the run is done."""
+
+
 LAST = {"dagster/priority": "-10"}
 """After every step that is ready: what came is used before the run is called failed."""
 
@@ -30,7 +35,7 @@ def coverage_check(feed: Feed) -> dg.AssetChecksDefinition:
         verdict = {"asset_key": key, "check_name": "coverage", "passed": text is None, "metadata": {"unavailable": text} if text else {}}
         if text and found.run_id == context.run.run_id:
             yield dg.AssetCheckEvaluation(**verdict)  # stored before the step fails
-            raise SourceUnavailableError(text)
+            raise ShortfallError(text)
         yield dg.AssetCheckResult(**verdict)
 
     return check

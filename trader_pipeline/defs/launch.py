@@ -2,7 +2,8 @@
 
 import datetime as dt
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError, DagsterExecutionI
 
 from trader_pipeline import calendar
 from trader_pipeline.defs.console import Progress
+from trader_pipeline.defs.coverage import ShortfallError
 from trader_pipeline.defs.environment import prepare_environment
 from trader_pipeline.defs.resources import EXCHANGE, Trader, moment_of
 from trader_pipeline.errors import BlockedByDataError, NoModelError, TraderError
@@ -33,11 +35,24 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What `run_due` did: the jobs it launched, in order, and the session that they speak of."""
+    """What `run_due` did: the jobs it launched, in order, and the session that they speak of.
+
+    `shortfall` is set when a feed beside the bars fell short: the jobs went on, and are recorded as failed.
+    """
 
     jobs: tuple[str, ...]
     session: dt.date
     as_of: dt.datetime
+    shortfall: ShortfallError | None = None
+
+
+@contextmanager
+def _going_on(short: list[ShortfallError]) -> Iterator[None]:
+    """Go on after a job whose bars are whole; remember what fell short."""
+    try:
+        yield
+    except ShortfallError as error:
+        short.append(error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,31 +78,37 @@ class Launcher:
         session = calendar.last_closed_session(EXCHANGE, moment)
         newest = due.newest_session(self.trader.lake)
         alert_full_disk(self.settings)
+        short: list[ShortfallError] = []
         try:
-            ran = self._run_due(session, moment, tickers, may_train=may_train)
+            ran = self._run_due(session, moment, tickers, may_train=may_train, short=short)
         except TraderError:
-            self._bring_forward(newest, tickers)
+            self._bring_forward(newest, tickers, short)
             raise
-        self._bring_forward(newest, tickers)
-        return Ran(jobs=tuple(ran), session=session, as_of=moment)
+        self._bring_forward(newest, tickers, short)
+        return Ran(jobs=tuple(ran), session=session, as_of=moment, shortfall=short[-1] if short else None)
 
-    def _bring_forward(self, newest: dt.date | None, tickers: Sequence[str]) -> None:
+    def _bring_forward(self, newest: dt.date | None, tickers: Sequence[str], short: list[ShortfallError]) -> None:
         now_newest = due.newest_session(self.trader.lake)
         if newest and (now_newest is None or now_newest < newest):
-            self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), ask=Ask(tickers=list(tickers)))
+            with _going_on(short):
+                self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), ask=Ask(tickers=list(tickers)))
 
-    def _run_due(self, session: dt.date, moment: dt.datetime, tickers: Sequence[str], *, may_train: bool) -> list[str]:
+    def _run_due(
+        self, session: dt.date, moment: dt.datetime, tickers: Sequence[str], *, may_train: bool, short: list[ShortfallError]
+    ) -> list[str]:
         lake, ran = self.trader.lake, []
         if due.model(lake, as_of=moment):
             if not may_train:
                 mend = f"`trader run --source {self.trader.source.source} --as-of {session}`"
                 raise NoModelError(f"no model was trained on what was known on {session}; train one: {mend}")
-            self.launch("refetch", as_of=moment, ask=Ask(tickers=list(tickers)))
+            with _going_on(short):
+                self.launch("refetch", as_of=moment, ask=Ask(tickers=list(tickers)))
             train.require_history(lake, recipe=self.settings.recipe, as_of=moment)
             self.launch("train", as_of=moment)
             ran += ["refetch", "train"]
         if due.daily(lake, self.settings, self.trader.feeds, session=session, as_of=moment, tickers=tuple(tickers)):
-            self.launch("daily", as_of=moment, partition=session, ask=Ask(tickers=list(tickers)))
+            with _going_on(short):
+                self.launch("daily", as_of=moment, partition=session, ask=Ask(tickers=list(tickers)))
             ran.append("daily")
         return ran
 

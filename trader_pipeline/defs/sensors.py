@@ -66,7 +66,7 @@ def on_stale_data(trader: Trader, *, running: bool) -> dg.SensorDefinition:
 
 
 def _fetching(instance: dg.DagsterInstance) -> bool:
-    filters = [dg.RunsFilter(job_name=job, statuses=_UNDER_WAY) for job in ("refetch", "daily")]
+    filters = [dg.RunsFilter(job_name=job, statuses=_UNDER_WAY) for job in ("fetch", "refetch", "daily", "backfill")]
     return any(instance.get_runs_count(only) for only in filters)
 
 
