@@ -103,7 +103,13 @@ class FredApi:
     def _pages(self, path: str, series: str, params: dict[str, str], name: str, row_of: Callable[[Any, str], T]) -> Iterator[T]:
         offset, count = 0, 1
         while offset < count:
-            query = {"series_id": series, "api_key": self.key.get_secret_value(), "file_type": "json", **params, "offset": offset}
+            query: dict[str, str | int] = {
+                "series_id": series,
+                "api_key": self.key.get_secret_value(),
+                "file_type": "json",
+                **params,
+                "offset": offset,
+            }
             rows, count = self.client.get(path, query, tally=self.tally, read=lambda body: _listed(body, name))
             yield from (_parsed(row, row_of, path, self.tally.body_sha256) for row in rows)
             offset += len(rows) or count
