@@ -29,6 +29,19 @@ _SQL_TYPES = {
     pa.timestamp("us", tz="UTC"): "timestamptz",
 }
 
+_ACTIONS = """
+with leads as (
+    select ticker, source from core.accepted_bars
+    where ($as_of is null or known_at <= $as_of) and ($ticker is null or ticker = $ticker) group by ticker, source
+    qualify row_number() over (partition by ticker order by count(*) desc, source) = 1
+), newest as (
+    select a.* from core.corporate_actions a left join leads l using (ticker)
+    where ($as_of is null or a.known_at <= $as_of) and ($ticker is null or a.ticker = $ticker) and coalesce(l.source, a.source) = a.source
+    qualify row_number() over (partition by a.ticker, a.session, a.kind order by a.known_at desc, a.source) = 1
+)
+select * from newest where value <> case kind when 'split' then 1.0 else 0.0 end order by ticker, session, kind
+"""
+
 
 class Snapshot:
     """The lake at one commit. It stays as it is while writers go on."""
@@ -110,6 +123,14 @@ class Snapshot:
             f"qualify row_number() over (partition by {identity} order by known_at desc) = 1 order by {identity}",
             [as_of],
         )
+
+    def actions(self, as_of: dt.datetime | None = None, ticker: str | None = None) -> pa.Table:
+        """Return the splits and dividends known at `as_of` (None: by now), one row a ticker, session and kind, sorted by them.
+
+        All of a ticker's come from one source, the one that most of its accepted bars come from: two sources may date one
+        split a session apart, and it would count twice. What a source took back is left out.
+        """
+        return self.sql(_ACTIONS, {"as_of": as_of, "ticker": ticker})
 
     def frame(self, name: str) -> "pd.DataFrame":
         """Return a table as pandas, by its name: `frame("predictions.daily")`."""

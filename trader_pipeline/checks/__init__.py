@@ -1,6 +1,6 @@
 """Quality rules over core.daily_bars: what is missing, null, old, impossible or double, and what must not go on."""
 
-from trader_pipeline.checks import completeness, duplicates, freshness, nulls, prices, quarantined
+from trader_pipeline.checks import completeness, duplicates, freshness, nulls, prices, quarantined, stand_ins
 from trader_pipeline.checks.rule import Rule
 
 CHECKS: tuple[Rule, ...] = (
@@ -10,5 +10,6 @@ CHECKS: tuple[Rule, ...] = (
     *prices.RULES,
     *duplicates.RULES,
     *quarantined.RULES,
+    *stand_ins.RULES,
 )
 """Every rule, in the order in which they run and are shown. A rule sees what those before it quarantined."""

@@ -22,7 +22,7 @@ join sessions c on c.exchange = s.exchange and c.session between s.first_session
   case when s.valid_to is not null then greatest(s.last_session, least(s.valid_to, s.newest_session))
        when s.behind_newest_sessions < $presumed_delisted then s.newest_session
        else s.last_session end
-left join (select distinct ticker, source, session from bars) b
+left join (select distinct ticker, lead as source, session from bars join leads using (ticker, source)) b
   on b.ticker = s.ticker and b.source = s.source and b.session = c.session
 """
 _OUTAGES = """
@@ -158,7 +158,10 @@ def _whole_tickers(context: CheckContext, holes: list[dict[str, Any]]) -> pa.Tab
         "reason": [f"{len(h['days'])} of {h['expected']} sessions missing, longest run {h['longest_run']}" for h in holes],
     }
     context.connection.register("chosen", pa.table(chosen))
-    return context.table("select distinct ticker, session, source, reason from bars join chosen using (ticker, source)")
+    return context.table(
+        "select distinct b.ticker, b.session, b.source, c.reason from bars b join leads l using (ticker, source) "
+        "join chosen c on c.ticker = b.ticker and c.source = l.lead"
+    )
 
 
 def off_calendar(context: CheckContext) -> RuleResult:

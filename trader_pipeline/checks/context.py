@@ -21,9 +21,19 @@ _QUARANTINED = pa.schema([QUARANTINE.arrow_schema.field(name) for name in ("tick
 _LISTINGS = """
 create temp table listings as
 with mapped as (
-  select ticker, arg_max(exchange, valid_from) as exchange, arg_max(valid_to, valid_from) as valid_to from ticker_map group by all
+  select ticker, arg_max(exchange, valid_from) as exchange, case when count(*) = count(valid_to) then max(valid_to) end as valid_to
+  from ticker_map group by all
 )
 select ticker, coalesce(exchange, ?) as exchange, valid_to from (select distinct ticker from bars) left join mapped using (ticker)
+"""
+_LEADS = """
+create temp table leads as
+with placed as (
+  select ticker, source, coalesce(list_position($order::varchar[], source), 1000) as place from (select distinct ticker, source from bars)
+)
+select *, case when len($order::varchar[]) = 0 then source else first_value(source) over (partition by ticker order by place, source) end
+  as lead
+from placed
 """
 _SERIES = """
 create temp table series as
@@ -45,14 +55,17 @@ group by all order by ticker, source
 """
 _DAILY_SERIES = """
 create temp table daily_series as
-select s.* exclude (spacing), n.newest_session,
+with whole as (
+  select ticker, lead as source, exchange, valid_to, last_closed, min(first_session) as first_session, max(last_session) as last_session
+  from series join leads using (ticker, source) where spacing = 'daily' and last_session is not null group by all
+)
+select s.*, n.newest_session,
   (select count(*) from sessions c
    where c.exchange = s.exchange and c.session > s.last_session and c.session <= s.last_closed) as behind_sessions,
   (select count(*) from sessions c
    where c.exchange = s.exchange and c.session > s.last_session and c.session <= n.newest_session) as behind_newest_sessions
-from series s
-join (select exchange, max(last_session) as newest_session from series where spacing = 'daily' group by all) n using (exchange)
-where spacing = 'daily' and last_session is not null
+from whole s
+join (select exchange, max(last_session) as newest_session from whole group by all) n using (exchange)
 """
 
 
@@ -64,8 +77,9 @@ class CheckContext:
     twice); `sessions` (exchange, session, position); `closed`, one row an exchange: judged_from, where its calendar begins,
     and last_closed, its last closed session at `as_of`; `series`, one row a ticker and source: exchange, valid_to, spacing
     (daily, weekly, monthly or intraday), first_session, last_session (null where nothing is closed) and last_closed;
-    `daily_series`, the daily ones with newest_session (of the exchange), behind_sessions (closed at `as_of` and after the
-    last one) and behind_newest_sessions (up to newest_session).
+    `leads`, one row a ticker and source: its place in the order and the ticker's first source, which the others stand in for;
+    `daily_series`, the daily ones, those that stand in joined with their lead, with newest_session (of the exchange),
+    behind_sessions (closed at `as_of` and after the last one) and behind_newest_sessions (up to newest_session).
     `quarantine` holds what the rules before this one quarantined.
     """
 
@@ -87,11 +101,18 @@ class CheckContext:
 
 
 def open_context(
-    bars: pa.Table, ticker_map: pa.Table, *, as_of: dt.datetime, settings: CheckSettings, published_through: dt.date | None = None
+    bars: pa.Table,
+    ticker_map: pa.Table,
+    *,
+    as_of: dt.datetime,
+    settings: CheckSettings,
+    published_through: dt.date | None = None,
+    order: Sequence[str] = (),
 ) -> CheckContext:
     """Return the context of `bars` (core.daily_bars shape, the versions known at `as_of`).
 
-    `published_through` is the newest session that core.accepted_bars already holds, None before the first load.
+    `published_through` is the newest session that core.accepted_bars already holds, None before the first load. `order` ranks
+    the sources; without one no source stands in for another, each is judged alone.
     """
     connection = duckdb.connect(":memory:", config={"threads": 2})
     connection.execute("set timezone = 'UTC'")
@@ -99,6 +120,7 @@ def open_context(
     connection.register("ticker_map", ticker_map)
     connection.execute(_LISTINGS, [DEFAULT_EXCHANGE])
     _add_sessions(connection, as_of)
+    connection.execute(_LEADS, {"order": list(order)})
     connection.execute(_SERIES)
     connection.execute(_DAILY_SERIES)
     return CheckContext(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline import adjustment, calendar
 from trader_pipeline.dashboard.queries import Row
@@ -29,11 +30,8 @@ def bars(snapshot: Snapshot, ticker: str) -> pa.Table:
            qualify row_number() over (partition by session order by known_at desc) = 1 order by session""",
         [ticker],
     )
-    splits = snapshot.sql(
-        """select session, value from core.corporate_actions where ticker = ? and kind = 'split'
-           qualify row_number() over (partition by session order by known_at desc) = 1""",
-        [ticker],
-    )
+    actions = snapshot.actions(ticker=ticker)
+    splits = actions.filter(pc.equal(actions["kind"], "split"))
     if not table.num_rows:
         return table
     days = np.asarray(table["session"].to_numpy(), dtype="datetime64[D]")

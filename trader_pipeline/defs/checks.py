@@ -9,6 +9,7 @@ from trader_pipeline.defs.metadata import records
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.check import check
 from trader_pipeline.schema.core import DAILY_BARS
+from trader_pipeline.sources import bars_order
 
 _KEY = dg.AssetKey(list(DAILY_BARS.path))
 
@@ -21,7 +22,13 @@ def daily_bars_checks(
     context: dg.AssetCheckExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
 ) -> Iterator[dg.AssetCheckResult]:
     """Run all rules, store what they found, and report each."""
-    report = check(trader.lake, as_of=as_of(context, trader, options), settings=trader.settings.checks, run_id=context.run.run_id)
+    report = check(
+        trader.lake,
+        as_of=as_of(context, trader, options),
+        settings=trader.settings.checks,
+        run_id=context.run.run_id,
+        order=bars_order(trader.settings),
+    )
     for rule in report.results:
         yield dg.AssetCheckResult(
             asset_key=_KEY,

@@ -1,6 +1,7 @@
 """Publish core.accepted_bars: what passed the checks, one source a ticker-session."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trader_pipeline.errors import BlockedByDataError
@@ -8,10 +9,10 @@ from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
 from trader_pipeline.schema.quality import QUARANTINE
 
-SOURCE_ORDER = ("sample", "own", "simulated", "yahoo")
-"""First source wins; a later one fills the sessions that no earlier one has with rows that pass."""
+SOURCE_ORDER = ("sample", "own", "simulated", "yahoo", "fmp", "tiingo")
+"""First source wins; a later one stands in where no earlier one has a row that passes. Of live data the settings say the order."""
 
-_VERSION = "1"
+_VERSION = "2"
 
 _PASSED = """
 with known as (
@@ -47,8 +48,8 @@ class AcceptOutcome:
     changed: bool
 
 
-def accept(lake: Lake, *, as_of: dt.datetime, run_id: str) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
-    """Publish the newest version known at `as_of` of the first source that passes, for each ticker and session.
+def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] = SOURCE_ORDER) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
+    """Publish the newest version known at `as_of` of the first source in `order` that passes, for each ticker and session.
 
     Benchmarks are included. Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last
     checks failed at table scope; core.accepted_bars then stays as it was.
@@ -57,10 +58,10 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str) -> AcceptOutcome:  # 
     run = _require_pass(snapshot)
     held_from = _held_from(snapshot, run)
     known = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
-    inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE])}:{known}:{held_from}:{_VERSION}"
+    inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE])}:{known}:{held_from}:{' '.join(order)}:{_VERSION}"
     changed = snapshot.inputs(ACCEPTED_BARS) != inputs
     if changed:
-        rows = snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(SOURCE_ORDER)})
+        rows = snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(order)})
         lake.publish(Change.replace(ACCEPTED_BARS, rows, inputs=inputs))
         snapshot = lake.snapshot()
     counts = snapshot.sql(

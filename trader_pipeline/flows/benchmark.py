@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from trader_pipeline import adjustment
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.panel import Grid, dense
-from trader_pipeline.schema.core import CORPORATE_ACTIONS
 
 EQUAL_WEIGHT = "equal_weight"
 """Name of the stand-in: the mean of the universe's returns, rebalanced daily."""
@@ -35,8 +34,7 @@ def benchmark_returns(snapshot: Snapshot, grid: Grid, daily_return_NT: Floats, *
         count = np.maximum(known.sum(axis=0), 1)
         return EQUAL_WEIGHT, np.where(known, daily_return_NT, 0).sum(axis=0) / count
     name = bars["ticker"][0].as_py()
-    actions = snapshot.known(CORPORATE_ACTIONS, as_of)
-    own = _returns(bars, actions.filter(pc.equal(actions["ticker"], name)))
+    own = _returns(bars, snapshot.actions(as_of, name))
     returns = dense(bars.append_column("return", pa.array(own)), Grid((name,), grid.sessions), "return")[0]
     return name, np.nan_to_num(returns)
 

@@ -20,11 +20,21 @@ from trader_pipeline.schema import Table
 from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
 from trader_pipeline.schema.features import TARGETS
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Rises when a formula changes without its declaration."""
 
 _CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO)
 _INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
+_USABLE_MACRO = """
+with usable as (select * from core.macro where known_at <= ? and vintage <> 'latest'),
+chosen as (
+    select series, source from usable group by series, source
+    qualify row_number() over (partition by series order by bool_or(vintage = 'released') desc, source) = 1
+)
+select * from usable semi join chosen using (series, source)
+"""
+"""Every version of a series from one source, one with vintages first. What was revised since, without vintages, is look-ahead."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -58,11 +68,11 @@ def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
     """Return the dense market of what was known at `as_of`, on the sessions of the tickers' exchanges and any others that bars have."""
     tables = CoreTables(
         accepted_bars=snapshot.known(ACCEPTED_BARS, as_of),
-        corporate_actions=snapshot.known(CORPORATE_ACTIONS, as_of),
+        corporate_actions=snapshot.actions(as_of),
         ticker_map=snapshot.read(TICKER_MAP),
         sectors=snapshot.read(SECTORS),
         characteristics=_known_versions(snapshot, CHARACTERISTICS, as_of),
-        macro=_known_versions(snapshot, MACRO, as_of),
+        macro=snapshot.sql(_USABLE_MACRO, [as_of]),
     )
     exchange = _exchange(tables)
     sessions = _sessions(tables, exchange)

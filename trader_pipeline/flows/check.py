@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +11,7 @@ from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.checks.context import DEFAULT_EXCHANGE, open_context
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
-from trader_pipeline.flows.accept import AcceptOutcome, accept
+from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
@@ -19,7 +20,7 @@ from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_VERSION = "1"
+_VERSION = "2"
 """Raise it when a rule changes its mind about the same rows."""
 
 _KNOWN = """
@@ -29,14 +30,16 @@ order by ticker, session, source
 """
 
 
-def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: str) -> CheckReport:
+def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: str, order: Sequence[str] = SOURCE_ORDER) -> CheckReport:
     """Run every rule over the bars known at `as_of` and publish metrics, findings and quarantine in one commit.
+
+    `order` ranks the sources: a later one stands in for an earlier one.
 
     Where the same rows were judged at the same last closed session by the same settings, nothing is written and the stored
     report comes back (`changed` False). A report of the same `as_of` is replaced; all others are kept.
     """
     snapshot = lake.snapshot()
-    inputs = _inputs(snapshot, as_of, settings)
+    inputs = _inputs(snapshot, as_of, settings, order)
     stored = snapshot.inputs(QUARANTINE)
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
@@ -46,6 +49,7 @@ def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: st
         as_of=as_of,
         settings=settings,
         published_through=snapshot.sql("select max(session) as day from core.accepted_bars")["day"][0].as_py(),
+        order=order,
     )
     report = run_rules(CHECKS, context, run_id=run_id)
     rows = report.tables()
@@ -73,12 +77,13 @@ def last_report(snapshot: Snapshot) -> CheckReport:
     )
 
 
-def _inputs(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings) -> str:
+def _inputs(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str]) -> str:
     """Everything that the verdict depends on: rows known, sessions closed, settings, code."""
     exchanges = {DEFAULT_EXCHANGE, *snapshot.read(TICKER_MAP, ["exchange"])["exchange"].to_pylist()}
     facts = [
         _VERSION,
         settings.model_dump_json(),
+        " ".join(order),
         str(snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()),
         *sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges),
     ]

@@ -151,9 +151,7 @@ class Facts:
     @cached_property
     def dividends(self) -> int:
         """How many cash dividends the lake knows up to the session; without any, every return is a price return."""
-        return int(
-            self.ask("select count(*) as n from core.corporate_actions where kind = 'dividend' and session <= ?", [self.session])[0]["n"]
-        )
+        return sum(row["kind"] == "dividend" and row["session"] <= self.session for row in self.snapshot.actions().to_pylist())
 
     @property
     def return_kind(self) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline import adjustment
 from trader_pipeline.lake import Snapshot
@@ -52,11 +54,8 @@ def adjusted_closes(snapshot: Snapshot, session: dt.date, sessions: int) -> Clos
            qualify row_number() over (partition by ticker, session order by known_at desc) = 1 order by ticker, session""",
         {"session": session, "sessions": sessions},
     )
-    splits = snapshot.sql(
-        """select ticker, session, value from core.corporate_actions where kind = 'split' and session <= ?
-           qualify row_number() over (partition by ticker, session order by known_at desc) = 1 order by ticker, session""",
-        [session],
-    )
+    actions = snapshot.actions()
+    splits = actions.filter(pc.and_(pc.equal(actions["kind"], "split"), pc.less_equal(actions["session"], pa.scalar(session, pa.date32()))))
     days, day_of = np.unique(bars["session"].to_numpy().astype("datetime64[D]"), return_inverse=True)
     names, name_of = np.unique(np.asarray(bars["ticker"].to_pylist(), dtype=str), return_inverse=True)
     close_TN = np.full((len(days), len(names)), np.nan)

@@ -66,6 +66,11 @@ def bars_feed(settings: Settings) -> Feed:
     return feeds_of(settings)[0]
 
 
+def bars_order(settings: Settings) -> tuple[str, ...]:
+    """Return the sources of the dataset's bars, first choice first: a later one stands in for an earlier one."""
+    return tuple(feed.source for feed in feeds_of(settings) if feed.kind == "bars")
+
+
 def _feed(source: str, kind: Kind) -> Feed:
     found = next((feed for feed in FEEDS if (feed.source, feed.kind) == (source, kind)), None)
     if found is None:
@@ -79,4 +84,4 @@ def last_session_of(dataset: str) -> dt.date | None:
     return simulated.LAST_SESSION if dataset == "simulated" else sample.LAST_SESSIONS.get(dataset)
 
 
-__all__ = ["FEEDS", "Feed", "bars_feed", "feeds_of", "last_session_of"]
+__all__ = ["FEEDS", "Feed", "bars_feed", "bars_order", "feeds_of", "last_session_of"]

@@ -78,7 +78,9 @@ def macro(series, days, values):
                 "series": [series] * len(days),
                 "observed_on": pa.array(days).cast(pa.date32()),
                 "known_at": known(days),
+                "known_at_basis": ["assumed"] * len(days),
                 "source": ["own"] * len(days),
+                "vintage": ["final"] * len(days),
                 "value": np.asarray(values, dtype=float),
             }
         )
@@ -89,7 +91,14 @@ def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, seri
     """`benchmark` is a ticker; `sectors` maps ticker to sector."""
     tickers = sorted(set(accepted["ticker"].to_pylist()))
     listed = [
-        {"ticker": t, "valid_from": SINCE, "issuer_id": t, "exchange": "XNYS", "role": "benchmark" if t == benchmark else "stock"}
+        {
+            "ticker": t,
+            "symbol": t,
+            "valid_from": SINCE,
+            "issuer_id": t,
+            "exchange": "XNYS",
+            "role": "benchmark" if t == benchmark else "stock",
+        }
         for t in tickers
     ]
     placed = [{"ticker": t, "valid_from": SINCE, "valid_to": None, "sector": s} for t, s in sorted((sectors or {}).items())]

@@ -61,6 +61,7 @@ def ticker_map(names=(*STOCKS, "SPY")):
     return pa.table(
         {
             "ticker": list(names),
+            "symbol": list(names),
             "valid_from": pa.array([dt.date(2000, 1, 1)] * len(names), pa.date32()),
             "issuer_id": ["ALPHABET" if name.startswith("GOOG") else name for name in names],
             "exchange": ["XNYS"] * len(names),

@@ -112,13 +112,13 @@ def test_accept_takes_the_newest_version_known(lake):
 
 
 def test_accept_takes_the_first_source_whose_row_passes(lake):
-    yahoo = bars(dict.fromkeys("ABC", DAYS[:100]), source="yahoo", close=10.7)
+    yahoo = bars(dict.fromkeys("ABC", DAYS[:100]), source="yahoo", close=10.52)
     checked(lake, pa.concat_tables([changed(CLEAN, "A", DAYS[5], low=99.0), yahoo]))
     accepted(lake)
     stored = (
         lake.snapshot().sql("select session, source, close from core.accepted_bars where ticker = 'A' and source = 'yahoo'").to_pylist()
     )
-    assert stored == [{"session": DAYS[5], "source": "yahoo", "close": 10.7}]
+    assert stored == [{"session": DAYS[5], "source": "yahoo", "close": 10.52}]
     assert lake.snapshot().rows(ACCEPTED_BARS) == 300
 
 

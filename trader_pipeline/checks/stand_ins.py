@@ -1,0 +1,91 @@
+"""A later source may fill what the first choice lacks only where the two agree on what both have."""
+
+from typing import Any
+
+from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted
+from trader_pipeline.schema.core import DAILY_BARS
+
+OVERLAP_SESSIONS = 60
+"""How far back the sources are compared, in sessions of the ticker."""
+
+LEAST_COMMON = 5
+"""Fewer common sessions than this show no agreement."""
+
+_REFUSED = """
+create or replace temp table refused as
+with good as (
+  select b.ticker, b.source, b.session, l.place, l.lead
+  from (select distinct ticker, source, session from bars where close is not null) b
+  join leads l using (ticker, source)
+  anti join quarantined q on q.ticker = b.ticker and q.source = b.source and q.session = b.session
+), standing_in as (
+  select * from good g where source <> lead
+  and not exists (from good e where e.ticker = g.ticker and e.session = g.session and e.place < g.place)
+), recent as (
+  select ticker, session from (select distinct ticker, session from bars)
+  qualify row_number() over (partition by ticker order by session desc) <= $sessions
+), common as (
+  select l.ticker, l.source, count(*) as common, median(abs(b.close / f.close - 1)) as difference
+  from leads l join bars b using (ticker, source) join bars f on f.ticker = b.ticker and f.session = b.session and f.source = l.lead
+  join recent r on r.ticker = b.ticker and r.session = b.session
+  where l.source <> l.lead and b.close > 0 and f.close > 0
+  group by all
+)
+select s.*, coalesce(common, 0) as common, difference from standing_in s left join common using (ticker, source)
+where coalesce(common, 0) < $least or difference > $limit
+"""
+
+
+def stand_in_agrees(context: CheckContext) -> RuleResult:
+    """Quarantine the rows with which a later source would stand in, unless its as-traded closes agree with the first choice's.
+
+    They agree when the median of |close / first choice's close - 1| over the common sessions of the ticker's last 60 is at
+    most `stand_in_difference`, of at least 5 common sessions. A ticker of which the first choice has nothing is not judged:
+    the source that has it is its first choice.
+    """
+    limits = {"sessions": OVERLAP_SESSIONS, "least": LEAST_COMMON, "limit": context.settings.stand_in_difference}
+    context.connection.register("quarantined", context.quarantine)
+    context.connection.execute(_REFUSED, limits)
+    rows = context.rows(
+        "select ticker, source, lead, common, difference, list(session order by session) as days from refused group by all order by all"
+    )
+    return RuleResult(
+        findings=tuple(_refused(row, context.settings.stand_in_difference) for row in rows),
+        quarantine=context.table("select ticker, session, source, 'stand-in that does not agree with ' || lead as reason from refused"),
+        metrics={"refused_stand_ins": len(rows), "refused_sessions": sum(len(row["days"]) for row in rows)},
+    )
+
+
+def _refused(row: dict[str, Any], limit: float) -> Finding:
+    days = row["days"]
+    fact = (
+        f"only {counted(row['common'], 'session')} in common, {LEAST_COMMON} are needed"
+        if row["common"] < LEAST_COMMON
+        else f"closes differ by {row['difference']:.2%} in the median of {counted(row['common'], 'common session')}, limit {limit:.2%}"
+    )
+    return Finding(
+        ticker=row["ticker"],
+        source=row["source"],
+        severity="error",
+        scope="ticker",
+        first_session=days[0],
+        last_session=days[-1],
+        sessions=len(days),
+        value=row["difference"],
+        message=f"{row['ticker']}: {row['source']} may not stand in for {row['lead']} on {counted(len(days), 'session')}: {fact}; "
+        f"fetch the ticker from {row['lead']} again, or declare a rename in symbols.toml",
+    )
+
+
+RULES = (
+    Rule(
+        name="stand_in_agrees",
+        table=DAILY_BARS,
+        severity="error",
+        scope="ticker",
+        blocking=False,
+        description="A later source fills what the first choice lacks only where their closes agree: 0.5 % in the median of 60 sessions.",
+        run=stand_in_agrees,
+    ),
+)
