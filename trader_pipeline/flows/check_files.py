@@ -75,7 +75,7 @@ def _core(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
         pieces.append(DAILY_BARS.conform(pa.table(columns)))
         first = pc.min(piece["date"]).as_py()
         listings.append(
-            {"ticker": ticker, "valid_from": first, "valid_to": None, "issuer_id": ticker, "exchange": listing.exchange, "role": "stock"}
+            {"ticker": ticker, "symbol": ticker, "valid_from": first, "issuer_id": ticker, "exchange": listing.exchange, "role": "stock"}
         )
     return pa.concat_tables(pieces), TICKER_MAP.conform(pa.Table.from_pylist(listings))
 

@@ -137,7 +137,7 @@ def test_no_network_is_exit_5(home):
     )
     assert ran.code == 5, ran.err
     assert "AAPL" in ran.err
-    assert "connect to 127.0.0.1:9" in ran.err
+    assert "ConnectionError" in ran.err  # no host or query: an address may hold a key
 
 
 def test_a_corrupt_part_is_named_and_the_rest_stays_readable(demo, tmp_path):
