@@ -35,12 +35,15 @@ def final(rows: pa.Table, bars: Table, request: FetchRequest) -> pa.Table:
 
 
 def stored_like(snapshot: Snapshot, table: Table, rows: pa.Table) -> pa.Table:
-    """Return the stored rows that share the first column of the key, where it is a name, and the span of days, with `rows`."""
+    """Return the stored rows that share the first column of the key, where it is a name, and the span of days, with `rows`.
+
+    The day of an answer is no day of what it says: a table by year of `fetched_at` is compared whole.
+    """
     lead = table.key[0]
     named = pa.types.is_string(rows.schema.field(lead).type)
     where = [f'"{lead}" in (select unnest($lead::varchar[]))'] if named else []
     parameters: dict[str, object] = {"lead": pc.unique(rows[lead]).to_pylist()} if named else {}
-    if table.year_of:
+    if table.year_of and table.year_of != "fetched_at":
         where.append(f'"{table.year_of}" between $min and $max')
         parameters |= pc.min_max(rows[table.year_of]).as_py()
     query = f"select * from {table.full_name} where {' and '.join(where) or 'true'}"  # noqa: S608 - identifiers of the schema

@@ -230,7 +230,7 @@ NEWS = Table(
     layer="core",
     name="news",
     year_of="published_at",
-    key=("ticker", "news_id", "source", "known_at"),
+    key=("ticker", "published_at", "news_id", "source", "known_at"),
     description="Headlines by ticker. Known when published, but never before our own fetch once a ticker's feed is followed.",
     columns=(
         TICKER,

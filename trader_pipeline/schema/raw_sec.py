@@ -9,7 +9,7 @@ SEC_FACTS = Table(
     layer="raw",
     name="sec_facts",
     year_of="end",
-    key=("ticker", "taxonomy", "concept", "unit", "period", "accn", "fetched_at"),
+    key=("ticker", "taxonomy", "concept", "unit", "period", "end", "accn", "fetched_at"),
     description="Figures as filed (companyfacts), of the concepts that sources/sec_concepts.py maps; comparatives of later filings too.",
     columns=(
         VENDOR_TICKER,
@@ -35,7 +35,7 @@ SEC_FILINGS = Table(
     layer="raw",
     name="sec_filings",
     year_of="filingDate",
-    key=("ticker", "accessionNumber", "fetched_at"),
+    key=("ticker", "accessionNumber", "filingDate", "fetched_at"),
     description="The company's periodic and current reports (submissions, the newest thousand filings or year).",
     columns=(
         VENDOR_TICKER,

@@ -42,7 +42,7 @@ TIINGO_NEWS = Table(
     layer="raw",
     name="tiingo_news",
     year_of="publishedDate",
-    key=("ticker", "id", "fetched_at"),
+    key=("ticker", "id", "publishedDate", "fetched_at"),
     description="Tiingo's articles, by the ticker that was asked for.",
     columns=(
         VENDOR_TICKER,

@@ -54,7 +54,7 @@ YAHOO_OPTIONS = Table(
     layer="raw",
     name="yahoo_options",
     year_of="session",
-    key=("ticker", "contractSymbol", "fetched_at"),
+    key=("ticker", "contractSymbol", "session", "fetched_at"),
     description="Option chains as they stood when asked.",
     columns=(
         VENDOR_TICKER,
