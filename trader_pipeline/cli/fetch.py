@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trader_pipeline.sources.source import Feed
 
 _SHOWN = 50
+_DETAIL = 80
 _ATTEMPTS = """
 select source, kind, ticker, outcome, "rows", requests, retries, throttled, first_session, last_session, detail
 from raw.fetch_attempts where run_id = ? order by outcome = 'ok', outcome = 'no_data', outcome, source, kind, ticker"""
@@ -102,7 +103,7 @@ def _tell(settings: "Settings", feeds: "list[Feed]", run_id: str, *, as_json: bo
         line(f"{', '.join(asked)}: nothing is lacking, nobody was asked; --since or --restate ask all the same")
         return
     shown = attempts[:_SHOWN]
-    grid([{k: _span(a) if k == "span" else a[k] for k in (*list(a)[:8], "span", "detail")} for a in shown])
+    grid([{**dict(list(a.items())[:8]), "span": _span(a), "detail": (a["detail"] or "-")[:_DETAIL]} for a in shown])
     if len(attempts) > _SHOWN:
         line(f"and {len(attempts) - _SHOWN} more, all of them are in raw.fetch_attempts under run_id '{run_id}'")
     line(", ".join(f"{value:,} {name}" for name, value in counts.items()))

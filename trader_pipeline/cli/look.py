@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from trader_pipeline.errors import BlockedByDataError, UsageError
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 _HEAD = {"worst": 10, "ended": 10}
 """Rows for people of lists that can be as long as the universe."""
+_DETAIL = 80
 universe_app = typer.Typer(no_args_is_help=True, help="Named lists of tickers in universe.toml.")
 
 
@@ -40,7 +41,7 @@ def status(*, as_json: Json = False) -> None:
     for name, value in facts.items():
         if isinstance(value, list) and value:
             line(f"\n{name}")
-            grid(value[: _HEAD.get(name)])
+            grid([_readable(row) for row in value[: _HEAD.get(name)]])
             line(f"and {len(value) - _HEAD[name]} more; --json has them\n" if len(value) > _HEAD.get(name, len(value)) else "")
         else:
             line(f"{name:<24} {_fact(name, value)}")
@@ -52,9 +53,27 @@ def status(*, as_json: Json = False) -> None:
         line("\nNothing is stored yet: `trader demo` fills deep, `trader run` another dataset; TRADER_DATASET names what is shown.")
 
 
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row for people: instants in New York, a vendor's words cut."""
+    from trader_pipeline.formats import new_york
+
+    return {
+        name: new_york(value)
+        if isinstance(value, dt.datetime)
+        else value[:_DETAIL]
+        if isinstance(value, str) and name == "detail"
+        else value
+        for name, value in row.items()
+    }
+
+
 def _fact(name: str, value: object) -> object:
     if name == "free_bytes" and isinstance(value, int):
         return f"{value / 1e9:.1f} GB"
+    if isinstance(value, dt.datetime):
+        from trader_pipeline.formats import new_york
+
+        return new_york(value)
     if isinstance(value, dict):
         return ", ".join(f"{number} {word}" for word, number in value.items())
     if isinstance(value, float):
