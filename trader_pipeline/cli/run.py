@@ -78,7 +78,7 @@ def demo(
 def run(
     source: Annotated[SourceName, typer.Option(help="Where data comes from.")],
     tickers: Tickers = "",
-    universe: Annotated[str, typer.Option(help="A list of universe.toml (yahoo).")] = "",
+    universe: Annotated[str, typer.Option(help="A list of universe.toml, or an index that a source of members lists (yahoo).")] = "",
     path: Annotated[Path | None, typer.Option(help="Folder of CSV or Parquet files (own).")] = None,
     as_of: Annotated[str, typer.Option("--as-of", help="Session YYYY-MM-DD: its close + 30 min. Empty: the newest.")] = "",
     *,
@@ -95,7 +95,7 @@ def run(
     if universe:
         changes["live_universe"] = universe
     settings = Settings(**changes)
-    chosen = _tickers(settings, tickers)
+    chosen = split_tickers(tickers)
     ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json)
     require_predicted(settings, ran.session, chosen)
     done = facts(settings, ran.session, None)
@@ -164,14 +164,6 @@ def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str],
 def split_tickers(tickers: str) -> tuple[str, ...]:
     """Return the tickers of a comma-separated list, each once, in capitals."""
     return tuple(dict.fromkeys(t.strip().upper() for t in tickers.split(",") if t.strip()))
-
-
-def _tickers(settings: "Settings", tickers: str) -> tuple[str, ...]:
-    if tickers or settings.dataset != "live":
-        return split_tickers(tickers)
-    from trader_pipeline.settings import load_universe
-
-    return tuple(load_universe(settings.universe_file, settings.live_universe))
 
 
 def _folder(path: Path | None) -> Path:

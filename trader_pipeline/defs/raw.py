@@ -22,6 +22,9 @@ from trader_pipeline.settings import Settings
 from trader_pipeline.sources import FEEDS, feeds_of
 from trader_pipeline.sources.source import Feed
 
+NAMING = frozenset({"members", "symbols"})
+"""Kinds that say which tickers the others are asked for, and by which symbols."""
+
 FAILED_SHOWN = 200
 """Rows of the table of failed tickers: every one of them is stored with every run."""
 
@@ -37,10 +40,15 @@ order by outcome = 'no_data', outcome, ticker limit $limit"""
 
 
 def assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """Return the asset of every feed; the sources of bars follow each other in the order of the settings."""
+    """Return the asset of every feed; sources of bars in the order of the settings, what names tickers before all."""
     bars = bars_feeds(settings)
     before = {feed.name: earlier.raw_tables[:1] for earlier, feed in pairwise(bars)}
-    return [raw_asset(feed, after=before.get(feed.name, ())) for feed in FEEDS]
+    naming = [table for feed in feeds_of(settings) if feed.kind in NAMING for table in feed.raw_tables[:1]]
+    return [raw_asset(feed, after=(*before.get(feed.name, ()), *(naming if _asks_for_tickers(feed) else ()))) for feed in FEEDS]
+
+
+def _asks_for_tickers(feed: Feed) -> bool:
+    return not feed.local and feed.subjects is None
 
 
 def bars_feeds(settings: Settings) -> list[Feed]:

@@ -93,7 +93,7 @@ def ingest(
 def is_due(lake: Lake, feeds: Sequence[Feed], settings: Settings, *, as_of: dt.datetime, tickers: tuple[str, ...] | None = None) -> bool:
     """Say whether `ingest` would ask any of the feeds for anything; sends no request."""
     snapshot = lake.snapshot()
-    for feed in feeds:
+    for feed in sorted(feeds, key=lambda feed: feed.kind != "members"):  # they say which tickers the others are asked for
         if feed.request_hashes is not None:
             if not feed.request_hashes(settings) <= _seen(snapshot, feed):
                 return True

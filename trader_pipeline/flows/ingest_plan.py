@@ -2,19 +2,18 @@
 
 import datetime as dt
 import hashlib
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import UsageError
 from trader_pipeline.flows.accept import outage_hold
+from trader_pipeline.flows.followed import followed
 from trader_pipeline.flows.ingest_stored import Stored, Subject
 from trader_pipeline.flows.symbols import read_symbols
 from trader_pipeline.lake import Snapshot
-from trader_pipeline.settings import Settings, load_universe
+from trader_pipeline.settings import Settings
 from trader_pipeline.sources import feeds_of
 from trader_pipeline.sources.source import Feed
 from trader_pipeline.standardize.symbols import Symbols
@@ -32,10 +31,6 @@ DATED_BY_ANSWER = frozenset({"news", "macro"})
 """Kinds that grow by the day: asked from the day of the last answer on, less some days for what appears late."""
 
 LATE_DAYS = 3
-
-_MEMBERS = """
-select ticker from core.universe where universe = $name and valid_from <= $day::date and (valid_to is null or valid_to >= $day::date)
-order by ticker"""
 
 
 @dataclass(frozen=True)
@@ -152,34 +147,9 @@ def subjects_of(
     symbols = read_symbols(snapshot, settings)
     today = as_of.date()
     benchmark = {symbols.security(settings.benchmark, today)}
-    named = {symbols.security(ticker, today) for ticker in tickers} if tickers else _universe(snapshot, settings, symbols, today)
+    named = {symbols.security(ticker, today) for ticker in tickers} if tickers else followed(snapshot, settings, symbols, today)
     wanted = named - benchmark if feed.kind in COMPANIES_ONLY else named | benchmark
     return _of_shard(_asked(symbols, wanted, today), shard)
-
-
-def _universe(snapshot: Snapshot, settings: Settings, symbols: Symbols, today: dt.date) -> set[str]:
-    """Return the securities of the configured universe: a list of universe.toml, else the members of core.universe on that day.
-
-    A listed symbol meant what it meant on the day on which it was added.
-    """
-    name, path = settings.live_universe, settings.universe_file
-    members = snapshot.sql(_MEMBERS, {"name": name, "day": today})["ticker"].to_pylist()
-    if members and not _has_list(path, name):
-        return set(members)
-    tickers = load_universe(path, name)
-    added = {str(member["ticker"]): member.get("added") for member in tomllib.loads(path.read_text())[name]["members"]}
-    return {symbols.security(ticker, _day(added[ticker], today)) for ticker in tickers}
-
-
-def _has_list(path: Path, name: str) -> bool:
-    try:
-        return path.exists() and name in tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError:
-        return True  # `load_universe` says what is wrong with it
-
-
-def _day(added: object, today: dt.date) -> dt.date:
-    return added if type(added) is dt.date and added <= today else today
 
 
 def _asked(symbols: Symbols, securities: Iterable[str], today: dt.date) -> list[Subject]:

@@ -10,8 +10,9 @@ from trader_pipeline.definitions import build_defs
 from trader_pipeline.errors import SourceUnavailableError
 from trader_pipeline.flows import universe
 from trader_pipeline.lake import Lake
-from trader_pipeline.settings import FmpSettings, SourceSettings
+from trader_pipeline.settings import FmpSettings, PublicSettings, SourceSettings
 from trader_pipeline_tests.fake_fmp import KEY, NEWS, STABLE, FakeFmp
+from trader_pipeline_tests.fake_public import MEMBERS, FakePublic
 from trader_pipeline_tests.fake_world import World
 from trader_pipeline_tests.fake_yahoo import FakeYahoo
 from trader_pipeline_tests.fast import FAST
@@ -33,12 +34,7 @@ def vendors():
 @pytest.fixture
 def settings(tmp_path, vendors):
     yahoo, fmp = vendors
-    asking = FmpSettings(
-        base_url=fmp.url + STABLE,
-        api_key=KEY,
-        **FAST,
-        attempts=2,
-    )
+    asking = FmpSettings(base_url=fmp.url + STABLE, api_key=KEY, attempts=2, **FAST)
     chosen = {"dataset": "live", "live_first_session": "2024-01-02", "fmp": asking}
     chosen |= {"sources": SourceSettings(bars=("yahoo", "fmp"), news=("fmp",))}
     settings = settings_for(tmp_path / "home", yahoo.url).model_copy(update=chosen)
@@ -120,6 +116,24 @@ def test_too_few_bars_stop_what_follows_and_name_the_tickers(settings, vendors, 
     observed = [e.event_specific_data.asset_observation for e in result.all_events if e.event_type_value == "ASSET_OBSERVATION"]
     rows = [record.data for record in observed[0].metadata["failed"].records]
     assert [(row["ticker"], row["outcome"]) for row in rows] == [(ticker, "unknown_symbol") for ticker in TICKERS]
+
+
+def test_the_first_run_on_an_index_asks_for_its_members_of_that_day(settings, vendors, instance):
+    yahoo, _ = vendors
+    with FakePublic() as public:
+        public.files[MEMBERS] = (
+            "ticker,start_date,end_date\nAAA,2001-01-02,\nCCC,2001-01-02,2025-01-02\nDDD,2030-01-02,\nBRK.B,2010-02-16,\n"
+        )
+        sources = SourceSettings(bars=("yahoo",), members=("sp500",))
+        index = settings.model_copy(
+            update={"sources": sources, "live_universe": "sp500", "sp500": PublicSettings(base_url=public.url, **FAST)}
+        )
+        assert launch(index, instance, "refetch").success
+        assert tickers(settings, "core.accepted_bars") == ["AAA", "BRK-B", "SPY"]
+        assert yahoo.requests("CCC") == 0
+        asked = public.hits[MEMBERS]
+        assert launch(index, instance, "refetch").success
+        assert (asked, public.hits[MEMBERS], yahoo.requests("AAA")) == (1, 1, 1)
 
 
 def test_a_backfill_of_all_shards_brings_every_ticker_once(settings, vendors, instance):

@@ -1,0 +1,51 @@
+"""Which securities the live dataset follows: a list of universe.toml, or the members of an index on that day."""
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+
+from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema.core import UNIVERSE
+from trader_pipeline.settings import Settings, load_universe
+from trader_pipeline.sources import feeds_of
+from trader_pipeline.standardize.symbols import Symbols
+
+
+def followed(snapshot: Snapshot, settings: Settings, symbols: Symbols, today: dt.date) -> set[str]:
+    """Return the securities of `settings.live_universe`; a list of universe.toml comes before an index of the same name.
+
+    A listed symbol meant what it meant on the day on which it was added, a member's what it means `today`. Members are read
+    from the raw files, so that the first run of an index needs no run before it. Raises `UsageError` where there is neither.
+    """
+    name, path = settings.live_universe, settings.universe_file
+    members = set() if _has_list(path, name) else {symbols.security(symbol, today) for symbol in _members(snapshot, settings, today)}
+    if members:
+        return members
+    tickers = load_universe(path, name)
+    added = {str(member["ticker"]): member.get("added") for member in tomllib.loads(path.read_text())[name]["members"]}
+    return {symbols.security(ticker, _day(added[ticker], today)) for ticker in tickers}
+
+
+def _members(snapshot: Snapshot, settings: Settings, today: dt.date) -> set[str]:
+    """Return the symbols that the configured sources of members list for the universe on `today`."""
+    found = set()
+    for feed in feeds_of(settings):
+        if feed.kind == "members":
+            rows = feed.to_core({table.full_name: snapshot.read(table) for table in feed.raw_tables})[UNIVERSE]
+            found |= {
+                row["ticker"]
+                for row in rows.to_pylist()
+                if row["universe"] == settings.live_universe and row["valid_from"] <= today and (row["valid_to"] or today) >= today
+            }
+    return found
+
+
+def _has_list(path: Path, name: str) -> bool:
+    try:
+        return path.exists() and name in tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError:
+        return True  # `load_universe` says what is wrong with it
+
+
+def _day(added: object, today: dt.date) -> dt.date:
+    return added if type(added) is dt.date and added <= today else today
