@@ -2,14 +2,22 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trader_pipeline.errors import UsageError
 
 Dataset = Literal["deep", "broad", "simulated", "live", "own"]
+
+
+def _stripped(value: object) -> object:
+    """Return a key without the blanks around it; a blank one is none."""
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+ApiKey = Annotated[SecretStr | None, BeforeValidator(_stripped)]
 
 
 class VendorSettings(BaseModel):
@@ -40,14 +48,17 @@ class YahooSettings(VendorSettings):
 class FmpSettings(VendorSettings):
     """How Financial Modeling Prep is asked. The pace is the plan's: free 250 a day, starter 300 a minute, premium 750, ultimate 3000."""
 
-    api_key: SecretStr | None = Field(None, description="Key of Financial Modeling Prep.")
+    api_key: ApiKey = Field(None, description="Key of Financial Modeling Prep.")
     requests_per_hour: float = Field(10, gt=0, description="Pace of your plan: free 10, starter 18000, premium 45000, ultimate 180000.")
+    deadline_seconds: float = Field(
+        7200, gt=0, description="Limit of one ticker: at 10 an hour four threads of four requests wait 96 minutes."
+    )
 
 
 class TiingoSettings(VendorSettings):
     """How Tiingo is asked."""
 
-    api_key: SecretStr | None = Field(None, description="Token of Tiingo.")
+    api_key: ApiKey = Field(None, description="Token of Tiingo.")
     requests_per_hour: float = Field(50, gt=0, description="Pace of your plan: free 50.")
     deadline_seconds: float = Field(900, gt=0, description="Limit of one ticker: at 50 an hour four threads wait ten minutes.")
 
@@ -55,7 +66,7 @@ class TiingoSettings(VendorSettings):
 class FredSettings(VendorSettings):
     """How FRED and ALFRED are asked. With a key every vintage comes, without one the latest values only."""
 
-    api_key: SecretStr | None = Field(None, description="Key of FRED: brings vintages (ALFRED).")
+    api_key: ApiKey = Field(None, description="Key of FRED: brings vintages (ALFRED).")
     requests_per_hour: float = Field(7200, gt=0, description="Pace shared by all processes of the machine.")
     series: tuple[str, ...] = Field(
         ("DGS10", "DGS2", "DGS3MO", "BAA10Y", "BAMLH0A0HYM2", "CPIAUCSL", "UNRATE", "T10YIE"), description="Series that are followed."

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from trader_pipeline_tests import fake_yahoo_bodies
 from trader_pipeline_tests.fake_world import NEW_YORK, World
@@ -176,7 +176,7 @@ class FakeYahoo:
             return self._data(query["q"], SEARCH, query)
         for start in (CHART, OPTIONS):
             if path.startswith(start):
-                return self._data(path.removeprefix(start), start, query)
+                return self._data(unquote(path.removeprefix(start)), start, query)
         return Reply(status=404, body={"finance": {"result": None, "error": {"code": "Not Found", "description": path}}})
 
     def _beside(self, fault: str) -> Reply | None:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -74,6 +73,11 @@ class Stop:
         if self._event.wait(seconds):
             raise CancelledError
 
+    def check(self) -> None:
+        """Raise `CancelledError` when the fetch is given up."""
+        if self._event.is_set():
+            raise CancelledError
+
 
 def outcome_of(error: VendorError | CircuitOpenError, tally: Tally) -> tuple[Outcome, str]:
     """Return what an error means for its ticker, and the words that say why."""
@@ -127,8 +131,3 @@ def ask_each(tickers: Sequence[str], ask: Callable[[str], FetchResult], *, worke
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
-
-
-def deadline_after(seconds: float, clock: Callable[[], float] = time.time) -> float:
-    """Return the moment `seconds` from now."""
-    return clock() + seconds

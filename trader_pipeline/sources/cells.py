@@ -2,7 +2,6 @@
 
 import csv
 import datetime as dt
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 from trader_pipeline.schema import Table
 from trader_pipeline.sources.asking import Tally
 from trader_pipeline.sources.http import SchemaChangeError, UpstreamError
+from trader_pipeline.sources.json_rows import number_of
 from trader_pipeline.sources.source import FetchRequest
 
 
@@ -36,14 +36,10 @@ def number(cell: Any, name: str, told: Told) -> float | None:
     """Return a finite float, None for a blank cell; None and told for anything else."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None
-    try:
-        value = math.nan if isinstance(cell, bool) else float(cell)
-    except (TypeError, ValueError):
-        value = math.nan
-    if math.isfinite(value):
-        return value
-    told.add(f"{name}: no number, taken as missing", cell)
-    return None
+    value = number_of(cell)
+    if value is None:
+        told.add(f"{name}: no number, taken as missing", cell)
+    return value
 
 
 def words(cell: Any) -> str | None:
@@ -65,10 +61,10 @@ def moment(cell: Any, name: str, told: Told) -> dt.datetime | None:
         return None
     try:
         found = dt.datetime.fromisoformat(str(cell).strip())
-    except ValueError:
+        return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         told.add(f"{name}: no timestamp, taken as missing", cell)
         return None
-    return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
 
 
 def objects(answer: Any, keys: Sequence[str], where: str) -> list[dict[str, Any]]:

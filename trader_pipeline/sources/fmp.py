@@ -87,7 +87,7 @@ def fetch(request: FetchRequest, settings: Settings, ask: Ask, tickers: tuple[st
     if reason := unready(settings):
         raise UsageError(reason)
     stop = Stop()
-    key = settings.fmp.api_key.get_secret_value().strip() if settings.fmp.api_key else ""
+    key = settings.fmp.api_key.get_secret_value() if settings.fmp.api_key else ""
     client = RestClient(SOURCE, URL, settings.fmp, settings.home, stop=stop, headers={"apikey": key}, secrets=(key,), judge=judge)
 
     def one(ticker: str) -> FetchResult:
@@ -99,8 +99,7 @@ def fetch(request: FetchRequest, settings: Settings, ask: Ask, tickers: tuple[st
 
 def unready(settings: Settings) -> str | None:
     """Say why FMP cannot be asked."""
-    key = settings.fmp.api_key
-    return None if key and key.get_secret_value().strip() else "fmp wants a key; set TRADER_FMP__API_KEY"
+    return None if settings.fmp.api_key else "fmp wants a key; set TRADER_FMP__API_KEY"
 
 
 def judge(body: Body) -> None:

@@ -38,6 +38,8 @@ class Limits:
     burst: int = 1
     pause_seconds: float = 5.0
     """Shared pause after "too many requests" without Retry-After; doubles with every failure in a row."""
+    longest_pause_seconds: float = 24 * _HOUR_SECONDS
+    """A Retry-After beyond it is asked about again then: a slip of the vendor's must not shut it out for years."""
     trip_failures: int = 5
     open_seconds: float = 60.0
     longest_open_seconds: float = 3600.0
@@ -180,7 +182,9 @@ class SqliteGate:
             state.throttled += 1
             counted = self._count_failure(state, now, "throttled")
             pause = min(self.limits.pause_seconds * 2.0 ** (state.failures - 1), self.limits.longest_open_seconds) if counted else 0.0
-            state.paused_until = max(state.paused_until, now + (pause if retry_after_seconds is None else retry_after_seconds))
+            if retry_after_seconds is not None:
+                pause = min(retry_after_seconds, self.limits.longest_pause_seconds)
+            state.paused_until = max(state.paused_until, now + pause)
             # No burst out of a pause: the pace restarts where the pause ends.
             state.next_at = max(state.next_at, state.paused_until + self.limits.burst_seconds)
 

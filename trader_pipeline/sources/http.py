@@ -1,5 +1,6 @@
 """What a vendor's HTTP answer means, and when to ask again."""
 
+import datetime as dt
 import email.utils
 import json
 import math
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay, wait_random_exponential
 
@@ -65,9 +67,10 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
-        except ValueError:
+            date = email.utils.parsedate_to_datetime(value)
+        except (ValueError, OverflowError):
             return None
+        seconds = (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp() - now
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
@@ -88,10 +91,28 @@ def json_body(status: int, body: bytes) -> Any:
         raise UpstreamError(f"HTTP {status}")
     if status in _REFUSED:
         raise RefusedError(f"HTTP {status}: the vendor refuses the request (key, plan, cookie or region)")
+    return json_of(body, f"HTTP {status}")
+
+
+def json_of(content: bytes, where: str) -> Any:
+    """Return the parsed content; `UpstreamError` for what is no JSON (a page of a proxy, a cut answer).
+
+    Half of a surrogate pair, where a vendor cut a headline within an emoji, becomes "?": no text of a table may hold it.
+    """
     try:
-        return json.loads(body)
-    except ValueError as error:
-        raise UpstreamError(f"HTTP {status} with {len(body)} bytes that are no JSON") from error
+        found = json.loads(content)
+        if b"\\ud" in content.lower():
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise UpstreamError(f"{where}: {len(content)} bytes that are no JSON") from error
+    return found
+
+
+def path_segment(symbol: str) -> str:
+    """Return a symbol as one segment of a URL's path: `A#B` or `../x` must not bring what belongs to another one."""
+    if not symbol.strip("."):
+        raise UnknownSymbolError(f"{symbol!r} is no symbol")
+    return quote(symbol, safe="=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

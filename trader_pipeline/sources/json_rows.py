@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from trader_pipeline.schema import Table
 from trader_pipeline.sources.http import SchemaChangeError
 
+_MOST_EXACT = 2**53
 _INSTANT = pa.timestamp("us", tz="UTC")
 Row = Mapping[str, Any]
 
@@ -86,7 +87,7 @@ def number_of(value: object) -> float | None:
         return None
     try:
         number = float(value.replace(",", "") if isinstance(value, str) else value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if abs(number) < float("inf") else None
 
@@ -102,7 +103,7 @@ def _value(value: object, dtype: pa.DataType) -> Any:
         return value if isinstance(value, bool) else None
     if pa.types.is_integer(dtype):
         number = number_of(value)
-        return None if number is None or number != int(number) else int(number)
+        return None if number is None or number != int(number) or abs(number) > _MOST_EXACT else int(number)
     return str(value)
 
 

@@ -5,7 +5,6 @@ are sent, in a header or the query: they are cut out of every body, and no redir
 """
 
 import hashlib
-import json
 import logging
 import threading
 import time
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 
+from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import VendorSettings
 from trader_pipeline.sources.asking import Stop, Tally
 from trader_pipeline.sources.gate import Gate, SqliteGate, limits_of
@@ -29,12 +30,18 @@ from trader_pipeline.sources.http import (
     UnknownSymbolError,
     UpstreamError,
     VendorError,
+    json_of,
     raise_if_throttled,
     retrying,
 )
 
 GATE_FILE = "gate.sqlite"
+MOST_BYTES = 256 * 2**20
+"""Unpacked. EDGAR's largest company has some 60 MB; what sends more is no vendor of ours."""
+
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
+_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+_CHUNK_BYTES = 2**16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +59,8 @@ class Body:
         return hashlib.sha256(self.content).hexdigest()
 
     def json(self) -> Any:
-        """Return the parsed body; `UpstreamError` for one that is no JSON (a page of a proxy, a cut answer)."""
-        try:
-            return json.loads(self.content)
-        except ValueError as error:
-            raise UpstreamError(f"{self.path}: {len(self.content)} bytes that are no JSON") from error
+        """Return the parsed body; `UpstreamError` for one that is no JSON."""
+        return json_of(self.content, self.path)
 
     def text(self) -> str:
         """Return the body as text; `UpstreamError` for a page of HTML, which no table is served as."""
@@ -98,7 +102,9 @@ class RestClient:
         gate: Gate | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines show the query
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # its debug lines show the query, and so does a warning of odd headers
+        if any(not (secret.isascii() and secret.isprintable()) for secret in secrets):
+            raise UsageError(f"{source}: the key holds characters that no key has; set TRADER_{source.upper()}__API_KEY anew")
         self._gate = gate or SqliteGate(home / GATE_FILE, source, limits_of(settings), sleep=stop.sleep)
         self._url = (settings.base_url or url).rstrip("/")
         self._settings = settings
@@ -133,7 +139,7 @@ class RestClient:
             tally.requests += 1
             tally.retries += int(tries > 1)
             try:
-                body = self._send(path, params)
+                body = self._send(path, params, tally.deadline)
                 found = read(body)
             except ThrottledError as error:
                 tally.throttled += 1
@@ -153,14 +159,14 @@ class RestClient:
 
         return retrying(policy, self._stop.sleep)(once)
 
-    def _send(self, path: str, params: Mapping[str, str | int] | None) -> Body:
-        answer, trouble = self._answer(path, params)
+    def _send(self, path: str, params: Mapping[str, str | int] | None, deadline: float) -> Body:
+        answer, content, trouble = self._answer(path, params, deadline)
         if answer is None:
             raise UpstreamError(trouble)
-        body = Body(status=answer.status_code, content=self._redacted(answer.content), content_type=_type_of(answer), path=path)
+        body = Body(status=answer.status_code, content=self._redacted(content), content_type=_type_of(answer), path=path)
         raise_if_throttled(answer.status_code, answer.headers.get("Retry-After"), self._clock())
         self._judge(body)
-        if body.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if body.status >= HTTPStatus.INTERNAL_SERVER_ERROR or body.status in _LATER:
             raise UpstreamError(f"{path}: HTTP {body.status}")
         if body.status in _REFUSED:
             raise RefusedError(f"{path}: HTTP {body.status}: the vendor refuses the request (key, plan or region)")
@@ -170,15 +176,27 @@ class RestClient:
             raise SchemaChangeError(f"{path}: HTTP {body.status}")
         return body
 
-    def _answer(self, path: str, params: Mapping[str, str | int] | None) -> tuple[requests.Response | None, str]:
-        """Return the answer, or none and why: an error chained to the library's own would carry the query with it."""
+    def _answer(self, path: str, params: Mapping[str, str | int] | None, deadline: float) -> tuple[requests.Response | None, bytes, str]:
+        """Return the answer and its body, or none and why: an error chained to the library's own would carry the query with it."""
+        follow = not self._secrets  # a redirect would take the key in a header to another host
+        url, timeout = f"{self._url}{path}", self._settings.timeout_seconds
         try:
-            # A redirect would take the key in a header to another host.
-            follow = not self._secrets
-            url = f"{self._url}{path}"
-            return self._session().get(url, params=params, timeout=self._settings.timeout_seconds, allow_redirects=follow), ""
-        except requests.RequestException as error:
-            return None, f"{path}: {type(error).__name__}"
+            with self._session().get(url, params=params, timeout=timeout, allow_redirects=follow, stream=True) as answer:
+                return answer, self._content(answer, path, deadline), ""
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            return None, b"", f"{path}: {type(error).__name__}"
+
+    def _content(self, answer: requests.Response, path: str, deadline: float) -> bytes:
+        """Return the body, read as it comes: the library's timeout counts silence only, so a trickle would never end."""
+        content = bytearray()
+        while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):
+            content += chunk
+            if len(content) > MOST_BYTES:
+                raise SchemaChangeError(f"{path}: more than {MOST_BYTES} bytes")
+            if self._clock() > deadline:
+                raise UpstreamError(f"{path}: still coming at the deadline, {len(content)} bytes so far")
+            self._stop.check()
+        return bytes(content)
 
     def _redacted(self, content: bytes) -> bytes:
         """Return a body without our keys: some hosts repeat the request in their refusals."""

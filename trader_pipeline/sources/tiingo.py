@@ -26,7 +26,7 @@ from trader_pipeline.settings import Settings
 from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
 from trader_pipeline.sources.cells import Told, day, number, objects, since, stamped, words
 from trader_pipeline.sources.gate import CircuitOpenError
-from trader_pipeline.sources.http import NoDataError, SchemaChangeError, TransientError, UnknownSymbolError
+from trader_pipeline.sources.http import NoDataError, SchemaChangeError, TransientError, UnknownSymbolError, path_segment
 from trader_pipeline.sources.listings import UNITED_STATES, listing_of
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
@@ -59,7 +59,7 @@ def _found(ticker: str, request: FetchRequest, settings: Settings, client: RestC
         raise UsageError(f"{ticker} is not stored yet and the request names no first session; set live_first_session")
     if listing_of(ticker).exchange != UNITED_STATES.exchange:
         raise UnknownSymbolError(f"tiingo has the United States only, {ticker} is listed at {listing_of(ticker).exchange}")
-    path = f"/tiingo/daily/{vendor_symbol(ticker)}"
+    path = f"/tiingo/daily/{path_segment(vendor_symbol(ticker))}"
     told = Told()
     answer = client.get(f"{path}/prices", {"startDate": first.isoformat()}, tally=tally, read=Body.json)
     rows = _traded(_final(_bars(answer, path, told), request), told)

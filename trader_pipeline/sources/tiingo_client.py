@@ -17,7 +17,8 @@ def tiingo(settings: Settings, stop: Stop) -> RestClient:
     if (reason := unready(settings)) or settings.tiingo.api_key is None:
         raise UsageError(reason or "")
     token = settings.tiingo.api_key.get_secret_value()
-    return RestClient("tiingo", URL, settings.tiingo, settings.home, stop=stop, headers={"Authorization": f"Token {token}"}, judge=_judge)
+    headers = {"Authorization": f"Token {token}"}
+    return RestClient("tiingo", URL, settings.tiingo, settings.home, stop=stop, headers=headers, secrets=(token,), judge=_judge)
 
 
 def unready(settings: Settings) -> str | None:

@@ -19,7 +19,7 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.asking import Found, Tally
-from trader_pipeline.sources.http import NoDataError, UnknownSymbolError
+from trader_pipeline.sources.http import NoDataError, UnknownSymbolError, path_segment
 from trader_pipeline.sources.listings import UNITED_STATES, listing_of
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
 from trader_pipeline.sources.yahoo_answers import CHART
@@ -46,7 +46,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     from trader_pipeline.sources.yahoo_client import fetch_each  # noqa: PLC0415 - brings pandas and yfinance; only a fetch needs them
 
     def ask(client: "YahooClient", ticker: str, tally: Tally) -> Found:
-        answer = client.get(f"{CHART}{ticker.upper()}", _params(_first_day(ticker, request), client.now()), tally=tally)
+        answer = client.get(f"{CHART}{path_segment(ticker.upper())}", _params(_first_day(ticker, request), client.now()), tally=tally)
         chart = read_chart(answer.body)
         rows = _raw_rows(ticker, chart, answer.sha256, request, settings)
         return Found(tables={raw.YAHOO_BARS: rows}, days=rows["Date"].to_pylist(), detail=_detail(chart))

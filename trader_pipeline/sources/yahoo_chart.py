@@ -75,6 +75,8 @@ def read_chart(result: Any) -> Chart:
         if not quote or not result.get("timestamp"):
             raise NoDataError("no price data found")
         meta = result["meta"]
+        if not meta["currency"]:
+            raise NoDataError("prices without a currency")
         reading = _Reading(zone=ZoneInfo(meta["exchangeTimezoneName"]), currency=str(meta["currency"]))
         days, columns = _rows(result, quote, reading)
         days, columns = _with_events(days, columns, result.get("events") or {}, reading)

@@ -63,22 +63,23 @@ class YahooClient:
             deadline_seconds=max(0.0, tally.deadline - self._clock()),
             backoff_seconds=self._settings.backoff_seconds,
         )
-        tries = 0
+        tries, renewed = 0, False
 
         def once() -> Answer:
-            nonlocal tries
+            nonlocal tries, renewed
             tries += 1
-            return self._once(path, params, tally, tries)
+            try:
+                return self._once(path, params, tally, tries, renewed=renewed)
+            except StaleCrumbError as error:
+                renewed = True
+                self._renew(error.crumb)
+                raise
 
         return retrying(policy, self._sleep)(once)
 
-    def _once(self, path: str, params: Mapping[str, object], tally: Tally, tries: int) -> Answer:
-        with self._session.asking(tally, tries) as asking:
-            try:
-                self._yahoo.get(f"{_BASE_URL_}{path}", params=dict(params))
-            except StaleCrumbError as error:
-                self._renew(error.crumb)
-                raise
+    def _once(self, path: str, params: Mapping[str, object], tally: Tally, tries: int, *, renewed: bool) -> Answer:
+        with self._session.asking(tally, tries, renewed=renewed) as asking:
+            self._yahoo.get(f"{_BASE_URL_}{path}", params=dict(params))
             if asking.answer is None:
                 raise UpstreamError("yfinance returned without an answer")
             return asking.answer

@@ -58,7 +58,7 @@ def _found(ticker: str, body: Any, sha256: str, request: FetchRequest) -> Found:
         raise SchemaChangeError("the answer has no list of news")
     if not news:
         raise NoDataError(f"no headline of {ticker}")
-    related = {item.get("uuid"): {**item, "relatedTickers": ",".join(item["relatedTickers"])} for item in news if _is_about(ticker, item)}
+    related = {str(item.get("uuid")): {**item, "relatedTickers": _joined(item)} for item in news if _is_about(ticker, item)}
     read = read_rows(
         YAHOO_NEWS,
         list(related.values()),
@@ -67,7 +67,7 @@ def _found(ticker: str, body: Any, sha256: str, request: FetchRequest) -> Found:
         ours={"ticker": ticker},
         needed=("title", "providerPublishTime"),
     )
-    days = [dt.datetime.fromtimestamp(seconds, dt.UTC).date() for seconds in read.rows["providerPublishTime"].to_pylist()]
+    days = [_day(seconds) for seconds in read.rows["providerPublishTime"].to_pylist()]
     since = request.since.get(ticker)
     kept = [since is None or day >= since for day in days]
     rows = read.rows.filter(pa.array(kept, pa.bool_()))
@@ -80,6 +80,17 @@ def _is_about(ticker: str, item: Mapping[str, Any]) -> bool:
     """Say whether Yahoo relates the article to the symbol; its search also brings others."""
     related = item.get("relatedTickers")
     return isinstance(related, list) and ticker.upper() in related
+
+
+def _joined(item: Mapping[str, Any]) -> str:
+    return ",".join(str(name) for name in item["relatedTickers"])
+
+
+def _day(seconds: int) -> dt.date:
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).date()
+    except (ValueError, OverflowError, OSError) as error:
+        raise SchemaChangeError(f"a headline of {seconds}, which is no second since 1970") from error
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:

@@ -17,7 +17,7 @@ from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.raw_yahoo import YAHOO_OPTIONS
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.asking import Found, Tally
-from trader_pipeline.sources.http import NoDataError, SchemaChangeError
+from trader_pipeline.sources.http import NoDataError, SchemaChangeError, path_segment
 from trader_pipeline.sources.json_rows import Read, Row, read_rows
 from trader_pipeline.sources.listings import listing_of
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
@@ -35,7 +35,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     from trader_pipeline.sources.yahoo_client import fetch_each  # noqa: PLC0415 - brings pandas and yfinance; only a fetch needs them
 
     def ask(client: "YahooClient", ticker: str, tally: Tally) -> Found:
-        path = f"{OPTIONS}{ticker.upper()}"
+        path = f"{OPTIONS}{path_segment(ticker.upper())}"
         nearest = client.get(path, {}, tally=tally)
         expiries = spread(_expiries(nearest), request.fetched_at, days=settings.yahoo.option_days, most=settings.yahoo.option_expiries)
         reads = [_read(ticker, nearest, request)]
@@ -57,7 +57,7 @@ def _expiries(answer: "Answer") -> list[int]:
     """Return the expiries that an answer names, seconds since the epoch at midnight UTC."""
     try:
         found = [int(expiry) for expiry in answer.body["expirationDates"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SchemaChangeError(f"the answer names no expiries: {type(error).__name__}") from error
     if not found:
         raise NoDataError("no options")

@@ -54,6 +54,8 @@ class _Asking:
 
     tally: Tally
     tries: int
+    renewed: bool
+    """This request has had its crumb renewed once already."""
     answer: Answer | None = None
 
 
@@ -81,9 +83,9 @@ class GovernedSession(Session[Response]):
         self._remembered: dict[str, _Remembered] = {}
 
     @contextmanager
-    def asking(self, tally: Tally, tries: int) -> Iterator[_Asking]:
+    def asking(self, tally: Tally, tries: int, *, renewed: bool) -> Iterator[_Asking]:
         """Charge this thread's requests to `tally`; what comes back is in `answer` of the result."""
-        asking = self._of_thread.asking = _Asking(tally, tries)
+        asking = self._of_thread.asking = _Asking(tally, tries, renewed)
         try:
             yield asking
         finally:
@@ -103,11 +105,16 @@ class GovernedSession(Session[Response]):
         try:
             answer = self._send(method, url, *args, **(kwargs | {"allow_redirects": False}))
             if answer.status_code == HTTPStatus.UNAUTHORIZED:
-                _judge_unauthorized(str((kwargs.get("params") or {}).get("crumb", "")), asking.tries)
+                _judge_unauthorized(str((kwargs.get("params") or {}).get("crumb", "")), renewed=asking.renewed)
             body = judged(target.path, answer.status_code, answer.content)
+        except ThrottledError:
+            raise  # told where it was heard
         except UpstreamError as error:
             self._gate.failed()
             asking.tally.trouble = str(error)
+            raise
+        except VendorError:
+            self._gate.succeeded()  # a refusal is an answer: the vendor is there
             raise
         self._gate.succeeded()
         asking.answer = Answer(body=body, sha256=hashlib.sha256(answer.content).hexdigest())
@@ -164,11 +171,11 @@ class GovernedSession(Session[Response]):
         return f"{self._settings.base_url.rstrip('/')}{target.path or '/'}{f'?{target.query}' if target.query else ''}"
 
 
-def _judge_unauthorized(crumb: str, tries: int) -> None:
+def _judge_unauthorized(crumb: str, *, renewed: bool) -> None:
     """Raise what a 401 means: no crumb was to be had, or, the first time, that it is old."""
     if not crumb:
         raise UpstreamError("HTTP 401 to a request without a crumb, which was not to be had")
-    if tries == 1:
+    if not renewed:
         raise StaleCrumbError("HTTP 401: cookie and crumb are asked for again", crumb)
 
 

@@ -52,6 +52,12 @@ def test_retry_after_pauses_every_process_and_leaves_no_burst(gate, clock):
     assert [g.reserve(NEVER) - start for g in (other, gate, other)] == [30, 31, 32]
 
 
+def test_a_retry_after_of_years_is_asked_about_again_after_a_day(gate, clock):
+    start = clock.now
+    gate.throttled(1e300)
+    assert gate.reserve(NEVER) - start == 86_400
+
+
 def test_a_pause_without_retry_after_doubles_until_a_sound_answer(gate, clock):
     pauses = []
     for _ in range(2):

@@ -1,5 +1,7 @@
 """Answers and what they mean; no socket is opened here."""
 
+import time
+
 import pytest
 
 from trader_pipeline.sources.http import (
@@ -10,6 +12,8 @@ from trader_pipeline.sources.http import (
     UnknownSymbolError,
     UpstreamError,
     json_body,
+    json_of,
+    path_segment,
     raise_if_throttled,
     retry_after_seconds,
     retrying,
@@ -18,12 +22,24 @@ from trader_pipeline.sources.http import (
 NOW = 1_445_412_360.0  # 2015-10-21 07:26:00 UTC
 
 
+@pytest.fixture
+def far_from_greenwich(monkeypatch):
+    """A machine whose own clock is not UTC's."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
         ("120", 120.0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 120.0),  # RFC 9110's own example of a date
         ("Wed, 21 Oct 2015 07:00:00 GMT", 0.0),
+        ("Wed Oct 21 07:28:00 2015", 120.0),  # the obsolete form names no zone and means UTC
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
         ("-5", 0.0),
         ("soon", None),
         ("nan", None),
@@ -31,6 +47,7 @@ NOW = 1_445_412_360.0  # 2015-10-21 07:26:00 UTC
         (None, None),
     ],
 )
+@pytest.mark.usefixtures("far_from_greenwich")
 def test_retry_after_is_seconds_or_a_date(header, seconds):
     assert retry_after_seconds(header, NOW) == seconds
 
@@ -103,3 +120,30 @@ def test_a_wait_past_the_deadline_stops_it_at_once():
 @pytest.mark.parametrize("error", [RefusedError("403"), UnknownSymbolError("404")])
 def test_final_answers_are_never_retried(error):
     assert attempts_of([error]) == (error, 1, [])
+
+
+def test_json_that_would_break_the_reader_is_no_json():
+    with pytest.raises(UpstreamError, match=r"^/a: 200000 bytes that are no JSON"):
+        json_of(b"[" * 200_000, "/a")
+    with pytest.raises(UpstreamError):
+        json_of(b"1" * 5000, "/a")
+
+
+def test_half_an_emoji_is_no_text_and_a_whole_one_is():
+    assert json_of(rb'{"title": "up \ud83d\ude00 and cut \uD83D"}', "/a") == {"title": "up \U0001f600 and cut ?"}
+
+
+@pytest.mark.parametrize(("symbol", "segment"), [("BRK-B", "BRK-B"), ("VOD.L", "VOD.L"), ("^GSPC", "%5EGSPC"), ("EURUSD=X", "EURUSD=X")])
+def test_symbols_are_segments_of_a_path(symbol, segment):
+    assert path_segment(symbol) == segment
+
+
+@pytest.mark.parametrize(("symbol", "segment"), [("A#B", "A%23B"), ("A?x=1", "A%3Fx=1"), ("A/B", "A%2FB"), ("../x", "..%2Fx")])
+def test_a_symbol_leads_to_no_other_path(symbol, segment):
+    assert path_segment(symbol) == segment
+
+
+@pytest.mark.parametrize("symbol", ["", ".", ".."])
+def test_dots_are_no_symbol(symbol):
+    with pytest.raises(UnknownSymbolError):
+        path_segment(symbol)

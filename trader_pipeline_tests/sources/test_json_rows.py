@@ -28,6 +28,7 @@ def read(*rows, **changes):
         ("inf", None),
         (float("nan"), None),
         ([4], None),
+        (10**400, None),
     ],
 )
 def test_numbers(value, number):
@@ -55,9 +56,11 @@ def test_rows_keep_the_vendors_columns_and_carry_ours():
 
 
 def test_what_is_unreadable_is_null_and_told_and_what_is_empty_is_only_null():
-    found = read(ROW, {**ROW, "numerator": "four", "denominator": ""}, {**ROW, "date": "soon"}, {**ROW, "entry": 0.5})
+    found = read(
+        ROW, {**ROW, "numerator": "four", "denominator": ""}, {**ROW, "date": "soon"}, {**ROW, "entry": 0.5}, {**ROW, "entry": 1e30}
+    )
     assert [(row["numerator"], row["denominator"]) for row in found.rows.to_pylist()] == [(4.0, 1.0), (None, None)]
-    assert found.unread == ("1 unreadable date", "1 unreadable entry", "1 unreadable numerator", "2 rows without date, entry")
+    assert found.unread == ("1 unreadable date", "2 unreadable entry", "1 unreadable numerator", "3 rows without date, entry")
 
 
 def test_a_column_that_is_in_no_row_is_a_change_of_schema():

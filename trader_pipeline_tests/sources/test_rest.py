@@ -1,11 +1,17 @@
 """The client of every vendor but Yahoo, against a server that answers what a test says."""
 
+import gzip
 import logging
 import socket
+import threading
+import time
 import traceback
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import VendorSettings
 from trader_pipeline.sources.asking import Stop
 from trader_pipeline.sources.gate import CircuitOpenError, Limits, SqliteGate
@@ -144,6 +150,7 @@ def test_the_deadline_is_the_tickers_not_the_requests(client, server, clock):
         (Reply(status=403, body="{}"), RefusedError),
         (Reply(status=404, body="{}"), UnknownSymbolError),
         (Reply(status=204), SchemaChangeError),
+        (Reply(status=302), SchemaChangeError),
     ],
 )
 def test_what_asking_again_does_not_help_is_asked_once(client, server, reply, error):
@@ -181,6 +188,66 @@ def test_what_is_no_text_is_asked_again(client, server, content, kind):
     assert tally.retries == 1
 
 
+@pytest.mark.parametrize("status", [408, 425])
+def test_a_vendor_that_says_later_is_asked_again(client, server, status):
+    answers = [Reply(status=status), Reply(body={"fine": True})]
+    server.reply = lambda *_: answers.pop(0)
+    rest = client()
+    assert rest.get("/a", tally=rest.tally(), read=Body.json) == {"fine": True}
+
+
+def test_an_answer_that_only_trickles_ends_at_the_deadline(client, clock):
+    """A byte before every timeout would keep a request going for ever."""
+    with trickling(lambda: setattr(clock, "now", clock.now + 4)) as url:
+        rest = client(url, deadline_seconds=10, attempts=1)
+        tally = rest.tally()
+        with pytest.raises(UpstreamError, match=r"^/a: still coming at the deadline, \d bytes so far"):
+            rest.get("/a", tally=tally, read=Body.json)
+    assert tally.requests == 1
+
+
+def test_a_fetch_that_is_given_up_reads_no_further(client):
+    with trickling(lambda: None) as url:
+        rest = client(url)
+        rest._stop.set()
+        with pytest.raises(CancelledError):
+            rest.get("/a", tally=rest.tally(), read=Body.json)
+
+
+def test_a_body_is_read_up_to_a_size(client, server, monkeypatch):
+    monkeypatch.setattr("trader_pipeline.sources.rest.MOST_BYTES", 2**20)
+    bomb = gzip.compress(b"0" * 2**21)
+    server.reply = Reply(body=bomb, headers={"Content-Encoding": "gzip"})
+    rest = client()
+    with pytest.raises(SchemaChangeError, match=r"^/a: more than 1048576 bytes"):
+        rest.get("/a", tally=rest.tally(), read=Body.text)
+    server.reply = Reply(body=gzip.compress(b"day,value\n"), content_type=CSV, headers={"Content-Encoding": "gzip"})
+    assert rest.get("/a", tally=rest.tally(), read=Body.text) == "day,value\n"
+
+
+@contextmanager
+def trickling(after_byte):
+    """A server that sends a byte at a time of a long answer, and tells of each; yields its URL."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.settimeout(30)
+
+        def serve():
+            with suppress(OSError), listening.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while True:
+                    after_byte()
+                    connection.sendall(b"1")
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
+
+
 def test_a_readers_own_verdict_decides(client):
     def incomplete(body):
         raise UpstreamError(f"{body.path}: half of it")
@@ -209,6 +276,24 @@ def test_the_judge_hears_every_answer_before_its_status_counts(client, server):
     with pytest.raises(ThrottledError):
         rest.get("/a", tally=tally, read=Body.json)
     assert tally.throttled == tally.requests == 2
+
+
+def test_a_key_in_the_query_is_not_in_the_warning_of_odd_headers(client, server, caplog):
+    """urllib3 warns of headers that it cannot parse, with the whole URL."""
+    server.reply = Reply(body={"fine": True}, headers={"Odd": "a\r\nno header at all"})
+    rest = client(secrets=(KEY,))
+    assert rest.get("/a", {"api_key": KEY}, tally=rest.tally(), read=Body.json) == {"fine": True}
+    with caplog.at_level(logging.WARNING, "urllib3"):
+        rest.get("/a", {"api_key": "shown"}, tally=rest.tally(), read=Body.json)
+    assert "api_key=shown" in caplog.text, "the headers were not odd, so this test would prove nothing"
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("key", ["se\u2019cret", "secret\n2"])
+def test_a_key_that_no_header_can_hold_is_named_and_not_shown(client, key):
+    with pytest.raises(UsageError, match="TRADER_VENDOR__API_KEY") as raised:
+        client(secrets=(key,))
+    assert "cret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("where", ["header", "query"])

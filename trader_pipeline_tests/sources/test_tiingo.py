@@ -14,11 +14,26 @@ from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline.sources.tiingo import TIINGO
 from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
 from trader_pipeline_tests.fake_tiingo import NEWS, TOKEN, prices
+from trader_pipeline_tests.fake_vendor import Reply
 from trader_pipeline_tests.feeds import fetched
 from trader_pipeline_tests.sources.tiingo_market import EX_DATE, SPLIT, article, tiingo_server, tiingo_settings
 
 NOW = dt.datetime(2025, 6, 2, 20, 30, tzinfo=dt.UTC)
 EARLY = dt.date(2015, 1, 1)
+
+
+def test_the_token_is_in_no_outcome_though_tiingo_repeats_it(tiingo, settings):
+    tiingo.route = lambda _path, _query, headers: Reply(body={"you": headers["Authorization"]})
+    attempts, _ = ask(TIINGO, settings, "KO")
+    assert attempts["KO"].outcome == "schema_change"
+    assert "Token ***" in attempts["KO"].detail
+    assert TOKEN not in attempts["KO"].detail
+
+
+def test_a_blank_token_is_none(tmp_path):
+    assert (
+        TIINGO.unready(tiingo_settings(tmp_path, "http://127.0.0.1:1", api_key=" ")) == "tiingo wants a token; set TRADER_TIINGO__API_KEY"
+    )
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ each_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vend
 def short_pauses(monkeypatch):
     """Pauses of hundredths of a second, so that no test waits; every rule of the gate stays."""
     quick = functools.partial(Limits, pause_seconds=0.02, open_seconds=OPEN_SECONDS, longest_open_seconds=0.2)
-    monkeypatch.setattr(rest, "Limits", quick)
+    monkeypatch.setattr("trader_pipeline.sources.gate.Limits", quick)
 
 
 def asked(vendor, server, home, *, settings=None, **changes):

@@ -132,6 +132,13 @@ def test_a_chart_of_another_shape_is_named(part):
         read_chart(changed)
 
 
+def test_prices_without_a_currency_are_no_data():
+    changed = result()
+    changed["meta"]["currency"] = None
+    with pytest.raises(NoDataError, match="currency"):
+        read_chart(changed)
+
+
 def test_a_chart_without_rows_is_no_data():
     with pytest.raises(NoDataError):
         read_chart({"meta": {}, "indicators": {"quote": [{}]}})

@@ -85,6 +85,29 @@ def test_what_asking_again_cannot_mend_is_asked_once(yahoo, settings, fault, out
     assert attempts["AAA"].outcome == "ok"
 
 
+@pytest.mark.parametrize("symbol", ["A#B", "A?interval=1wk&x=", "A/B", "../../v1/test/getcrumb"])
+def test_an_odd_symbol_brings_no_other_symbols_prices(yahoo, settings, symbol):
+    yahoo.world.unknown.add(symbol.upper())
+    attempts, rows = fetch(settings, symbol)
+    assert (attempts[symbol].outcome, rows) == ("unknown_symbol", None)
+
+
+def test_an_index_is_asked_for_by_its_name(settings):
+    attempts, _ = fetch(settings, "^GSPC", ".")
+    assert (attempts["^GSPC"].outcome, attempts["."].outcome, attempts["."].requests) == ("ok", "unknown_symbol", 0)
+
+
+def test_a_refusal_is_an_answer_and_ends_a_row_of_failures(yahoo, tmp_path):
+    """Five failures in a row open the circuit; here no more than two come without an answer between."""
+    yahoo.world.unknown.update({"GONE1", "GONE2", "GONE3"})
+    for ticker in ("AAA", "BBB", "CCC", "DDD"):
+        yahoo.forever[ticker] = "500"
+    tickers = ("AAA", "GONE1", "BBB", "GONE2", "CCC", "GONE3", "DDD")
+    attempts, _ = fetch(settings_for(tmp_path, yahoo.url, attempts=2, workers=1), *tickers)
+    assert [a.outcome for a in attempts.values()] == ["transient_exhausted", "unknown_symbol"] * 3 + ["transient_exhausted"]
+    assert not [a.detail for a in attempts.values() if "circuit" in a.detail]
+
+
 def test_an_unknown_symbol_is_named_and_costs_one_request(yahoo, settings):
     yahoo.world.unknown.add("GONE")
     attempts, _ = fetch(settings, "GONE", "AAA")

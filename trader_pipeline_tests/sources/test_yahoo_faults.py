@@ -7,6 +7,8 @@ import pytest
 from trader_pipeline.schema.raw_yahoo import YAHOO_OPTIONS
 from trader_pipeline.sources.gate import Limits, SqliteGate
 from trader_pipeline.sources.rest import GATE_FILE
+from trader_pipeline.sources.yahoo_answers import OPTIONS
+from trader_pipeline.sources.yahoo_client import YahooClient
 from trader_pipeline.sources.yahoo_options import YAHOO_CHAINS
 from trader_pipeline_tests.fake_yahoo import COOKIE, CRUMB, FakeYahoo
 from trader_pipeline_tests.feeds import fetched
@@ -105,6 +107,23 @@ def test_two_fetches_at_once_share_neither_cookie_nor_crumb(tmp_path):
         assert [a.outcome for a in first.attempts] == ["ok"]
         assert (attempts["BBB"].outcome, rest) == ("ok", [])
         assert asked(yahoo, COOKIE, CRUMB) == [2, 2]
+
+
+def test_a_crumb_that_grows_old_between_two_attempts_is_renewed(yahoo, settings):
+    """The first attempt met a 500 and the second an old crumb: the refusal is no last word."""
+    waits = []
+
+    def sleep(seconds):
+        if not waits:
+            yahoo.renew_crumb()
+        waits.append(seconds)
+
+    yahoo.plan("AAA", "500")
+    gate = SqliteGate(settings.home / GATE_FILE, "yahoo", Limits(requests_per_hour=3_600_000, burst=100))
+    with YahooClient(gate, settings.yahoo, sleep=sleep) as client:
+        tally = client.tally()
+        assert client.get(f"{OPTIONS}AAA", {}, tally=tally).body["expirationDates"]
+    assert (len(waits), yahoo.hits[f"{OPTIONS}AAA"]) == (2, 3)
 
 
 def test_an_old_crumb_of_options_is_renewed(yahoo, settings):

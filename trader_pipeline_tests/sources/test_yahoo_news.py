@@ -67,6 +67,23 @@ def test_what_asking_again_cannot_mend(yahoo, settings, fault, outcome):
     assert yahoo.hits[SEARCH] == 1
 
 
+def headline(**changes):
+    return {"uuid": "u", "title": "T", "providerPublishTime": 1_748_800_000, "relatedTickers": ["AAA"]} | changes
+
+
+def test_related_tickers_that_are_no_text_cost_nothing(yahoo, settings):
+    yahoo.canned[SEARCH] = {"news": [headline(relatedTickers=["AAA", None])]}
+    _, rows = news(settings, "AAA")
+    assert rows["relatedTickers"].to_pylist() == ["AAA,None"]
+
+
+def test_a_time_in_other_units_is_a_schema_change(yahoo, settings):
+    yahoo.canned[SEARCH] = {"news": [headline(providerPublishTime=1_748_800_000_000)]}
+    attempts, rows = news(settings, "AAA")
+    assert (attempts["AAA"].outcome, rows) == ("schema_change", None)
+    assert "1748800000000" in attempts["AAA"].detail
+
+
 @pytest.mark.parametrize("fault", ["429", "500", "502", "503", "html", "malformed", "truncated", "reset"])
 def test_each_fault_is_got_over(yahoo, tmp_path, fault):
     yahoo.retry_after = "0"
