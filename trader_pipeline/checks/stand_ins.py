@@ -7,7 +7,7 @@ from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted
 from trader_pipeline.schema.core import DAILY_BARS
 
 OVERLAP_SESSIONS = 60
-"""How far back the sources are compared, in sessions of the ticker."""
+"""So many of the sessions that both have are compared."""
 
 LEAST_COMMON = 5
 """Fewer common sessions than this show no agreement."""
@@ -22,33 +22,42 @@ with good as (
 ), standing_in as (
   select * from good g where source <> lead
   and not exists (from good e where e.ticker = g.ticker and e.session = g.session and e.place < g.place)
-), recent as (
-  select ticker, session from (select distinct ticker, session from bars)
-  qualify row_number() over (partition by ticker order by session desc) <= $sessions
 ), common as (
-  select l.ticker, l.source, count(*) as common, median(abs(b.close / f.close - 1)) as difference
-  from leads l join bars b using (ticker, source) join bars f on f.ticker = b.ticker and f.session = b.session and f.source = l.lead
-  join recent r on r.ticker = b.ticker and r.session = b.session
-  where l.source <> l.lead and b.close > 0 and f.close > 0
-  group by all
+  select l.ticker, l.source, b.session, abs(b.close / f.close - 1) as difference
+  from (select distinct ticker, source, lead from standing_in) l
+  join bars b using (ticker, source) join bars f on f.ticker = b.ticker and f.session = b.session and f.source = l.lead
+  where b.close > 0 and f.close > 0
+), until as (
+  select *, count(*) over w as common, median(difference) over w as typical from common
+  window w as (partition by ticker, source order by session rows between $sessions - 1 preceding and current row)
+), since as (
+  select *, count(*) over w as common, median(difference) over w as typical from common
+  window w as (partition by ticker, source order by session rows between current row and $sessions - 1 following)
+), judged as (
+  select s.*, coalesce(u.common, 0) >= $least as by_past, coalesce(case when by_past then u.common else n.common end, 0) as common,
+    case when by_past then u.typical else n.typical end as difference
+  from standing_in s
+  asof left join until u on s.ticker = u.ticker and s.source = u.source and s.session >= u.session
+  asof left join since n on s.ticker = n.ticker and s.source = n.source and s.session <= n.session
 )
-select s.*, coalesce(common, 0) as common, difference from standing_in s left join common using (ticker, source)
-where coalesce(common, 0) < $least or difference > $limit
+select ticker, source, session, lead, common, difference from judged where common < $least or difference > $limit
 """
 
 
 def stand_in_agrees(context: CheckContext) -> RuleResult:
     """Quarantine the rows with which a later source would stand in, unless its as-traded closes agree with the first choice's.
 
-    They agree when the median of |close / first choice's close - 1| over the common sessions of the ticker's last 60 is at
-    most `stand_in_difference`, of at least 5 common sessions. A ticker of which the first choice has nothing is not judged:
-    the source that has it is its first choice.
+    They agree when the median of |close / first choice's close - 1| is at most `stand_in_difference` over the 60 sessions before
+    the row's own that both have; where those are fewer than 5, over the first 60 after it. So a later day says nothing of a row
+    that was judged by earlier ones, and a ticker that the first choice gave up goes on. A ticker of which the first choice has
+    nothing is not judged: the source that has it is its first choice.
     """
     limits = {"sessions": OVERLAP_SESSIONS, "least": LEAST_COMMON, "limit": context.settings.stand_in_difference}
     context.connection.register("quarantined", context.quarantine)
     context.connection.execute(_REFUSED, limits)
     rows = context.rows(
-        "select ticker, source, lead, common, difference, list(session order by session) as days from refused group by all order by all"
+        "select ticker, source, lead, max_by(common, session) as common, arg_max_null(difference, session) as difference, "
+        "list(session order by session) as days from refused group by all order by all"
     )
     return RuleResult(
         findings=tuple(_refused(row, context.settings.stand_in_difference) for row in rows),
@@ -85,7 +94,7 @@ RULES = (
         severity="error",
         scope="ticker",
         blocking=False,
-        description="A later source fills what the first choice lacks only where their closes agree: 0.5 % in the median of 60 sessions.",
+        description="A later source fills what the first choice lacks only where their closes agree: 0.5 % in the median of 60 common sessions.",
         run=stand_in_agrees,
     ),
 )

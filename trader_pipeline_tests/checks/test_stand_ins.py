@@ -42,7 +42,7 @@ def test_a_stand_in_must_agree_to_half_a_percent_of_the_close(close, is_refused)
 def test_the_finding_names_the_fact_and_the_mend():
     _, (finding,) = refused(without(HOLE), bars({"A": DAYS[:100]}, source="fmp", close=10.8))
     assert finding["message"] == (
-        "A: fmp may not stand in for yahoo on 2 sessions: closes differ by 2.86% in the median of 58 common sessions, limit 0.50%; "
+        "A: fmp may not stand in for yahoo on 2 sessions: closes differ by 2.86% in the median of 50 common sessions, limit 0.50%; "
         "fetch the ticker from yahoo again, or declare a rename in symbols.toml"
     )
 
@@ -52,11 +52,30 @@ def test_one_odd_day_does_not_speak_for_all():
 
 
 @pytest.mark.parametrize(("common", "is_refused"), [(4, True), (5, False)])
-def test_five_common_sessions_of_the_last_sixty_are_needed(common, is_refused):
-    days = [*DAYS[:20], *HOLE, *DAYS[99 - common : 99]]
+@pytest.mark.parametrize("hole_first", [True, False])
+def test_five_common_sessions_are_needed_before_or_else_after(common, is_refused, hole_first):
+    shared = DAYS[60 : 60 + common] if hole_first else DAYS[40 - common : 40]
     lacking = [day for day in DAYS[:99] if day not in HOLE]
-    kept_out, _ = refused(bars({"A": lacking}, source="yahoo"), bars({"A": days}, source="fmp"))
+    kept_out, _ = refused(bars({"A": lacking}, source="yahoo"), bars({"A": sorted([*HOLE, *shared])}, source="fmp"))
     assert bool(kept_out) == is_refused
+
+
+def test_a_ticker_that_the_first_choice_gave_up_long_ago_goes_on():
+    assert refused(bars({"A": DAYS[:30]}, source="yahoo"), bars({"A": DAYS[15:100]}, source="fmp")) == ([], [])
+
+
+def test_a_row_that_stood_in_stays_when_the_sources_part_later():
+    fmp = changed(bars({"A": DAYS[:100]}, source="fmp"), "A", *DAYS[55:100], close=10.9)
+    later = DAYS[98]
+    kept_out, _ = refused(without([*HOLE, later]), fmp)
+    assert kept_out == [("fmp", later)]
+
+
+def test_history_before_the_first_choice_begins_is_judged_by_its_first_sessions():
+    apart_later = changed(bars({"A": DAYS[:100]}, source="fmp"), "A", *DAYS[80:100], close=10.9)
+    assert refused(bars({"A": DAYS[20:100]}, source="yahoo"), apart_later)[0] == []
+    apart_first = changed(bars({"A": DAYS[:100]}, source="fmp"), "A", *DAYS[:60], close=10.9)
+    assert refused(bars({"A": DAYS[20:100]}, source="yahoo"), apart_first)[0] == [("fmp", day) for day in DAYS[:20]]
 
 
 def test_a_ticker_that_the_first_choice_does_not_have_is_taken_from_the_one_that_has_it():
