@@ -53,11 +53,14 @@ def stored_like(snapshot: Snapshot, table: Table, rows: pa.Table) -> pa.Table:
 def unsaid(table: Table, rows: pa.Table, stored: pa.Table, *, settle_days: int | None) -> pa.Table:
     """Return the rows that say something else than the newest stored row of their key.
 
+    Rows that a vendor numbers within a day (`entry`) are a whole: what is made of them sums up, so with one of them all are news.
     With `settle_days` (local files) a stored row counts only when it was read so many days after its date, and of a request
     without news its first row stays: its hash says that these bytes were read.
     """
     identity = ", ".join(f'"{name}"' for name in table.key if name != "fetched_at")
     said = [f'"{column.name}"' for column in table.columns if column.name not in _PROVENANCE]
+    day = ", ".join(f'fresh."{name}"' for name in table.key if name not in {"fetched_at", "entry"})
+    news = f"qualify bool_or(final.known is null) over (partition by {day})" if "entry" in table.key else "where final.known is null"
     settled = f'where fetched_at >= "{table.year_of}" + to_days({settle_days})' if settle_days and table.year_of else ""
     witness = f"""or row_number() over (
         partition by fresh.request_sha256 order by final.known nulls first, {", ".join(f'fresh."{name}"' for name in table.key)}) = 1"""
@@ -70,6 +73,6 @@ def unsaid(table: Table, rows: pa.Table, stored: pa.Table, *, settle_days: int |
                 select * from stored qualify row_number() over (partition by {identity} order by fetched_at desc) = 1
             ), final as (select {", ".join(said)}, true as known from newest {settled})
             select fresh.* from fresh left join final on {" and ".join(f"fresh.{name} is not distinct from final.{name}" for name in said)}
-            {f"qualify final.known is null {witness}" if settle_days else "where final.known is null"}
+            {f"qualify final.known is null {witness}" if settle_days else news}
         """  # noqa: S608 - identifiers come from the schema, the number is a constant
         return con.sql(query).to_arrow_table()

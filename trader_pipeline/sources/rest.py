@@ -81,6 +81,10 @@ Judge = Callable[[Body], None]
 """Raises what the vendor's own words mean: called on every answer before its status is judged."""
 
 
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 def _silent(_: Body) -> None:
     return
 
@@ -209,4 +213,5 @@ class RestClient:
         if session is None:
             session = self._of_thread.session = requests.Session()
             session.headers.update(self._headers)
+            session.auth = _unchanged  # else requests puts what ~/.netrc says in the place of our own header
         return session

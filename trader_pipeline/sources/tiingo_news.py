@@ -62,7 +62,8 @@ def _found(ticker: str, request: FetchRequest, client: RestClient, tally: Tally)
         if len(articles) < PAGE:
             break
     else:
-        told.add(f"older articles not asked for after {PAGES} pages", min(row["publishedDate"] for row in rows.values()).isoformat())
+        oldest = min((row["publishedDate"].isoformat() for row in rows.values()), default="none readable")
+        told.add(f"older articles not asked for after {PAGES} pages", oldest)
     if not rows:
         raise NoDataError(told.text() or f"no article on {ticker} since {first}")
     days = [row["publishedDate"].date() for row in rows.values()]

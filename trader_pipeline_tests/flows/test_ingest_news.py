@@ -4,7 +4,11 @@ import pyarrow as pa
 
 from trader_pipeline.flows.ingest_news import stored_like, unsaid
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema import core
 from trader_pipeline.schema import raw_yahoo as raw
+from trader_pipeline.schema.raw_fmp import FMP_BARS, FMP_DIVIDENDS, FMP_SPLITS
+from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
+from trader_pipeline.sources.json_rows import numbered, read_rows
 
 MONDAY, TUESDAY = (dt.datetime(2026, 1, day, 22, tzinfo=dt.UTC) for day in (5, 6))
 
@@ -28,3 +32,22 @@ def test_a_headline_served_again_the_next_day_is_no_news(tmp_path):
     again = headlines(TUESDAY, a="Apple rises", b="Apple falls less", c="Apple rests")
     news = unsaid(raw.YAHOO_NEWS, again, stored_like(lake.snapshot(), raw.YAHOO_NEWS, again), settle_days=None)
     assert sorted(news["uuid"].to_pylist()) == ["b", "c"]
+
+
+def dividends(fetched_at, *paid):
+    rows = numbered([{"date": "2026-01-05", "dividend": cash} for cash in paid], "date")
+    return read_rows(FMP_DIVIDENDS, rows, fetched_at=fetched_at, sha256=str(fetched_at), ours={"ticker": "KO"}).rows
+
+
+def test_a_second_dividend_of_a_day_brings_the_first_along():
+    """FMP adds a special dividend a day late: 0.10 and 1.00 are 1.10, not the 1.00 that is new."""
+    old, fresh = dividends(MONDAY, 0.1), dividends(TUESDAY, 0.1, 1.0)
+    news = unsaid(FMP_DIVIDENDS, fresh, old, settle_days=None)
+    raw_rows = {
+        FMP_BARS: FMP_BARS.empty(),
+        FMP_SPLITS: FMP_SPLITS.empty(),
+        FMP_DIVIDENDS: pa.concat_tables([old, FMP_DIVIDENDS.conform(news)]),
+    }
+    found = FMP_BARS_FEED.to_core({table.full_name: rows for table, rows in raw_rows.items()})[core.CORPORATE_ACTIONS]
+    assert dict(zip(found["fetched_at"].to_pylist(), found["value"].to_pylist(), strict=True)) == {MONDAY: 0.1, TUESDAY: 1.1}
+    assert unsaid(FMP_DIVIDENDS, fresh, FMP_DIVIDENDS.conform(news), settle_days=None).num_rows == 0

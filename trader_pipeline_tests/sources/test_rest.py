@@ -326,6 +326,14 @@ def _shows(body):
         raise SchemaChangeError(body.content.decode())
 
 
+def test_what_netrc_says_goes_to_no_vendor(client, server, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login someone password elsewhere\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    rest = client(headers={"Authorization": f"Token {KEY}"}, secrets=(KEY,))
+    rest.get("/a", tally=rest.tally(), read=Body.json)
+    assert server.log[0].headers["Authorization"] == f"Token {KEY}"
+
+
 def test_no_redirect_is_followed_with_a_key(client, server):
     with Answering() as elsewhere:
         server.reply = Reply(status=302, headers={"Location": f"{elsewhere.url}/b"})
