@@ -1,4 +1,8 @@
-"""Which concepts of a filing are which canonical metric. Of several in one filing the first named here counts."""
+"""Which concepts of a filing are which canonical metric. Of several in one filing the first named here counts.
+
+Left out: cash with restricted cash, and equity with minority interests. Statements of cash flows and of equity give them as opening
+balances of years that the balance sheet of the filing no longer shows, so each would restate the metric of two years ago.
+"""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +41,7 @@ _GAAP: dict[str, tuple[str, ...]] = {
     "shares_basic": ("WeightedAverageNumberOfSharesOutstandingBasic",),
     "total_assets": ("Assets",),
     "current_assets": ("AssetsCurrent",),
-    "cash_and_equivalents": ("CashAndCashEquivalentsAtCarryingValue", "CashCashEquivalentsRestrictedCashAndRestrictedCashEquivalents"),
+    "cash_and_equivalents": ("CashAndCashEquivalentsAtCarryingValue",),
     "inventory": ("InventoryNet",),
     "receivables": ("AccountsReceivableNetCurrent", "ReceivablesNetCurrent"),
     "goodwill": ("Goodwill",),
@@ -45,7 +49,7 @@ _GAAP: dict[str, tuple[str, ...]] = {
     "current_liabilities": ("LiabilitiesCurrent",),
     "long_term_debt": ("LongTermDebtNoncurrent", "LongTermDebtAndCapitalLeaseObligations", "LongTermDebt"),
     "total_debt": ("DebtLongtermAndShorttermCombinedAmount",),
-    "shareholders_equity": ("StockholdersEquity", "StockholdersEquityIncludingPortionAttributableToNoncontrollingInterest"),
+    "shareholders_equity": ("StockholdersEquity",),
     "retained_earnings": ("RetainedEarningsAccumulatedDeficit",),
     "shares_outstanding": ("CommonStockSharesOutstanding",),
     "operating_cash_flow": (

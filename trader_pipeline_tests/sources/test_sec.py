@@ -1,6 +1,7 @@
 """SEC EDGAR: what is asked for, what the refusals mean, and from when a filing may be used."""
 
 import datetime as dt
+import json
 
 import pyarrow as pa
 import pytest
@@ -9,9 +10,11 @@ from trader_pipeline.schema import core
 from trader_pipeline.schema.metrics import METRIC_OF
 from trader_pipeline.schema.raw_sec import SEC_FACTS, SEC_FILINGS
 from trader_pipeline.settings import SecSettings, Settings
+from trader_pipeline.sources.rest import Body
 from trader_pipeline.sources.sec import SEC
 from trader_pipeline.sources.sec_concepts import CONCEPTS
 from trader_pipeline.sources.sec_core import accepted_at, months_of
+from trader_pipeline.sources.sec_wire import facts_of
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline_tests.fake_sec import APPLE, TICKERS, FakeSec, companyfacts, submissions
 from trader_pipeline_tests.fake_vendor import Reply
@@ -282,3 +285,22 @@ def test_every_concept_is_a_canonical_metric_and_none_is_named_twice_for_it():
     assert {concept.metric for concept in CONCEPTS} <= set(METRIC_OF)
     assert len({(c.taxonomy, c.name, c.metric) for c in CONCEPTS}) == len(CONCEPTS)
     assert set(METRIC_OF) - {concept.metric for concept in CONCEPTS} == {"free_cash_flow"}  # no concept: it is derived
+
+
+@pytest.mark.parametrize(
+    ("of_balance_sheet", "of_statement"),
+    [
+        ("CashAndCashEquivalentsAtCarryingValue", "CashCashEquivalentsRestrictedCashAndRestrictedCashEquivalents"),
+        ("StockholdersEquity", "StockholdersEquityIncludingPortionAttributableToNoncontrollingInterest"),
+    ],
+)
+def test_an_opening_balance_two_years_later_restates_nothing(of_balance_sheet, of_statement):
+    """The annual report of 2022 opens its flows at the end of 2020, restricted cash and minorities included."""
+    filed = {
+        of_balance_sheet: [{"end": "2020-12-31", "val": 100, "accn": "1", "filed": "2021-02-20", "form": "10-K"}],
+        of_statement: [{"end": "2020-12-31", "val": 130, "accn": "2", "filed": "2023-02-20", "form": "10-K"}],
+    }
+    concepts = {name: {"units": {"USD": figures}} for name, figures in filed.items()}
+    content = json.dumps({"facts": {"us-gaap": concepts}}).encode()
+    found = facts_of(Body(status=200, content=content, content_type="application/json", path="/companyfacts"))
+    assert [(fact["concept"], fact["val"]) for fact in found] == [(of_balance_sheet, 100)]
