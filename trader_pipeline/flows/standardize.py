@@ -15,7 +15,7 @@ import pyarrow as pa
 from trader_pipeline.flows.standardize_core import Found, Known, core_rows, first_news
 from trader_pipeline.flows.standardize_local import replaced_or_grown
 from trader_pipeline.flows.standardize_securities import Listed, securities
-from trader_pipeline.flows.standardize_work import Done, Progress, RawRows, done, pieces, rows_since
+from trader_pipeline.flows.standardize_work import Done, Progress, RawRows, asked, done, pieces, rows_since
 from trader_pipeline.lake import Change, Lake, Part, Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.raw import FETCH_ATTEMPTS
@@ -52,7 +52,10 @@ def standardize(
     told = _symbol_changes(snapshot, feeds, own)
     symbols = Symbols.of(told, own)
     now = Progress(
-        code=_code(feeds), symbols=symbols.version(), raw=_raw_version(snapshot, feeds), done={f.name: done(snapshot, f) for f in feeds}
+        code=_code(feeds),
+        symbols=symbols.version(asked(snapshot, feeds)),
+        raw=_raw_version(snapshot, feeds),
+        done={f.name: done(snapshot, f) for f in feeds},
     )
     before = _before(snapshot)
     if before == now:
@@ -75,11 +78,11 @@ def _local(snapshot: Snapshot, feeds: Sequence[Feed], symbols: Symbols) -> dict[
 
 
 def _vendors(lake: Lake, snapshot: Snapshot, feeds: Sequence[Feed], symbols: Symbols, before: Progress | None) -> dict[Table, Change]:
-    asked = first_news(snapshot, feeds, symbols)
+    followed = first_news(snapshot, feeds, symbols)
     news = _news(snapshot, feeds, before) if before else None
-    found = _core_of(news, Known(snapshot, symbols, asked)) if news is not None else None
+    found = _core_of(news, Known(snapshot, symbols, followed)) if news is not None else None
     if found is None or core.TICKER_MAP in found:
-        return _anew(lake, snapshot, feeds, Known(None, symbols, asked))
+        return _anew(lake, snapshot, feeds, Known(None, symbols, followed))
     listed = Listed.stored(snapshot).with_rows(found)
     changes = {table: Change.append(table, found.get(table, table.empty())) for table in DERIVED}
     return changes | _replaced(securities(snapshot, feeds, symbols, listed))

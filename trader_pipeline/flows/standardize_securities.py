@@ -73,9 +73,13 @@ def _members(snapshot: Snapshot, feed: Feed, symbols: Symbols) -> pa.Table:
 
 
 def _answers(snapshot: Snapshot, symbols: Symbols) -> Iterator[delisting.Answer]:
+    """Yield what sources of bars said of symbols that one of them ever called unknown, or that changed: of all it is a row a ticker and day."""
     rows = snapshot.sql(
         """select distinct ticker, source, ("at" at time zone 'America/New_York')::date as day, outcome from raw.fetch_attempts
-           where coalesce(kind, 'bars') = 'bars' and outcome in ('ok', 'unknown_symbol')"""
+           where coalesce(kind, 'bars') = 'bars' and outcome in ('ok', 'unknown_symbol') and (
+               ticker in (select ticker from raw.fetch_attempts where outcome = 'unknown_symbol')
+               or ticker in (select unnest($renamed::varchar[])))""",
+        {"renamed": sorted(symbols.known)},
     )
     for row in rows.to_pylist():
         yield delisting.Answer(symbols.security(row["ticker"], row["day"]), row["source"], row["day"], row["outcome"])

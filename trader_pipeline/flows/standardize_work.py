@@ -82,6 +82,16 @@ def done(snapshot: Snapshot, feed: Feed) -> Done:
     return Done(until_us=until, rows=rows)
 
 
+def asked(snapshot: Snapshot, feeds: Sequence[Feed]) -> set[str]:
+    """Return the symbols that raw rows go by."""
+    tables = [table.full_name for feed in feeds if _has_tickers(feed) for table in feed.raw_tables]
+    return {
+        symbol
+        for table in tables
+        for symbol in snapshot.sql(f"select distinct ticker from {table}")["ticker"].to_pylist()  # noqa: S608 - identifiers come from the schema
+    }
+
+
 def rows_since(snapshot: Snapshot, feed: Feed, before: Done) -> RawRows | None:
     """Return the rows fetched after `before`; None when rows of that time are gone or came later, or there are too many."""
     rows: RawRows = {}

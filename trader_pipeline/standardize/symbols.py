@@ -8,7 +8,7 @@ for as WMI; and Washington Mutual, which was WM then, is WM-200809.
 import datetime as dt
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,9 +88,11 @@ class Symbols:
                 above[second] = first
         return {symbol: top(symbol) for symbol in above}
 
-    def version(self) -> str:
-        """Return what changes exactly when an answer of this object may change."""
-        facts = [(c.symbol, c.changed_on.isoformat(), c.new_symbol) for c in self.changes]
+    def version(self, asked: Collection[str]) -> str:
+        """Return what changes when an answer about a symbol of `asked` may change; a vendor tells of every rename of the market."""
+        families = self.families()
+        near = {families[symbol] for symbol in asked if symbol in families}
+        facts = [(c.symbol, c.changed_on.isoformat(), c.new_symbol) for c in self.changes if families[c.symbol] in near]
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

@@ -141,7 +141,19 @@ def test_no_two_symbols_of_a_day_are_one_security(changes, on):
 
 @given(st.lists(CHANGES, max_size=6))
 def test_the_order_of_the_rows_is_of_no_account(changes):
-    assert Symbols(changes).version() == Symbols(reversed(changes)).version()
+    assert Symbols(changes).version("ABCD") == Symbols(reversed(changes)).version("ABCD")
+
+
+@given(st.lists(CHANGES, max_size=6), st.lists(CHANGES, max_size=3), st.sampled_from("ABCD"), DAYS)
+def test_an_answer_that_changes_changes_the_version(before, more, symbol, on):
+    one, other = Symbols(before), Symbols([*before, *more])
+    assert one.security(symbol, on) == other.security(symbol, on) or one.version([symbol]) != other.version([symbol])
+
+
+def test_a_rename_of_what_nobody_follows_changes_no_version():
+    told = SymbolChange(symbol="A", new_symbol="B", changed_on=day("2001-01-02"), source="fmp")
+    other = SymbolChange(symbol="C", new_symbol="D", changed_on=day("2001-01-02"), source="fmp")
+    assert Symbols([told]).version(["B"]) == Symbols([told, other]).version(["B"]) != Symbols([told, other]).version(["B", "D"])
 
 
 def test_the_users_file_is_read_with_the_vendors_rows(tmp_path):
