@@ -16,7 +16,8 @@ from trader_pipeline.sources.source import FetchRequest
 FINAL_AFTER_DAYS = 3
 """A row of a local file that was read this many days after its date was final, so one that says the same again is no news."""
 
-_PROVENANCE = frozenset({"fetched_at", "request_sha256", "file"})
+_NO_NEWS = frozenset({"fetched_at", "request_sha256", "file", "frame"})
+"""Columns that say nothing new: where a row was read, and the SEC's `frame`, which moves to every newer filing of a figure."""
 
 
 def final(rows: pa.Table, bars: Table, request: FetchRequest) -> pa.Table:
@@ -58,7 +59,7 @@ def unsaid(table: Table, rows: pa.Table, stored: pa.Table, *, settle_days: int |
     without news its first row stays: its hash says that these bytes were read.
     """
     identity = ", ".join(f'"{name}"' for name in table.key if name != "fetched_at")
-    said = [f'"{column.name}"' for column in table.columns if column.name not in _PROVENANCE]
+    said = [f'"{column.name}"' for column in table.columns if column.name not in _NO_NEWS]
     day = ", ".join(f'fresh."{name}"' for name in table.key if name not in {"fetched_at", "entry"})
     news = f"qualify bool_or(final.known is null) over (partition by {day})" if "entry" in table.key else "where final.known is null"
     settled = f'where fetched_at >= "{table.year_of}" + to_days({settle_days})' if settle_days and table.year_of else ""

@@ -7,6 +7,7 @@ from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema import core
 from trader_pipeline.schema import raw_yahoo as raw
 from trader_pipeline.schema.raw_fmp import FMP_BARS, FMP_DIVIDENDS, FMP_SPLITS
+from trader_pipeline.schema.raw_sec import SEC_FACTS
 from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
 from trader_pipeline.sources.json_rows import numbered, read_rows
 
@@ -51,3 +52,12 @@ def test_a_second_dividend_of_a_day_brings_the_first_along():
     found = FMP_BARS_FEED.to_core({table.full_name: rows for table, rows in raw_rows.items()})[core.CORPORATE_ACTIONS]
     assert dict(zip(found["fetched_at"].to_pylist(), found["value"].to_pylist(), strict=True)) == {MONDAY: 0.1, TUESDAY: 1.1}
     assert unsaid(FMP_DIVIDENDS, fresh, FMP_DIVIDENDS.conform(news), settle_days=None).num_rows == 0
+
+
+def test_a_frame_that_moved_to_a_newer_filing_is_no_news():
+    fact = {"taxonomy": "us-gaap", "concept": "Assets", "unit": "USD", "period": "2025-12-31", "end": "2025-12-31", "val": 1, "accn": "1"}
+    fact |= {"filed": "2026-01-02", "form": "10-K"}
+    ours = {"ticker": "KO", "cik": 1}
+    old = read_rows(SEC_FACTS, [fact | {"frame": "CY2025Q4I"}], fetched_at=MONDAY, sha256="a", ours=ours).rows
+    fresh = read_rows(SEC_FACTS, [fact, fact | {"accn": "2", "frame": "CY2025Q4I"}], fetched_at=TUESDAY, sha256="b", ours=ours).rows
+    assert unsaid(SEC_FACTS, fresh, old, settle_days=None)["accn"].to_pylist() == ["2"]
