@@ -132,6 +132,8 @@ class Lake:
     def _apply(self, entry: Entry, change: Change) -> Entry:
         table, scope = change.table, change.scope
         if change.staged is not None:
+            for part in change.staged:
+                parts.check(self.root, table.full_name, part)
             ordered = tuple(sorted(change.staged, key=lambda part: (str(part.year), part.path)))
             return Entry(schema_version=table.version, parts=ordered, inputs=change.inputs)
         years: dict[int | None, tuple[Part, ...]] = {}

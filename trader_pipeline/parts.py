@@ -162,6 +162,8 @@ def write(root: Path, table: Table, rows: pa.Table, year: int | None) -> tuple[P
     path = root / "parts" / table.layer / table.name / f"{label}-{digest[:16]}.parquet"
     if not path.exists() or durable.sha256_file(path) != digest:
         durable.write_atomic(path, data)
+    else:
+        path.touch()  # the janitor takes what is old and unnamed
     return (Part(path=str(path.relative_to(root)), year=year, rows=rows.num_rows, size_bytes=len(data), sha256=digest),)
 
 

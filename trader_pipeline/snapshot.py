@@ -30,17 +30,30 @@ _SQL_TYPES = {
 }
 
 _ACTIONS = """
-with leads as (
-    select ticker, source from core.accepted_bars
-    where ($as_of is null or known_at <= $as_of) and ($ticker is null or ticker = $ticker) group by ticker, source
+with bars as (
+    select ticker, session, source from core.accepted_bars
+    where ($as_of is null or known_at <= $as_of) and ($ticker is null or ticker = $ticker)
+), leads as (
+    select ticker, source as lead, min(session) as low, max(session) as high from bars group by ticker, source
     qualify row_number() over (partition by ticker order by count(*) desc, source) = 1
 ), newest as (
-    select a.* from core.corporate_actions a left join leads l using (ticker)
-    where ($as_of is null or a.known_at <= $as_of) and ($ticker is null or a.ticker = $ticker) and coalesce(l.source, a.source) = a.source
-    qualify row_number() over (partition by a.ticker, a.session, a.kind order by a.known_at desc, a.source) = 1
+    select * from core.corporate_actions where ($as_of is null or known_at <= $as_of) and ($ticker is null or ticker = $ticker)
+    qualify row_number() over (partition by ticker, session, kind, source order by known_at desc) = 1
+), placed as (
+    select a.*, l.lead, b.source as of_bar, coalesce(a.session between l.low and l.high, false) as inside from newest a
+    left join leads l using (ticker) left join bars b on b.ticker = a.ticker and b.session = a.session
+    where a.value <> case a.kind when 'split' then 1.0 else 0.0 end
+), chosen as (
+    select * from placed p where source = coalesce(case when inside then lead else of_bar end, lead, source)
+    and (inside or source = lead or not exists (
+        from placed o where o.inside and o.source = o.lead and o.ticker = p.ticker and o.kind = p.kind
+        and abs(o.session - p.session) <= $same_days))
 )
-select * from newest where value <> case kind when 'split' then 1.0 else 0.0 end order by ticker, session, kind
+select * exclude (lead, of_bar, inside) from chosen
+qualify row_number() over (partition by ticker, session, kind order by known_at desc, source) = 1 order by ticker, session, kind
 """
+_SAME_DAYS = 4
+"""Two sources that date one split or dividend so near to each other mean the same."""
 
 
 class Snapshot:
@@ -127,10 +140,11 @@ class Snapshot:
     def actions(self, as_of: dt.datetime | None = None, ticker: str | None = None) -> pa.Table:
         """Return the splits and dividends known at `as_of` (None: by now), one row a ticker, session and kind, sorted by them.
 
-        All of a ticker's come from one source, the one that most of its accepted bars come from: two sources may date one
-        split a session apart, and it would count twice. What a source took back is left out.
+        From the first to the last bar of the source that most of a ticker's accepted bars come from all are that source's: two may
+        date one split a session apart, and it would count twice. Outside, where another source carries on, they are those of
+        the source of the session's bar. What a source took back is left out.
         """
-        return self.sql(_ACTIONS, {"as_of": as_of, "ticker": ticker})
+        return self.sql(_ACTIONS, {"as_of": as_of, "ticker": ticker, "same_days": _SAME_DAYS})
 
     def frame(self, name: str) -> "pd.DataFrame":
         """Return a table as pandas, by its name: `frame("predictions.daily")`."""

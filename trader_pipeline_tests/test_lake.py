@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline import lake as lakes
-from trader_pipeline.errors import SchemaError, UsageError
+from trader_pipeline.errors import CorruptPartError, SchemaError, UsageError
 from trader_pipeline.lake import MAX_PARTS_A_YEAR, Change, Lake
 from trader_pipeline.schema import TABLES, core, raw
 from trader_pipeline.schema.columns import count, day, text
@@ -264,3 +264,19 @@ def test_every_key_is_of_columns_that_allow_no_null_and_holds_the_year():
         assert not [name for name in table.key if nullable[name]], table.full_name
         assert table.year_of is None or table.year_of in table.key, table.full_name
     assert raw.YAHOO_BARS.year_of == "Date"
+
+
+def test_staged_parts_become_the_table(lake):
+    lake.publish(Change.append(NOTES, notes(("A", "2019-01-02", 1))))
+    staged = (*lake.stage(NOTES, notes(("B", "2020-01-02", 2))), *lake.stage(NOTES, notes(("C", "2020-01-02", 3))))
+    assert stored(lake) == [("A", "2019-01-02", 1)]
+    lake.publish(Change.replace_staged(NOTES, staged))
+    assert stored(lake) == [("B", "2020-01-02", 2), ("C", "2020-01-02", 3)]
+
+
+def test_a_staged_part_that_is_gone_is_not_published(lake):
+    staged = lake.stage(NOTES, notes(("A", "2020-01-02", 1)))
+    (lake.root / staged[0].path).unlink()
+    with pytest.raises(CorruptPartError, match="is missing"):
+        lake.publish(Change.replace_staged(NOTES, staged))
+    assert not lake.snapshot().rows(NOTES)

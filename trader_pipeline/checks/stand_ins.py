@@ -94,7 +94,7 @@ RULES = (
         severity="error",
         scope="ticker",
         blocking=False,
-        description="A later source fills what the first choice lacks only where their closes agree: 0.5 % in the median of 60 common sessions.",
+        description="A later source fills what the first choice lacks only where their closes agree: 0.5 % in the median of 60.",
         run=stand_in_agrees,
     ),
 )

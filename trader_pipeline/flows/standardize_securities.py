@@ -73,7 +73,7 @@ def _members(snapshot: Snapshot, feed: Feed, symbols: Symbols) -> pa.Table:
 
 
 def _answers(snapshot: Snapshot, symbols: Symbols) -> Iterator[delisting.Answer]:
-    """Yield what sources of bars said of symbols that one of them ever called unknown, or that changed: of all it is a row a ticker and day."""
+    """Yield what was said of symbols that a source of bars ever called unknown, or that changed; all would be a row a ticker and day."""
     rows = snapshot.sql(
         """select distinct ticker, source, ("at" at time zone 'America/New_York')::date as day, outcome from raw.fetch_attempts
            where coalesce(kind, 'bars') = 'bars' and outcome in ('ok', 'unknown_symbol') and (

@@ -105,3 +105,12 @@ def test_a_bad_head_stops_it(lake):
     with pytest.raises(CorruptPartError):
         clean(lake, lake.root.parent, now=NOW)
     assert everything(lake) == before
+
+
+def test_a_staged_part_that_lay_there_unnamed_is_new_again(lake):
+    staged = lake.stage(NOTES, notes(("B", "2021-01-04", 1)))
+    age(lake.root, 25)
+    assert lake.stage(NOTES, notes(("B", "2021-01-04", 1))) == staged
+    clean(lake, lake.root.parent, now=NOW)
+    lake.publish(Change.replace_staged(NOTES, staged))
+    assert stored(lake) == [("B", "2021-01-04", 1)]
