@@ -69,17 +69,19 @@ def new_versions(table: Table, rows: pa.Table, stored: pa.Table) -> pa.Table:
 
 
 def _candidates(table: Table) -> str:
-    """Return the query for the rows that do not say exactly what the fetch before said; every identifier is the schema's."""
+    """Return the query for the rows that do not say exactly what the fetch before said; every identifier is the schema's.
+
+    Of dated releases all rows stay: one that is repeated may follow another that came between.
+    """
     identity = ", ".join(identity_of(table))
     same = " and ".join(f"{name} is not distinct from lag({name}) over fetches" for name in SAID[table])
     return f"""
         create temp table candidates as
         with ordered as (
-            select *, lag(fetched_at) over fetches is not null and {same} as repeats
+            select *, not bool_or(first_basis = 'released') over (partition by {identity})
+                and lag(fetched_at) over fetches is not null and {same} as repeats
             from came
-            window fetches as (
-                partition by {identity}, case when first_basis = 'released' then first_known_at end order by fetched_at
-            )
+            window fetches as (partition by {identity} order by fetched_at)
         ), facts as (select distinct {identity}, true as is_stored from stored)
         select o.*, row_number() over () as place, dense_rank() over (order by {identity}) as fact,
             {_flags(table)}, count(*) over (partition by {identity}) = 1 and f.is_stored is null as alone
