@@ -15,7 +15,7 @@ import pyarrow as pa
 from trader_pipeline.flows.standardize_core import Found, Known, core_rows, first_news
 from trader_pipeline.flows.standardize_local import replaced_or_grown
 from trader_pipeline.flows.standardize_securities import Listed, securities
-from trader_pipeline.flows.standardize_work import Done, Progress, RawRows, asked, done, pieces, rows_since
+from trader_pipeline.flows.standardize_work import Done, Progress, RawRows, asked, done, fetched_before, pieces, rows_since
 from trader_pipeline.lake import Change, Lake, Part, Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.raw import FETCH_ATTEMPTS
@@ -23,7 +23,7 @@ from trader_pipeline.sources.source import Feed
 from trader_pipeline.standardize.symbol_changes import OWN, SymbolChange, read_own
 from trader_pipeline.standardize.symbols import Symbols
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 """Rises when the same raw rows would give other core rows."""
 
 DERIVED = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
@@ -105,19 +105,21 @@ def _replaced(tables: Found) -> dict[Table, Change]:
 
 
 def _news(snapshot: Snapshot, feeds: Sequence[Feed], before: Progress) -> dict[Feed, RawRows] | None:
-    """Return the raw rows that came since; None when everything must be made anew."""
+    """Return the raw rows that came since; None when everything must be made anew.
+
+    Bars that were fetched before some of another source that are standardized already would have come before those.
+    """
     found = {feed: rows_since(snapshot, feed, before.done.get(feed.name, Done(0, {}))) for feed in feeds}
-    return None if None in found.values() else {feed: rows for feed, rows in found.items() if rows is not None}
+    bars = [feed for feed in feeds if feed.kind == "bars"]
+    until = max((before.done[feed.name].until_us for feed in bars if feed.name in before.done), default=0)
+    if None in found.values() or any(fetched_before(found[feed] or {}, until) for feed in bars):
+        return None
+    return {feed: rows for feed, rows in found.items() if rows is not None}
 
 
 def _core_of(raw: Mapping[Feed, RawRows], known: Known) -> Found:
-    """Return the new rows of all feeds, joined by table."""
-    found: dict[Table, list[pa.Table]] = {}
-    for feed, rows in raw.items():
-        if feed.kind not in {"symbols", "members"}:  # read as a whole
-            for table, new in core_rows(feed, rows, known).items():
-                found.setdefault(table, []).append(table.conform(new))
-    return {table: pa.concat_tables(tables) for table, tables in found.items()}
+    """Return the new rows of all feeds, joined by table; symbols and members are read as a whole elsewhere."""
+    return core_rows({feed: rows for feed, rows in raw.items() if feed.kind not in {"symbols", "members"}}, known)
 
 
 def _symbol_changes(snapshot: Snapshot, feeds: Sequence[Feed], own: Sequence[SymbolChange]) -> pa.Table:

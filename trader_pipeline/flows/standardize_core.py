@@ -15,7 +15,7 @@ from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.sources.listings import listing_of
 from trader_pipeline.sources.source import Feed
 from trader_pipeline.standardize.first_known import followed_since, with_first_known
-from trader_pipeline.standardize.point_in_time import SPAN_OF, loaded_spans, with_clocks
+from trader_pipeline.standardize.point_in_time import FINAL_ONLY, SPAN_OF, loaded_spans, with_clocks
 from trader_pipeline.standardize.retractions import taken_back
 from trader_pipeline.standardize.symbols import Symbols
 from trader_pipeline.standardize.versions import identity_of
@@ -56,36 +56,57 @@ class Known:
         """Return what was loaded before, as `loaded_spans` gives it; None where the table has no spans."""
         if self.snapshot is None or table not in SPAN_OF:
             return None
-        subject, day = SPAN_OF[table]
+        whose, day = SPAN_OF[table]
         return self.snapshot.sql(
-            f"select {subject} as subject, source, ?::timestamptz as fetched_at, min({day}) as low, max({day}) as high "  # noqa: S608 - identifiers come from the schema
+            f"select {', '.join(whose)}, ?::timestamptz as fetched_at, min({day}) as low, max({day}) as high "  # noqa: S608 - identifiers come from the schema
             f"from {table.full_name} group by all",
             [_LONG_AGO],
         )
 
 
-def core_rows(feed: Feed, raw: Mapping[str, pa.Table], known: Known) -> Found:
-    """Return the rows that `raw`, rows of the feed's raw tables by full name, add to each core table."""
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What a feed says in core tables: `complete` ones, and the `clocked` ones whose clocks are still to be set."""
+
+    feed: Feed
+    complete: Found
+    clocked: Found
+
+
+def core_rows(raw: Mapping[Feed, Mapping[str, pa.Table]], known: Known) -> Found:
+    """Return the rows that `raw`, rows of the feeds' raw tables by full name, add to each core table."""
+    came = [_came(feed, rows, known) for feed, rows in raw.items()]
+    bars = [loaded_spans(core.DAILY_BARS, one.clocked[core.DAILY_BARS]) for one in came if core.DAILY_BARS in one.clocked]
+    found: dict[Table, list[pa.Table]] = {}
+    for one in came:
+        for table, rows in one.complete.items():
+            found.setdefault(table, []).append(table.conform(rows))
+        for table, rows in one.clocked.items():
+            found.setdefault(table, []).append(table.conform(_versions(table, rows, one, bars, known)))
+    return {table: pa.concat_tables(tables) for table, tables in found.items()}
+
+
+def _came(feed: Feed, raw: Mapping[str, pa.Table], known: Known) -> Came:
     found = dict(feed.to_core(raw))
     exchange_of = _exchanges(found)
-    pending = {t: _dated(t, found[t], exchange_of, known) for t in CLOCKED if t in found and "fetched_at" in found[t].column_names}
-    for table, rows in pending.items():
-        found[table] = _versions(table, rows, pending, feed, known)
+    clocked = {t: _dated(t, found.pop(t), exchange_of, known) for t in CLOCKED if t in found and "fetched_at" in found[t].column_names}
     if core.OPTION_QUOTES in found:
         quotes = relabelled(found[core.OPTION_QUOTES], "known_at", known.symbols)
         found[core.OPTION_QUOTES] = _first_of_key(core.OPTION_QUOTES, quotes, known)
-    return found
+    return Came(feed, found, clocked)
 
 
-def _versions(table: Table, rows: pa.Table, pending: Found, feed: Feed, known: Known) -> pa.Table:
-    spanned = core.DAILY_BARS if table is core.CORPORATE_ACTIONS else table
-    if table is core.CORPORATE_ACTIONS and feed.actions_in_bars:
-        bars = pending[core.DAILY_BARS]
-        rows = taken_back(rows, bars, known.versions(table, bars, by=("ticker", "session", "source")))
-    loaded = loaded_spans(spanned, pending[spanned]) if spanned in SPAN_OF else None
-    before = known.spans(spanned)
-    if loaded is not None and before is not None:
-        loaded = pa.concat_tables([loaded, before.cast(loaded.schema)])
+def _versions(table: Table, rows: pa.Table, came: Came, bars: Sequence[pa.Table], known: Known) -> pa.Table:
+    """Return the new versions among `rows`; `bars` are the spans of bars that the feeds together loaded."""
+    if table is core.CORPORATE_ACTIONS and came.feed.actions_in_bars:
+        said = came.clocked[core.DAILY_BARS]
+        rows = taken_back(rows, said, known.versions(table, said, by=("ticker", "session", "source")))
+    loaded = None
+    if table in SPAN_OF:
+        of_bars = table in FINAL_ONLY
+        pieces = list(bars) if of_bars else [loaded_spans(table, rows)]
+        before = known.spans(core.DAILY_BARS if of_bars else table)
+        loaded = pa.concat_tables([*pieces, *([before.cast(pieces[0].schema)] if before is not None else [])])
     return with_clocks(table, rows, loaded=loaded, stored=known.versions(table, rows))
 
 

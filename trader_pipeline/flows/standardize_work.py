@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline.lake import Change, Snapshot
 from trader_pipeline.schema import Table
@@ -103,6 +104,11 @@ def rows_since(snapshot: Snapshot, feed: Feed, before: Done) -> RawRows | None:
             return None
         rows[name] = table.conform(snapshot.sql(f"select * from {name} where fetched_at > make_timestamptz(?::bigint)", until))  # noqa: S608 - identifiers come from the schema
     return rows
+
+
+def fetched_before(rows: RawRows, until_us: int) -> bool:
+    """Say whether any of the rows was fetched before that moment."""
+    return any(bool(pc.any(pc.less(table["fetched_at"].cast(pa.int64()), until_us)).as_py()) for table in rows.values())
 
 
 def pieces(snapshot: Snapshot, feeds: Sequence[Feed], symbols: Symbols) -> Iterator[dict[Feed, RawRows]]:

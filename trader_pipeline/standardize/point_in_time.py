@@ -16,24 +16,28 @@ from trader_pipeline.standardize.versions import new_versions
 
 FINAL_ONLY = (core.DAILY_BARS, core.CORPORATE_ACTIONS)
 
-SPAN_OF: Mapping[Table, tuple[str, str]] = {
-    core.DAILY_BARS: ("ticker", "session"),
-    core.CORPORATE_ACTIONS: ("ticker", "session"),
-    core.MACRO: ("series", "observed_on"),
-    core.EARNINGS: ("ticker", "report_date"),
+SPAN_OF: Mapping[Table, tuple[tuple[str, ...], str]] = {
+    core.DAILY_BARS: (("ticker",), "session"),
+    core.CORPORATE_ACTIONS: (("ticker",), "session"),
+    core.MACRO: (("series", "source"), "observed_on"),
+    core.EARNINGS: (("ticker", "source"), "report_date"),
 }
-"""Whose history, and by which date: what turns up inside the part that was loaded before was not known before."""
+"""Whose history, and by which date: what turns up inside the part that was loaded before was not known before.
+
+A ticker's bars are one history whatever their source: with what a second source says of a session that was loaded from the
+first nobody acted before it came, and where it fills a hole, yesterday's answer would change.
+"""
 
 
 def loaded_spans(table: Table, rows: pa.Table) -> pa.Table:
-    """Return subject, source, fetched_at, low and high of what each fetch loaded; `rows` as for `with_clocks`."""
-    subject, day = SPAN_OF[table]
+    """Return whose history, fetched_at, low and high of what each fetch loaded; `rows` as for `with_clocks`."""
+    whose, day = SPAN_OF[table]
     final = "where fetched_at >= first_known_at" if table in FINAL_ONLY else ""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("rows", rows)
         return con.sql(
-            f"select {subject} as subject, source, fetched_at, min({day}) as low, max({day}) as high from rows {final} group by all"  # noqa: S608 - identifiers come from the schema
+            f"select {', '.join(whose)}, fetched_at, min({day}) as low, max({day}) as high from rows {final} group by all"  # noqa: S608 - identifiers come from the schema
         ).to_arrow_table()
 
 
@@ -56,18 +60,18 @@ def with_clocks(table: Table, rows: pa.Table, *, loaded: pa.Table | None, stored
 def _dated(table: Table, *, has_spans: bool) -> str:
     """Return the query that dates first versions at the moment fetched where nothing earlier can be right."""
     final = "where fetched_at >= first_known_at" if table in FINAL_ONLY else ""
-    subject, day = SPAN_OF.get(table, ("", ""))
+    whose, day = SPAN_OF.get(table, ((), ""))
+    names = ", ".join(whose)
     before = (
-        """, before as (
-            select subject, source, fetched_at, min(low) over reached as low, max(high) over reached as high from loaded
-            window reached as (partition by subject, source order by fetched_at)
-        )"""
+        f""", before as (
+            select {names}, fetched_at, min(low) over reached as low, max(high) over reached as high from loaded
+            window reached as (partition by {names} order by fetched_at)
+        )"""  # noqa: S608 - identifiers come from the schema
         if has_spans
         else ""
     )
-    joined = (
-        f"asof left join before b on r.{subject} = b.subject and r.source = b.source and r.fetched_at > b.fetched_at" if has_spans else ""
-    )
+    matched = " and ".join(f"r.{name} = b.{name}" for name in whose)
+    joined = f"asof left join before b on {matched} and r.fetched_at > b.fetched_at" if has_spans else ""
     inside = f"(b.low <= r.{day} and r.{day} <= b.high) is true" if has_spans else "false"
     return f"""
         with final as (select * from rows {final}) {before},

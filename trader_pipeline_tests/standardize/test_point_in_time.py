@@ -155,3 +155,15 @@ def test_a_dividend_that_turns_up_after_the_bars_of_its_session_was_not_known_be
     loaded = [("2024-01-02", LOADED), ("2024-02-28", LOADED), ("2024-03-01", LATER)]
     late = [("dividend", "2024-02-28", 0.5, LATER), ("dividend", "2024-03-01", 0.6, LATER)]
     assert actions(*late, loaded=loaded) == [("dividend", 28, 0.5, "observed"), ("dividend", 1, 0.6, "assumed")]
+
+
+def test_what_a_second_source_says_of_loaded_sessions_was_not_known_before():
+    first = [bar("2024-01-02"), bar("2024-01-05")]
+    second = [bar(day, LATER, source="fmp") for day in ("2023-12-29", "2024-01-03", "2024-01-08")]
+    assert clocked(*first, *second) == [
+        ("2023-12-29", 10.0, at_close("2023-12-29"), "assumed"),
+        ("2024-01-02", 10.0, at_close("2024-01-02"), "assumed"),
+        ("2024-01-03", 10.0, LATER, "observed"),
+        ("2024-01-05", 10.0, at_close("2024-01-05"), "assumed"),
+        ("2024-01-08", 10.0, at_close("2024-01-08"), "assumed"),
+    ]
