@@ -1,0 +1,59 @@
+import datetime as dt
+
+from trader_pipeline.standardize.symbol_changes import SymbolChange
+from trader_pipeline.standardize.symbols import Symbols
+from trader_pipeline.standardize.ticker_map import ticker_map
+
+FIRST, LAST = dt.date(2020, 1, 2), dt.date(2023, 6, 30)
+META = SymbolChange(symbol="FB", changed_on=dt.date(2022, 6, 9), new_symbol="META", source="fmp")
+
+
+def listing(symbol, source="yahoo", **told):
+    return {"source": source, "symbol": symbol, "exchange": "XNYS", "name": None, "issuer_id": None, "role": "stock"} | told
+
+
+def mapped(spans, *listings, changes=(), ended=None):
+    rows = ticker_map(spans, listings, Symbols(changes), ended=ended or {}, order=("yahoo", "fmp"))
+    return rows.to_pylist()
+
+
+def told(row, *names):
+    return tuple(row[name] for name in names)
+
+
+def test_a_security_is_listed_from_its_first_bar_on_under_its_name():
+    (row,) = mapped({"A": (FIRST, LAST)}, listing("A", name="Alpha"))
+    assert told(row, "ticker", "symbol", "valid_from", "valid_to", "issuer_id", "ended") == ("A", "A", FIRST, None, "Alpha", None)
+
+
+def test_what_the_first_source_in_order_says_counts():
+    (row,) = mapped({"A": (FIRST, LAST)}, listing("A", "fmp", name="Other", role="benchmark"), listing("A", name="Alpha"))
+    assert told(row, "name", "role") == ("Alpha", "stock")
+
+
+def test_a_rename_makes_two_intervals_of_one_issuer():
+    rows = mapped({"META": (FIRST, LAST)}, listing("META", name="Meta"), changes=[META])
+    assert [told(r, "symbol", "valid_from", "valid_to", "ended", "issuer_id") for r in rows] == [
+        ("FB", FIRST, dt.date(2022, 6, 8), "renamed", "Meta"),
+        ("META", dt.date(2022, 6, 9), None, None, "Meta"),
+    ]
+
+
+def test_a_symbol_from_before_the_first_bar_is_left_out():
+    (row,) = mapped({"META": (dt.date(2022, 7, 1), LAST)}, listing("META"), changes=[META])
+    assert told(row, "symbol", "valid_from") == ("META", dt.date(2022, 7, 1))
+
+
+def test_what_nobody_quotes_any_more_ends_with_its_last_bar():
+    (row,) = mapped({"A": (FIRST, LAST)}, listing("A"), ended={"A": "presumed"})
+    assert told(row, "valid_to", "ended") == (LAST, "presumed")
+
+
+def test_the_name_of_who_has_the_symbol_now_is_not_that_of_who_had_it():
+    end = SymbolChange(symbol="A", changed_on=dt.date(2021, 3, 1), new_symbol=None, source="symbols.toml", name="Old A")
+    spans = {"A": (dt.date(2022, 1, 3), LAST), "A-202102": (FIRST, dt.date(2021, 2, 26))}
+    rows = mapped(spans, listing("A", name="New A"), changes=[end])
+    assert [told(r, "ticker", "name", "valid_to", "ended") for r in rows] == [
+        ("A", "New A", None, None),
+        ("A-202102", "Old A", dt.date(2021, 2, 26), "delisted"),
+    ]
