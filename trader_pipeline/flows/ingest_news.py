@@ -16,8 +16,9 @@ from trader_pipeline.sources.source import FetchRequest
 FINAL_AFTER_DAYS = 3
 """A row of a local file that was read this many days after its date was final, so one that says the same again is no news."""
 
-_NO_NEWS = frozenset({"fetched_at", "request_sha256", "file", "frame"})
-"""Columns that say nothing new: where a row was read, and the SEC's `frame`, which moves to every newer filing of a figure."""
+_NO_NEWS = frozenset({"fetched_at", "request_sha256", "file", "frame", "acceptanceDateTime"})
+"""Columns that say nothing new: where a row was read, the SEC's `frame`, which moves to every newer filing of a figure, and its stamp
+of acceptance, which old filings lose."""
 
 
 def final(rows: pa.Table, bars: Table, request: FetchRequest) -> pa.Table:

@@ -27,10 +27,10 @@ EXCHANGE = "XNYS"
 COMPANIES_ONLY = frozenset({"fundamentals", "earnings"})
 """Kinds that the benchmark, a fund, has none of."""
 
-DATED_BY_ANSWER = frozenset({"news", "macro"})
-"""Kinds that grow by the day: asked from the day of the last answer on, less some days for what appears late."""
+LATE_DAYS = {"news": 3, "macro": 3, "fundamentals": 7}
+"""Kinds that grow by the day: asked from the day of the last answer on, less these days for what appears late.
 
-LATE_DAYS = 3
+The SEC lists a filing at once and its figures some time after."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,10 @@ class Plan:
         return found
 
     def _since_answers(self) -> dict[str, dt.date]:
-        if self.feed.kind not in DATED_BY_ANSWER:
+        late = LATE_DAYS.get(self.feed.kind)
+        if late is None or self.whole:
             return {}
-        return {symbol: day - dt.timedelta(days=LATE_DAYS) for symbol, day in self.stored.last_ok(self.feed).items() if symbol in self.due}
+        return {symbol: day - dt.timedelta(days=late) for symbol, day in self.stored.last_ok(self.feed).items() if symbol in self.due}
 
     def _since_bars(self) -> dict[str, dt.date]:
         due = replace(self.stored, subjects=tuple(self.stored.by_symbol[symbol] for symbol in self.due))

@@ -26,6 +26,11 @@ SEC_FACTS = Table(
         text("fp", "Fiscal period of the filing: FY, Q1, ...", nullable=True),
         text("form", "10-K, 10-Q, ...", nullable=True),
         day("filed", "Day of filing."),
+        text(
+            "acceptanceDateTime",
+            "Of the filing, as submissions has it when the figure is fetched; null where it lists it no more.",
+            nullable=True,
+        ),
         text("frame", "Calendar frame; set on the newest filing of a figure only, which is hindsight: never used.", nullable=True),
         FETCHED_AT,
         REQUEST,

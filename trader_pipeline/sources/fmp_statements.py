@@ -34,14 +34,18 @@ _ALL = 400
 
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
-    """Ask for every ticker's three statements by quarter, from about a year before its first day up to now."""
+    """Ask for every ticker's three statements by quarter, from about a year before the first session up to now.
+
+    Always all of them, whatever `since` says: FMP restates an old quarter in its place.
+    """
     return fmp.fetch(request, settings, _ask, request.tickers)
 
 
 def _ask(asking: fmp.FmpTicker) -> Found:
     limit = _ALL
-    if asking.first_day is not None:
-        limit = (asking.asked_at.date() - asking.first_day).days // _DAYS_A_QUARTER + 1 + _MORE_QUARTERS
+    first = asking.request.first_session
+    if first is not None:
+        limit = (asking.asked_at.date() - first).days // _DAYS_A_QUARTER + 1 + _MORE_QUARTERS
     tables: dict[Table, pa.Table] = {}
     for table, path in PATHS.items():
         rows = asking.get(path, symbol=asking.ticker, period="quarter", limit=limit)

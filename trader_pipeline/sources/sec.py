@@ -1,7 +1,8 @@
 """SEC EDGAR: figures as filed, with the filing that they are from.
 
-First what was filed, and only when something periodic was, the figures. Older filings than the newest thousand (or the
-newest year) come without their moment of acceptance; they count from the session after the day of filing.
+First what was filed, and only when something was, the figures: two requests a ticker, one when nothing was. Each figure
+is stored with its filing's moment of acceptance. Older filings than the newest thousand (or the newest year) come without
+it; they count from the session after the day of filing.
 """
 
 import datetime as dt
@@ -50,11 +51,17 @@ def _found(ticker: str, request: FetchRequest, filer: Filer) -> Found:
     if not every:
         raise NoDataError(f"{ticker}: no figure of a concept that we map")
     ours = {"ticker": ticker, "cik": filer.cik}
-    figures = read_rows(SEC_FACTS, facts, fetched_at=request.fetched_at, sha256=facts_sha256, ours=ours)
+    figures = read_rows(SEC_FACTS, _accepted(facts, listed), fetched_at=request.fetched_at, sha256=facts_sha256, ours=ours)
     papers = read_rows(SEC_FILINGS, filings, fetched_at=request.fetched_at, sha256=listed_sha256, ours=ours)
     odd = sum(fact.get("start") is not None and _months(fact) is None for fact in facts)
     said = (*figures.unread, *papers.unread, *([f"{repeats} repeated figures"] if repeats else []), *_told_of_lengths(odd))
     return Found(tables={SEC_FACTS: figures.rows, SEC_FILINGS: papers.rows}, days=_days(facts), detail="; ".join(said) or None)
+
+
+def _accepted(facts: list[Row], listed: list[Row]) -> list[Row]:
+    """Return the figures with the stamp of their filing's acceptance, None where the list of filings has it no more."""
+    stamps = {filing["accessionNumber"]: filing["acceptanceDateTime"] for filing in listed}
+    return [{**fact, "acceptanceDateTime": stamps.get(fact["accn"])} for fact in facts]
 
 
 def _once(facts: list[Row]) -> tuple[list[Row], int]:

@@ -2,6 +2,8 @@
 
 Left out: cash with restricted cash, and equity with minority interests. Statements of cash flows and of equity give them as opening
 balances of years that the balance sheet of the filing no longer shows, so each would restate the metric of two years ago.
+
+A concept that is added here comes with new filings; its history with `trader fetch --source sec --restate`.
 """
 
 import re

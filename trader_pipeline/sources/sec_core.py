@@ -15,7 +15,7 @@ import pyarrow as pa
 from trader_pipeline import calendar
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import INSTANT
-from trader_pipeline.schema.raw_sec import SEC_FACTS, SEC_FILINGS
+from trader_pipeline.schema.raw_sec import SEC_FACTS
 from trader_pipeline.sources.sec_concepts import CONCEPTS
 from trader_pipeline.sources.source import RawTables
 
@@ -28,11 +28,11 @@ _OPENS, _CLOSES, _SAME_DAY_UNTIL = dt.time(6), dt.time(22), dt.time(17, 30)
 _QUERY = """
     with figures as (
         select f.ticker, c.metric, f."end" as period_end, coalesce(l.months, 0) as months, f.val as value, f.unit, f.filed as filed_on,
-               g.accepted_at, f.form, f.accn as accession, f.fetched_at, c.place, f.taxonomy, f.start
+               a.accepted_at, f.form, f.accn as accession, f.fetched_at, c.place, f.taxonomy, f.start
         from facts f
         join concepts c on f.taxonomy = c.taxonomy and f.concept = c.concept
         left join lengths l on date_diff('day', f.start, f."end") + 1 between l.low and l.high
-        left join filings g on f.ticker = g.ticker and f.accn = g.accessionNumber and f.fetched_at = g.fetched_at
+        left join accepted a on f."acceptanceDateTime" = a.stamp and f.filed = a.filed
         where f.val is not null and c.balance = (f.start is null) and (c.balance or l.months is not null)
     ),
     of_filing as (
@@ -56,8 +56,9 @@ def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
     """Return core.fundamentals; figures of periods that are not 3, 6, 9 or 12 months long are left out."""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
-        con.register("facts", tables[SEC_FACTS.full_name])
-        con.register("filings", _accepted(tables[SEC_FILINGS.full_name]))
+        facts = tables[SEC_FACTS.full_name]
+        con.register("facts", facts)
+        con.register("accepted", _accepted(facts))
         con.register("concepts", _CONCEPTS)
         con.register("lengths", _LENGTHS)
         return {core.FUNDAMENTALS: _with_known_at(con.sql(_QUERY).to_arrow_table())}
@@ -94,11 +95,12 @@ def usable_at(accepted: dt.datetime | None, filed: dt.date) -> dt.datetime:
     return max(accepted, dt.datetime.combine(filed + dt.timedelta(days=1), dt.time(), NEW_YORK).astimezone(dt.UTC))
 
 
-def _accepted(filings: pa.Table) -> pa.Table:
-    """Return ticker, accession, fetched_at and moment of acceptance of the filings."""
-    stamps = zip(filings["acceptanceDateTime"].to_pylist(), filings["filingDate"].to_pylist(), strict=True)
-    moments = pa.array([accepted_at(stamp, filed) for stamp, filed in stamps], INSTANT)
-    return filings.select(["ticker", "accessionNumber", "fetched_at"]).append_column("accepted_at", moments)
+def _accepted(facts: pa.Table) -> pa.Table:
+    """Return the moment of acceptance of each stamp and day of filing among the figures."""
+    filings = facts.select(["acceptanceDateTime", "filed"]).group_by(["acceptanceDateTime", "filed"]).aggregate([])
+    stamps, days = filings["acceptanceDateTime"], filings["filed"]
+    moments = [accepted_at(stamp, filed) for stamp, filed in zip(stamps.to_pylist(), days.to_pylist(), strict=True)]
+    return pa.table({"stamp": stamps, "filed": days, "accepted_at": pa.array(moments, INSTANT)})
 
 
 def _with_known_at(rows: pa.Table) -> pa.Table:

@@ -167,8 +167,8 @@ def test_shares_of_zero_are_no_figure(fmp, tmp_path):
 
 
 def test_only_the_quarters_that_are_wanted_are_asked_for(fmp, tmp_path):
-    ask(FMP_STATEMENTS_FEED, fmp, tmp_path / "near", "AAPL", since={"AAPL": dt.date(2025, 5, 19)})
-    ask(FMP_STATEMENTS_FEED, fmp, tmp_path / "far", "AAPL", first_session=dt.date(2015, 6, 3))
+    ask(FMP_STATEMENTS_FEED, fmp, tmp_path / "near", "AAPL", first_session=dt.date(2025, 5, 19))
+    ask(FMP_STATEMENTS_FEED, fmp, tmp_path / "far", "AAPL", first_session=dt.date(2015, 6, 3), since={"AAPL": dt.date(2025, 5, 19)})
     ask(FMP_STATEMENTS_FEED, fmp, tmp_path / "all", "AAPL", first_session=None)
     limits = [(asked.query["period"], asked.query["limit"]) for asked in fmp.log if asked.path == INCOME]
     assert limits == [("quarter", "6"), ("quarter", "46"), ("quarter", "400")]
