@@ -88,25 +88,22 @@ def test_sample_tables_are_complete_in_the_lake(tmp_path, dataset):
     lake, source = Lake(settings.dataset_home / "lake", dataset), feed_of(dataset)
     ingest(lake, source, settings, as_of=MONDAY, fetched_at=MONDAY, run_id="run")
     rows = standardize(lake, (source,), as_of=MONDAY, run_id="run").rows
-    assert (
-        {name: count for name, count in rows.items() if count}
-        == {
-            "deep": {
-                "core.daily_bars": 27_659,
-                "core.corporate_actions": 4,
-                "core.macro": 1_523,
-                "core.ticker_map": 12,
-                "core.universe": 11,
-                "core.sectors": 15,
-            },
-            "broad": {
-                "core.daily_bars": 122_574,
-                "core.ticker_map": 524,
-                "core.universe": 524,
-                "core.sectors": 442,
-            },
-        }[dataset]
-    )
+    assert {name: count for name, count in rows.items() if count} == {
+        "deep": {
+            "core.daily_bars": 27_659,
+            "core.corporate_actions": 4,
+            "core.macro": 1_523,
+            "core.ticker_map": 12,
+            "core.universe": 11,
+            "core.sectors": 15,
+        },
+        "broad": {
+            "core.daily_bars": 122_574,
+            "core.ticker_map": 524,
+            "core.universe": 524,
+            "core.sectors": 442,
+        },
+    }[dataset]
 
 
 def test_a_source_that_brought_nothing_gives_empty_tables(home):
