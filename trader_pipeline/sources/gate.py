@@ -113,6 +113,10 @@ class _State:
             self.open_until -= back
         self.seen_at = now
 
+    def held_by(self, now: float) -> Cause:
+        """Return why a caller waits: what opened the circuit until a sound answer closes it, else, or in a longer pause, the pace."""
+        return self.cause if self.trips and self.paused_until <= max(now, self.open_until) else "throttled"
+
 
 def limits_of(settings: VendorSettings) -> Limits:
     """Return the limits that a vendor's settings set."""
@@ -165,7 +169,7 @@ class SqliteGate:
                 raise CircuitOpenError(f"{self.source}: circuit open for another {open_seconds:.0f} s", state.cause)
             send_at = max(now, state.paused_until, state.open_until, state.next_at - self.limits.burst_seconds)
             if send_at - now > max_wait_seconds:
-                raise CircuitOpenError(f"{self.source}: next request in {send_at - now:.0f} s, past the deadline", "throttled")
+                raise CircuitOpenError(f"{self.source}: next request in {send_at - now:.0f} s, past the deadline", state.held_by(now))
             state.next_at = max(state.next_at, send_at) + self.limits.interval_seconds
             state.granted += 1
         return send_at

@@ -136,6 +136,39 @@ def test_a_short_opening_is_waited_out_and_a_longer_one_is_not(tmp_path, clock):
         patient.acquire(300)
 
 
+def patient_gate(tmp_path, clock):
+    return SqliteGate(tmp_path / "gate.sqlite", "yahoo", replace(LIMITS, patience_seconds=90), clock=clock, sleep=clock.sleep)
+
+
+def refusal(gate, max_wait_seconds):
+    with pytest.raises(CircuitOpenError) as refused:
+        gate.reserve(max_wait_seconds)
+    return refused.value.cause
+
+
+def test_a_deadline_that_passes_while_the_vendor_fails_is_no_throttling(tmp_path, clock):
+    gate = patient_gate(tmp_path, clock)
+    for _ in range(LIMITS.trip_failures):
+        gate.failed()
+    for _ in range(10):
+        gate.reserve(NEVER)  # they wait for the end of the opening, one after the other
+    assert refusal(gate, 61) == "failed"
+    clock.now += 60
+    assert refusal(gate, -1) == "failed"
+    gate.succeeded()
+    assert refusal(gate, 1) == "throttled", "the circuit is closed: now the pace holds the caller"
+
+
+def test_a_pause_that_outlasts_an_opening_is_throttling(tmp_path, clock):
+    gate = patient_gate(tmp_path, clock)
+    for _ in range(LIMITS.trip_failures):
+        gate.failed()
+    gate.throttled(80)
+    assert refusal(gate, 70) == "throttled"
+    clock.now += 80
+    assert refusal(gate, -1) == "failed"
+
+
 def test_answers_to_requests_sent_before_the_pause_do_not_open_the_circuit(gate, clock):
     for _ in range(10):
         gate.throttled(2)
