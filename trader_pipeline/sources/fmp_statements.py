@@ -1,4 +1,4 @@
-"""FMP's quarterly statements as canonical metrics, each known from the moment its filing was accepted.
+"""FMP's quarterly statements as canonical metrics, each usable after the day of its filing (sources/filing_clock.py).
 
 FMP fills a quarter's flows with the quarter alone (its fourth is the year less nine months) and writes 0 for what a
 company does not report. It shows the newest figures under the first filing's date: history loaded later may hold
@@ -9,16 +9,16 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
-from trader_pipeline import calendar
 from trader_pipeline.schema import Table, core
+from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.schema.metrics import METRIC_OF
 from trader_pipeline.schema.raw_fmp import FMP_BALANCE, FMP_CASH_FLOW, FMP_INCOME
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import fmp
 from trader_pipeline.sources.asking import Found
+from trader_pipeline.sources.filing_clock import NEW_YORK, usable_at
 from trader_pipeline.sources.fmp_metrics import FIGURES
 from trader_pipeline.sources.fmp_splits import splits_after
 from trader_pipeline.sources.http import NoDataError
@@ -68,9 +68,10 @@ def _statement(asking: fmp.FmpTicker, table: Table, rows: fmp.Answer) -> pa.Tabl
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return the figures, long. Known when accepted; without a time of day, with the bar of the session after the filing.
+    """Return the figures, long. A time of midnight is no acceptance: the SEC accepts nothing then.
 
-    A filing dated on or before its period's end is no filing date but FMP's stand-in: then known when fetched.
+    A filing dated on or before its period's end is no filing date but FMP's stand-in: then the day of acceptance counts,
+    and without one the figures are known when fetched.
     """
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
@@ -99,23 +100,18 @@ def _query(table: Table) -> str:
 
 
 def _clocked(rows: pa.Table) -> pa.Table:
-    """Append `known_at`: accepted, else the bar of the session after the filing, else fetched."""
-    micros = pa.timestamp("us")
-    known = rows["fetched_at"].cast(pa.timestamp("us", tz="UTC")).cast(micros).to_numpy().copy()
-    filed = [(index, day) for index, day in enumerate(rows["filed_on"].to_pylist()) if day is not None]
+    """Append `known_at`: by the filing's clock, or when fetched where there is no filing."""
     exchanges = {ticker: listing_of(ticker).exchange for ticker in rows["ticker"].unique().to_pylist()}
-    tickers = rows["ticker"].to_pylist()
-    after = {(exchanges[tickers[index]], day) for index, day in filed}
-    moments = {(exchange, day): _session_after(exchange, day) for exchange, day in after}
-    for index, day in filed:
-        known[index] = np.datetime64(moments[exchanges[tickers[index]], day], "us")
-    accepted = rows["accepted_at"].cast(pa.timestamp("us", tz="UTC")).cast(micros).to_numpy()
-    known = np.where(np.isnat(accepted), known, accepted)
-    return rows.append_column("known_at", pa.array(known, micros).cast(pa.timestamp("us", tz="UTC")))
+    where = [exchanges[ticker] for ticker in rows["ticker"].to_pylist()]
+    filings = list(zip(rows["accepted_at"].to_pylist(), rows["filed_on"].to_pylist(), where, strict=True))
+    usable = {filing: _usable_at(*filing) for filing in set(filings)}
+    known = [usable[filing] or fetched for filing, fetched in zip(filings, rows["fetched_at"].to_pylist(), strict=True)]
+    return rows.append_column("known_at", pa.array(known, INSTANT))
 
 
-def _session_after(exchange: str, day: dt.date) -> dt.datetime:
-    return calendar.known_at(exchange, calendar.offset(exchange, day, 1)).replace(tzinfo=None)
+def _usable_at(accepted: dt.datetime | None, filed: dt.date | None, exchange: str) -> dt.datetime | None:
+    day = filed or (accepted.astimezone(NEW_YORK).date() if accepted else None)
+    return None if day is None else usable_at(accepted, day, exchange)
 
 
 FMP_STATEMENTS_FEED = Feed(

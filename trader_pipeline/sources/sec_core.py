@@ -1,28 +1,25 @@
 """EDGAR's raw rows as core.fundamentals: every filing's figures, dated by that filing.
 
-A figure may be used strictly after the day it was filed: from the midnight of New York that ends it, or from its
-acceptance where that is later; where the acceptance is not known, from the close + 30 minutes of the session after.
+A figure may be used strictly after the day it was filed (sources/filing_clock.py).
 `frame` is never read: the SEC sets it on the newest filing of a figure, which is hindsight.
 """
 
 import datetime as dt
 from collections.abc import Mapping
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 
-from trader_pipeline import calendar
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.schema.raw_sec import SEC_FACTS
+from trader_pipeline.sources.filing_clock import NEW_YORK, usable_at
 from trader_pipeline.sources.sec_concepts import CONCEPTS
 from trader_pipeline.sources.source import RawTables
 
 LENGTHS = {3: (80, 104), 6: (165, 196), 9: (250, 290), 12: (350, 380)}
 """Days of a period, first and last included, by its months: quarters of 12 to 14 weeks, years of 52 or 53."""
 EXCHANGE = "XNYS"
-NEW_YORK = ZoneInfo("America/New_York")
 _OPENS, _CLOSES, _SAME_DAY_UNTIL = dt.time(6), dt.time(22), dt.time(17, 30)
 
 _QUERY = """
@@ -88,13 +85,6 @@ def accepted_at(stamp: str | None, filed: dt.date) -> dt.datetime | None:
     return digits.replace(tzinfo=dt.UTC)
 
 
-def usable_at(accepted: dt.datetime | None, filed: dt.date) -> dt.datetime:
-    """Return the first moment strictly after the day of filing at which the filing was accepted, too."""
-    if accepted is None:
-        return calendar.known_at(EXCHANGE, calendar.offset(EXCHANGE, filed, 1))
-    return max(accepted, dt.datetime.combine(filed + dt.timedelta(days=1), dt.time(), NEW_YORK).astimezone(dt.UTC))
-
-
 def _accepted(facts: pa.Table) -> pa.Table:
     """Return the moment of acceptance of each stamp and day of filing among the figures."""
     filings = facts.select(["acceptanceDateTime", "filed"]).group_by(["acceptanceDateTime", "filed"]).aggregate([])
@@ -104,9 +94,9 @@ def _accepted(facts: pa.Table) -> pa.Table:
 
 
 def _with_known_at(rows: pa.Table) -> pa.Table:
-    asked = set(zip(rows["accepted_at"].to_pylist(), rows["filed_on"].to_pylist(), strict=True))
-    usable = {filing: usable_at(*filing) for filing in asked}
-    known = [usable[filing] for filing in zip(rows["accepted_at"].to_pylist(), rows["filed_on"].to_pylist(), strict=True)]
+    filings = list(zip(rows["accepted_at"].to_pylist(), rows["filed_on"].to_pylist(), strict=True))
+    usable = {filing: usable_at(*filing, EXCHANGE) for filing in set(filings)}
+    known = [usable[filing] for filing in filings]
     return rows.append_column("known_at", pa.array(known, INSTANT))
 
 

@@ -94,14 +94,14 @@ def test_a_headline_without_url_or_moment_is_left_out(fmp, tmp_path):
 # statements
 
 
-def test_a_filing_is_known_when_it_was_accepted(fmp, tmp_path):
+def test_a_filing_is_known_from_the_midnight_of_new_york_that_ends_its_day(fmp, tmp_path):
     _, found, _ = ask(FMP_STATEMENTS_FEED, fmp, tmp_path, "MSFT")
     revenue = figures(found, period_end=dt.date(2025, 3, 29))["total_revenue"]
     assert revenue["value"] == 95_359e6
-    assert revenue["known_at"] == revenue["accepted_at"] == utc(2025, 5, 2, 10, 1, 26)
+    assert (revenue["accepted_at"], revenue["known_at"]) == (utc(2025, 5, 2, 10, 1, 26), utc(2025, 5, 3, 4))
     assert (revenue["filed_on"], revenue["months"], revenue["unit"]) == (dt.date(2025, 5, 2), 3, "USD")
     winter = figures(found, period_end=dt.date(2024, 12, 28))["total_revenue"]
-    assert winter["known_at"] == utc(2025, 1, 31, 11, 1, 27)
+    assert winter["known_at"] == utc(2025, 2, 1, 5)
 
 
 def test_a_filing_without_a_time_counts_from_the_next_session(fmp, tmp_path):
@@ -118,6 +118,13 @@ def test_a_filing_dated_at_its_periods_end_is_known_when_fetched(fmp, tmp_path):
     _, found, _ = ask(FMP_STATEMENTS_FEED, fmp, tmp_path, "MSFT")
     revenue = figures(found)["total_revenue"]
     assert (revenue["filed_on"], revenue["accepted_at"], revenue["known_at"]) == (None, None, AS_OF)
+
+
+def test_where_the_filing_has_no_day_the_day_of_its_acceptance_counts(fmp, tmp_path):
+    fmp.filings = {"MSFT": [("2024-12-31", "Q4", "2024-12-31", "2025-02-03 16:05:00", {"revenue": 1e9})]}
+    _, found, _ = ask(FMP_STATEMENTS_FEED, fmp, tmp_path, "MSFT")
+    revenue = figures(found)["total_revenue"]
+    assert (revenue["filed_on"], revenue["accepted_at"], revenue["known_at"]) == (None, utc(2025, 2, 3, 21, 5), utc(2025, 2, 4, 5))
 
 
 def test_per_share_figures_are_in_shares_of_the_filing(fmp, tmp_path):
@@ -157,7 +164,7 @@ def test_the_recorded_statements_parse_to_their_figures(fmp, tmp_path):
     assert (values["dividends_paid"], values["share_repurchases"]) == (15_421e6, 90_711e6)
     assert {row["months"] for name, row in rows.items() if METRIC_OF[name].balance} == {0}
     assert {row["months"] for name, row in rows.items() if not METRIC_OF[name].balance} == {12}
-    assert {row["known_at"] for row in rows.values()} == {utc(2025, 10, 31, 10, 1, 26)}
+    assert {row["known_at"] for row in rows.values()} == {utc(2025, 11, 1, 4)}
 
 
 def test_shares_of_zero_are_no_figure(fmp, tmp_path):
