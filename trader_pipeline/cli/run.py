@@ -95,7 +95,7 @@ def run(
     if universe:
         changes["live_universe"] = universe
     settings = Settings(**changes)
-    chosen = split_tickers(tickers)
+    chosen = tickers_of(settings, tickers)
     ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json)
     require_predicted(settings, ran.session, chosen)
     done = facts(settings, ran.session, None)
@@ -118,7 +118,7 @@ def predict(
 
     settings = Settings()
     day = _predicted(settings, session, quiet=as_json)
-    rows = predictions(settings, day, split_tickers(tickers))
+    rows = predictions(settings, day, tickers_of(settings, tickers))
     if as_json:
         print_json("predict", {"session": day, "predictions": rows})
     else:
@@ -164,6 +164,14 @@ def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str],
 def split_tickers(tickers: str) -> tuple[str, ...]:
     """Return the tickers of a comma-separated list, each once, in capitals."""
     return tuple(dict.fromkeys(t.strip().upper() for t in tickers.split(",") if t.strip()))
+
+
+def tickers_of(settings: "Settings", tickers: str) -> tuple[str, ...]:
+    """Return the tickers of a comma-separated list as the dataset writes them: vendors write BRK-B for BRK.B."""
+    from trader_pipeline.sources.listings import with_hyphen
+
+    named = split_tickers(tickers)
+    return tuple(with_hyphen(ticker) for ticker in named) if settings.dataset == "live" else named
 
 
 def _folder(path: Path | None) -> Path:

@@ -8,13 +8,14 @@ from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.core import UNIVERSE
 from trader_pipeline.settings import Settings, load_universe
 from trader_pipeline.sources import feeds_of
+from trader_pipeline.sources.listings import with_hyphen
 from trader_pipeline.standardize.symbols import Symbols
 
 
 def followed(snapshot: Snapshot, settings: Settings, symbols: Symbols, today: dt.date) -> set[str]:
     """Return the securities of `settings.live_universe`; a list of universe.toml comes before an index of the same name.
 
-    A listed symbol meant what it meant on the day on which it was added, a member's what it means `today`. Members are read
+    A listed symbol (BRK.B is BRK-B) meant what it meant on the day when it was added, a member's what it means `today`. Members are read
     from the raw files, so that the first run of an index needs no run before it. Raises `UsageError` where there is neither.
     """
     name, path = settings.live_universe, settings.universe_file
@@ -23,7 +24,7 @@ def followed(snapshot: Snapshot, settings: Settings, symbols: Symbols, today: dt
         return members
     tickers = load_universe(path, name)
     added = {str(member["ticker"]): member.get("added") for member in tomllib.loads(path.read_text())[name]["members"]}
-    return {symbols.security(ticker, _day(added[ticker], today)) for ticker in tickers}
+    return {symbols.security(with_hyphen(ticker), _day(added[ticker], today)) for ticker in tickers}
 
 
 def _members(snapshot: Snapshot, settings: Settings, today: dt.date) -> set[str]:

@@ -15,6 +15,7 @@ from trader_pipeline.flows.symbols import read_symbols
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import feeds_of
+from trader_pipeline.sources.listings import with_hyphen
 from trader_pipeline.sources.source import Feed
 from trader_pipeline.standardize.symbols import Symbols
 
@@ -148,7 +149,9 @@ def subjects_of(
     symbols = read_symbols(snapshot, settings)
     today = as_of.date()
     benchmark = {symbols.security(settings.benchmark, today)}
-    named = {symbols.security(ticker, today) for ticker in tickers} if tickers else followed(snapshot, settings, symbols, today)
+    named = (
+        {symbols.security(with_hyphen(ticker), today) for ticker in tickers} if tickers else followed(snapshot, settings, symbols, today)
+    )
     wanted = named - benchmark if feed.kind in COMPANIES_ONLY else named | benchmark
     return _of_shard(_asked(symbols, wanted, today), shard)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from trader_pipeline import durable
 from trader_pipeline.errors import UsageError
+from trader_pipeline.sources.listings import with_hyphen
 
 _NAME = re.compile(r"^[A-Za-z0-9_-]+$")
 _TICKER = re.compile(r"^[A-Z0-9^][A-Z0-9.\-^=]{0,14}$")
@@ -29,10 +30,10 @@ def lists(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def add(path: Path, name: str, tickers: Iterable[str], *, added: dt.date) -> list[dict[str, Any]]:
-    """Add tickers to the list `name` and return its members. A ticker that is there keeps its date. Raises `UsageError`."""
+    """Add tickers to the list `name` and return its members. BRK.B is BRK-B; one that is there keeps its date. Raises `UsageError`."""
     if not _NAME.match(name):
         raise UsageError(f"{name!r} is no list name; use letters, digits, - and _")
-    wanted = [ticker.upper() for ticker in tickers]
+    wanted = [with_hyphen(ticker.upper()) for ticker in tickers]
     if bad := [ticker for ticker in wanted if not _TICKER.match(ticker)]:
         raise UsageError(f"{', '.join(map(repr, bad))}: no ticker looks like that; write them one by one, for example AAPL BRK-B VOD.L")
     with durable.locked(path.with_name(f".{path.name}.lock")):

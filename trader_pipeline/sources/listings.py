@@ -37,6 +37,8 @@ _BY_SUFFIX = {
     "WA": Listing("XWAR", "PLN", "PLN"),
 }
 
+_SHARE_CLASSES = frozenset("ABCDE")
+
 
 def listing_of(ticker: str) -> Listing:
     """Return the listing of a symbol; one without a known suffix is taken as listed in the United States, in dollars.
@@ -44,3 +46,9 @@ def listing_of(ticker: str) -> Listing:
     A one-letter class suffix (BRK.B) is no exchange; `.L` and `.T` are London and Tokyo.
     """
     return _BY_SUFFIX.get(ticker.rpartition(".")[2], UNITED_STATES) if "." in ticker else UNITED_STATES
+
+
+def with_hyphen(ticker: str) -> str:
+    """Return a share class as vendors write it: BRK.B is BRK-B. A suffix that names an exchange, as in VOD.L, stays."""
+    name, _, share_class = ticker.rpartition(".")
+    return f"{name}-{share_class}" if name and share_class in _SHARE_CLASSES else ticker

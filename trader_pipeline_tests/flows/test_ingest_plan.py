@@ -217,6 +217,14 @@ def test_the_universe_list_may_name_a_symbol_that_was_renamed_since(lake, settin
     assert vendor.asked == [("A", "META", "SPY")]
 
 
+def test_a_share_class_is_one_security_however_it_is_written(lake, settings, run, vendor):
+    settings.universe_file.write_text('[default]\nmembers = [{ticker = "BRK.B"}, {ticker = "BRK-B"}]\n')
+    ingest(lake, vendor.feed, settings, as_of=after(FRIDAY), fetched_at=after(FRIDAY), run_id="run")
+    assert vendor.asked == [("BRK-B", "SPY")]
+    run(vendor, "BRK.B", "VOD.L", day=MONDAY)
+    assert vendor.asked[1] == ("BRK-B", "SPY", "VOD.L")
+
+
 def test_a_bar_that_is_not_final_is_refused_whatever_the_vendor_sends(run, vendor, lake):
     run(vendor, later=-dt.timedelta(minutes=1))
     assert stored(lake)[-1][0] == DAYS[-2]
