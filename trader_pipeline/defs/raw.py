@@ -14,7 +14,7 @@ import dagster as dg
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.reporting import reporter
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
-from trader_pipeline.errors import SourceUnavailableError
+from trader_pipeline.errors import TraderError
 from trader_pipeline.flows.ingest import IngestOutcome, ingest
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table
@@ -84,7 +84,7 @@ def raw_asset(feed: Feed, *, after: Sequence[Table] = ()) -> dg.AssetsDefinition
             shown = facts_of(outcome)
             if outcome.skipped:
                 context.log.warning("%s is not asked: %s", feed.name, outcome.skipped)
-        except SourceUnavailableError as error:
+        except TraderError as error:
             shown = {"unavailable": str(error)}
             if feed.kind == "bars":
                 yield observation(trader.lake.snapshot(), feed, context.run.run_id, shown)  # the step ends without a materialization

@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 
 from trader_pipeline.definitions import build_defs
-from trader_pipeline.errors import SourceUnavailableError
+from trader_pipeline.defs import raw
+from trader_pipeline.errors import SchemaError, SourceUnavailableError
 from trader_pipeline.flows import universe
+from trader_pipeline.flows.ingest import ingest
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import FmpSettings, PublicSettings, SourceSettings
 from trader_pipeline_tests.fake_fmp import KEY, NEWS, STABLE, FakeFmp
@@ -105,6 +107,18 @@ def test_news_that_fail_fail_the_run_when_the_rest_is_done(settings, vendors, in
     (settings.home / "gate.sqlite").unlink()  # the circuit is open, and the test does not wait for it
     assert launch(settings, instance, "fetch").success
     assert tickers(settings, "raw.fmp_news") == ["AAA", "BBB", "CCC", "SPY"]
+
+
+def test_a_feed_beside_the_bars_that_breaks_is_told_at_the_end_and_stops_nothing(settings, instance, monkeypatch):
+    def breaks(lake, feed, *options, **named):
+        if feed.kind == "news":
+            raise SchemaError("raw.fmp_news: unknown columns ['x']")
+        return ingest(lake, feed, *options, **named)
+
+    monkeypatch.setattr(raw, "ingest", breaks)
+    result = launch(settings, instance, "refetch")
+    assert [event.step_key for event in result.all_events if event.is_step_failure] == ["fmp_news_coverage"]
+    assert tickers(settings, "core.accepted_bars") == ["AAA", "BBB", "CCC", "SPY"]
 
 
 def test_too_few_bars_stop_what_follows_and_name_the_tickers(settings, vendors, instance):
