@@ -77,6 +77,11 @@ def known_at_array(exchange: str, days: Days) -> npt.NDArray[np.datetime64]:
     return np.asarray(np.where(every[index] == days, _all_known_at(exchange)[index], fallback))
 
 
+def final_by(exchange: str, days: Days, moment: dt.datetime) -> npt.NDArray[np.bool_]:
+    """Say of each day whether its bar is known at `moment` (an aware instant): before that it may still change."""
+    return np.asarray(known_at_array(exchange, days) <= np.datetime64(moment.astimezone(dt.UTC).replace(tzinfo=None)))
+
+
 def last_closed_session(exchange: str, as_of: dt.datetime) -> dt.date:
     """Return the newest session whose bar is known at `as_of` (an aware instant). Raises `UsageError` before the calendar's start."""
     if as_of.tzinfo is None:

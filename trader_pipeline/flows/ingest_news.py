@@ -23,16 +23,16 @@ of acceptance, which old filings lose."""
 
 def final(rows: pa.Table, bars: Table, request: FetchRequest) -> pa.Table:
     """Return the bars that were final, close + 30 min, when they were asked for."""
-    asked = np.datetime64(min(request.as_of, request.fetched_at).astimezone(dt.UTC).replace(tzinfo=None))
     tickers = rows["ticker"].combine_chunks().dictionary_encode()
     exchanges = np.array([listing_of(name).exchange for name in tickers.dictionary.to_pylist()], dtype=object)
     days_R = rows[str(bars.year_of)].to_numpy().astype("datetime64[D]")
-    final_R = days_R < asked.astype("datetime64[D]") - np.timedelta64(1, "D")  # beyond two days every exchange has closed
+    asked_on = np.datetime64(request.asked_at.astimezone(dt.UTC).date())
+    final_R = days_R < asked_on - np.timedelta64(1, "D")  # beyond two days every exchange has closed
     late_R = np.flatnonzero(~final_R)
     exchange_R = exchanges[tickers.indices.to_numpy()[late_R]]
     for exchange in set(exchange_R.tolist()):
         mine_R = late_R[exchange_R == exchange]
-        final_R[mine_R] = calendar.known_at_array(exchange, days_R[mine_R]) <= asked
+        final_R[mine_R] = calendar.final_by(exchange, days_R[mine_R], request.asked_at)
     return rows if final_R.all() else rows.filter(pa.array(final_R))
 
 

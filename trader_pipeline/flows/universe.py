@@ -39,7 +39,7 @@ def add(path: Path, name: str, tickers: Iterable[str], *, added: dt.date) -> lis
     with durable.locked(path.with_name(f".{path.name}.lock")):
         everything = lists(path)
         members = everything.setdefault(name, [])
-        there = {member["ticker"] for member in members}
+        there = {with_hyphen(member["ticker"]) for member in members}
         members += [{"ticker": ticker, "added": added} for ticker in dict.fromkeys(wanted) if ticker not in there]
         durable.write_atomic(path, _as_toml(everything).encode())
     return members

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from trader_pipeline import calendar
@@ -19,8 +18,8 @@ from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.schema.raw_public import CBOE_INDICES
 from trader_pipeline.schema.vintages import FINAL
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
-from trader_pipeline.sources.cells import Told, csv_rows, day, number, since, stamped
+from trader_pipeline.sources.asking import Found, Stop, Tally
+from trader_pipeline.sources.cells import Told, csv_rows, day, final, number, since, stamped
 from trader_pipeline.sources.http import NoDataError, SchemaChangeError, UnknownSymbolError, UpstreamError
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
@@ -52,14 +51,8 @@ _BY_NAME = {index.name: index for index in INDICES}
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for every index's file and yield its rows from the request's first day on."""
-    stop = Stop()
-    client = RestClient("cboe", URL, settings.cboe, settings.home, stop=stop)
-
-    def ask(name: str) -> FetchResult:
-        tally = client.tally()
-        return answer_of(name, request, tally, lambda: _found(name, request, client, tally))
-
-    yield from ask_each(request.tickers or tuple(_BY_NAME), ask, workers=settings.cboe.workers, stop=stop, name="cboe")
+    client = RestClient("cboe", URL, settings.cboe, settings.home, stop=Stop())
+    return client.ask_each(request.tickers or tuple(_BY_NAME), request, lambda name, tally: _found(name, request, client, tally))
 
 
 def _found(name: str, request: FetchRequest, client: RestClient, tally: Tally) -> Found:
@@ -72,7 +65,7 @@ def _found(name: str, request: FetchRequest, client: RestClient, tally: Tally) -
 
     rows, told = client.get(path, tally=tally, read=read)
     first = since(request, name)
-    wanted = [row for row in _final(rows, request) if first is None or row["DATE"] >= first]
+    wanted = [row for row in final(rows, "DATE", EXCHANGE, request) if first is None or row["DATE"] >= first]
     if not wanted:
         raise NoDataError(f"{path}: no session since {first} that was final when it was asked")
     table = stamped(CBOE_INDICES, [{"index": name, **row} for row in wanted], request, tally)
@@ -92,13 +85,6 @@ def _whole(body: Body, path: str, request: FetchRequest) -> tuple[list[dict[str,
     if newest is None or calendar.staleness(EXCHANGE, newest, request.fetched_at) > STALE_SESSIONS:
         raise UpstreamError(f"{path}: ends on {newest}")
     return [rows[date] for date in sorted(rows)], told
-
-
-def _final(rows: list[dict[str, Any]], request: FetchRequest) -> list[dict[str, Any]]:
-    asked = np.datetime64(min(request.as_of, request.fetched_at).astimezone(dt.UTC).replace(tzinfo=None))
-    days = np.array([row["DATE"] for row in rows], dtype="datetime64[D]")
-    final = calendar.known_at_array(EXCHANGE, days) <= asked
-    return [row for row, keep in zip(rows, final.tolist(), strict=True) if keep]
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from trader_pipeline import calendar
 from trader_pipeline.schema import Table
 from trader_pipeline.sources.asking import Tally
 from trader_pipeline.sources.http import SchemaChangeError, UpstreamError
@@ -100,6 +102,12 @@ def csv_rows(text: str, columns: Sequence[str], where: str) -> Iterator[dict[str
 def since(request: FetchRequest, ticker: str) -> dt.date | None:
     """Return the first day that the request asks for of a ticker, None for all that there is."""
     return request.since.get(ticker, request.first_session)
+
+
+def final(rows: Sequence[dict[str, Any]], name: str, exchange: str, request: FetchRequest) -> list[dict[str, Any]]:
+    """Return the rows whose day, in the cell `name`, was final when the request was made."""
+    known = calendar.final_by(exchange, np.array([row[name] for row in rows], dtype="datetime64[D]"), request.asked_at)
+    return [row for row, keep in zip(rows, known.tolist(), strict=True) if keep]
 
 
 def stamped(table: Table, rows: Sequence[Mapping[str, Any]], request: FetchRequest, tally: Tally) -> pa.Table:

@@ -14,9 +14,10 @@ import pyarrow as pa
 from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
+from trader_pipeline.sources.asking import Found, Stop, Tally
 from trader_pipeline.sources.http import RefusedError, SchemaChangeError, ThrottledError
 from trader_pipeline.sources.json_rows import Row, read_rows
+from trader_pipeline.sources.listings import with_hyphen
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline.sources.source import FetchRequest, FetchResult
 
@@ -54,9 +55,14 @@ class FmpTicker:
         self.unread: list[str] = []
 
     @property
+    def symbol(self) -> str:
+        """FMP's spelling of the ticker."""
+        return with_hyphen(self.ticker)
+
+    @property
     def asked_at(self) -> dt.datetime:
         """What was known later is not ours to store."""
-        return min(self.request.as_of, self.request.fetched_at)
+        return self.request.asked_at
 
     @property
     def first_day(self) -> dt.date | None:
@@ -86,15 +92,9 @@ def fetch(request: FetchRequest, settings: Settings, ask: Ask, tickers: tuple[st
         raise UsageError("fmp cannot list what it has; name tickers or a universe")
     if reason := unready(settings):
         raise UsageError(reason)
-    stop = Stop()
     key = settings.fmp.api_key.get_secret_value() if settings.fmp.api_key else ""
-    client = RestClient(SOURCE, URL, settings.fmp, settings.home, stop=stop, headers={"apikey": key}, secrets=(key,), judge=judge)
-
-    def one(ticker: str) -> FetchResult:
-        asking = FmpTicker(ticker, request, settings, client, client.tally())
-        return answer_of(ticker, request, asking.tally, lambda: ask(asking))
-
-    return ask_each(tickers, one, workers=settings.fmp.workers, stop=stop, name=SOURCE)
+    client = RestClient(SOURCE, URL, settings.fmp, settings.home, stop=Stop(), headers={"apikey": key}, secrets=(key,), judge=judge)
+    return client.ask_each(tickers, request, lambda ticker, tally: ask(FmpTicker(ticker, request, settings, client, tally)))
 
 
 def unready(settings: Settings) -> str | None:

@@ -3,14 +3,14 @@
 `historical-price-eod/full` is split-adjusted, as is `dividend-adjusted`; `non-split-adjusted` is as traded in prices and
 in volume, whatever its fields are called (AAPL 2020-08-28: adjClose 499.24, volume 46,907,500, four times and a quarter
 of what `full` says). `dividend` is cash a share as traded, `adjDividend` is divided by later splits. A spin-off comes as a
-split of odd numbers: it is kept as one, which is what its price did. FMP names no currency: the symbol's listing does.
+split of odd numbers: it is kept as one, which is what its price did. FMP names no currency: the symbol's listing does, and
+where that leaves the unit open (pence or pounds, and dollars for some in London) no bars are taken.
 """
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from trader_pipeline import calendar
@@ -23,7 +23,7 @@ from trader_pipeline.sources.asking import Found
 from trader_pipeline.sources.fmp_splits import SPLITS
 from trader_pipeline.sources.http import NoDataError, UnknownSymbolError
 from trader_pipeline.sources.json_rows import numbered
-from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.listings import UNITED_STATES, listing_of
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
 
 BARS, DIVIDENDS = "/historical-price-eod/non-split-adjusted", "/dividends"
@@ -40,10 +40,11 @@ def _ask(asking: fmp.FmpTicker) -> Found:
     first = asking.first_day
     if first is None:
         raise UsageError(f"{asking.ticker} is not stored yet and the request names no first session; set live_first_session")
+    _refuse_unknown_unit(asking)
     role = "benchmark" if asking.ticker == asking.settings.benchmark else "stock"
     parts = []
     for params in _windows(first, asking.asked_at.date()):
-        rows = asking.get(BARS, symbol=asking.ticker, **params)
+        rows = asking.get(BARS, symbol=asking.symbol, **params)
         parts.append(asking.table(FMP_BARS, rows, needed=("adjOpen", "adjHigh", "adjLow", "adjClose", "volume"), role=role))
     bars = pa.concat_tables(parts)
     if not bars.num_rows:
@@ -54,6 +55,14 @@ def _ask(asking: fmp.FmpTicker) -> Found:
     splits = _actions(asking, SPLITS, FMP_SPLITS, first)
     dividends = _actions(asking, DIVIDENDS, FMP_DIVIDENDS, first)
     return asking.found({FMP_BARS: bars, FMP_SPLITS: splits, FMP_DIVIDENDS: dividends}, bars["date"])
+
+
+def _refuse_unknown_unit(asking: fmp.FmpTicker) -> None:
+    listing = listing_of(asking.ticker)
+    if listing.price_unit != listing.currency:
+        raise NoDataError(f"{asking.ticker}: FMP's bars do not say whether they are in {listing.price_unit} or another unit; use yahoo")
+    if listing is UNITED_STATES and "." in asking.symbol:
+        raise NoDataError(f"{asking.ticker}: its suffix is no listing that we know, so its currency is not; add it to sources/listings.py")
 
 
 def _windows(first: dt.date, today: dt.date) -> Iterator[dict[str, str]]:
@@ -67,7 +76,7 @@ def _windows(first: dt.date, today: dt.date) -> Iterator[dict[str, str]]:
 
 def _actions(asking: fmp.FmpTicker, path: str, table: Table, first: dt.date) -> pa.Table:
     """Return the actions from `first` to now: FMP ignores a span and sends all there ever were, and those declared ahead."""
-    rows = asking.get(path, symbol=asking.ticker)
+    rows = asking.get(path, symbol=asking.symbol)
     wanted = [row for row in rows if str(row.get("date") or "9") >= first.isoformat()]
     needed = ("numerator", "denominator") if table is FMP_SPLITS else ("dividend",)
     return _final(asking.table(table, rows.of(numbered(wanted, "date")), needed=needed), asking)
@@ -75,8 +84,7 @@ def _actions(asking: fmp.FmpTicker, path: str, table: Table, first: dt.date) -> 
 
 def _final(rows: pa.Table, asking: fmp.FmpTicker) -> pa.Table:
     days = rows["date"].to_numpy().astype("datetime64[D]")
-    asked = np.datetime64(asking.asked_at.astimezone(dt.UTC).replace(tzinfo=None))
-    return rows.filter(pa.array(calendar.known_at_array(listing_of(asking.ticker).exchange, days) <= asked))
+    return rows.filter(pa.array(calendar.final_by(listing_of(asking.ticker).exchange, days, asking.asked_at)))
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:

@@ -24,7 +24,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
 
 
 def _ask(asking: fmp.FmpTicker) -> Found:
-    rows = asking.get(EARNINGS, symbol=asking.ticker)
+    rows = asking.get(EARNINGS, symbol=asking.symbol)
     if not rows:
         raise NoDataError(f"{EARNINGS}: no rows of {asking.ticker}")
     first = asking.first_day

@@ -31,7 +31,7 @@ def _ask(asking: fmp.FmpTicker) -> Found:
     seen: set[str] = set()
     pages = []
     for page in range(MOST_PAGES):
-        rows = asking.get(NEWS, symbols=asking.ticker, page=page, limit=ROWS_A_PAGE, **span)
+        rows = asking.get(NEWS, symbols=asking.symbol, page=page, limit=ROWS_A_PAGE, **span)
         pages.append(asking.table(FMP_NEWS, rows.of(_new(rows, seen)), needed=("publishedDate", "title")))
         if len(rows) < ROWS_A_PAGE or _before(rows[-1], first):
             break

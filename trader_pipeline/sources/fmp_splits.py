@@ -16,7 +16,7 @@ def splits_after(asking: fmp.FmpTicker, days: Sequence[dt.date | None]) -> list[
     A split ahead is not in the figures yet. A spin-off, which FMP lists among the splits, changes no count of shares.
     """
     ratios = []
-    for row in numbered(asking.get(SPLITS, symbol=asking.ticker), "date"):
+    for row in numbered(asking.get(SPLITS, symbol=asking.symbol), "date"):
         day, new, old = date_of(row.get("date")), number_of(row.get("numerator")), number_of(row.get("denominator"))
         if day and new and old and day <= asking.asked_at.date() and row.get("splitType") != _NOT_RESCALED:
             ratios.append((day, new / old))

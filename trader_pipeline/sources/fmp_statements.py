@@ -48,7 +48,7 @@ def _ask(asking: fmp.FmpTicker) -> Found:
         limit = (asking.asked_at.date() - first).days // _DAYS_A_QUARTER + 1 + _MORE_QUARTERS
     tables: dict[Table, pa.Table] = {}
     for table, path in PATHS.items():
-        rows = asking.get(path, symbol=asking.ticker, period="quarter", limit=limit)
+        rows = asking.get(path, symbol=asking.symbol, period="quarter", limit=limit)
         if not rows and not tables:
             raise NoDataError(f"{path}: no rows of {asking.ticker}")
         tables[table] = _statement(asking, table, rows)

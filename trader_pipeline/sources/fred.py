@@ -20,7 +20,7 @@ from trader_pipeline.schema.raw_fred import FRED_LATEST, FRED_VINTAGES
 from trader_pipeline.schema.vintages import FINAL, LATEST, RELEASED
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import fred_api, fred_csv
-from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
+from trader_pipeline.sources.asking import Found, Stop, Tally
 from trader_pipeline.sources.fred_api import FredApi, NoVintagesError
 from trader_pipeline.sources.fred_series import declared
 from trader_pipeline.sources.http import NoDataError
@@ -36,18 +36,15 @@ _INSTANT = pa.timestamp("us", tz="UTC")
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for every series: its vintages where there are any, else its newest values."""
-    stop = Stop()
     key = settings.fred.api_key
     url = fred_api.URL if key else fred_csv.URL
     secrets = (key.get_secret_value(),) if key else ()
-    client = RestClient("fred", url, settings.fred, settings.home, stop=stop, secrets=secrets, judge=fred_api.judge)
+    client = RestClient("fred", url, settings.fred, settings.home, stop=Stop(), secrets=secrets, judge=fred_api.judge)
 
-    def ask(series: str) -> FetchResult:
-        tally = client.tally()
-        api = FredApi(client=client, key=key, tally=tally) if key else None
-        return answer_of(series, request, tally, lambda: _found(series, request, client, tally, api))
+    def find(series: str, tally: Tally) -> Found:
+        return _found(series, request, client, tally, FredApi(client=client, key=key, tally=tally) if key else None)
 
-    yield from ask_each(request.tickers or settings.fred.series, ask, workers=settings.fred.workers, stop=stop, name="fred")
+    return client.ask_each(request.tickers or settings.fred.series, request, find)
 
 
 def _found(series: str, request: FetchRequest, client: RestClient, tally: Tally, api: FredApi | None) -> Found:

@@ -25,7 +25,7 @@ from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.schema.raw_public import FRENCH_FIVE_FACTORS, FRENCH_MOMENTUM
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
+from trader_pipeline.sources.asking import Found, Stop, Tally
 from trader_pipeline.sources.cells import Told, day, number, since, stamped
 from trader_pipeline.sources.http import NoDataError, SchemaChangeError, UnknownSymbolError, UpstreamError
 from trader_pipeline.sources.rest import Body, RestClient
@@ -74,14 +74,8 @@ _BY_NAME = {file.name: file for file in FILES}
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for both files and yield their rows from the request's first day on."""
-    stop = Stop()
-    client = RestClient("french", URL, settings.french, settings.home, stop=stop)
-
-    def ask(name: str) -> FetchResult:
-        tally = client.tally()
-        return answer_of(name, request, tally, lambda: _found(name, request, client, tally))
-
-    yield from ask_each(request.tickers or tuple(_BY_NAME), ask, workers=settings.french.workers, stop=stop, name="french")
+    client = RestClient("french", URL, settings.french, settings.home, stop=Stop())
+    return client.ask_each(request.tickers or tuple(_BY_NAME), request, lambda name, tally: _found(name, request, client, tally))
 
 
 def _found(name: str, request: FetchRequest, client: RestClient, tally: Tally) -> Found:

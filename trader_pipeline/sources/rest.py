@@ -8,7 +8,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +19,7 @@ import urllib3
 
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import VendorSettings
-from trader_pipeline.sources.asking import Stop, Tally
+from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
 from trader_pipeline.sources.gate import Gate, SqliteGate, limits_of
 from trader_pipeline.sources.http import (
     RefusedError,
@@ -34,6 +34,7 @@ from trader_pipeline.sources.http import (
     raise_if_throttled,
     retrying,
 )
+from trader_pipeline.sources.source import FetchRequest, FetchResult
 
 GATE_FILE = "gate.sqlite"
 MOST_BYTES = 256 * 2**20
@@ -110,6 +111,7 @@ class RestClient:
         if any(not (secret.isascii() and secret.isprintable()) for secret in secrets):
             raise UsageError(f"{source}: the key holds characters that no key has; set TRADER_{source.upper()}__API_KEY anew")
         self._gate = gate or SqliteGate(home / GATE_FILE, source, limits_of(settings), sleep=stop.sleep)
+        self._source = source
         self._url = (settings.base_url or url).rstrip("/")
         self._settings = settings
         self._headers = dict(headers or {})
@@ -122,6 +124,15 @@ class RestClient:
     def tally(self) -> Tally:
         """Return the count of one ticker, which has the vendor's deadline from now on."""
         return Tally(deadline=self._clock() + self._settings.deadline_seconds)
+
+    def ask_each(self, names: Sequence[str], request: FetchRequest, find: Callable[[str, Tally], Found]) -> Iterator[FetchResult]:
+        """Yield what `find` brings of every name as each is answered; an error that a vendor may cause is that name's outcome."""
+
+        def one(name: str) -> FetchResult:
+            tally = self.tally()
+            return answer_of(name, request, tally, lambda: find(name, tally))
+
+        return ask_each(names, one, workers=self._settings.workers, stop=self._stop, name=self._source)
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None, *, tally: Tally, read: Callable[[Body], T]) -> T:
         """Return what `read` makes of the answer to one GET, asked again while that may help.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from trader_pipeline.errors import UsageError
 from trader_pipeline.schema.raw_sec import SEC_FACTS, SEC_FILINGS
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.asking import Found, Stop, answer_of, ask_each
+from trader_pipeline.sources.asking import Found, Stop, Tally
 from trader_pipeline.sources.http import NoDataError
 from trader_pipeline.sources.json_rows import date_of, read_rows
 from trader_pipeline.sources.rest import RestClient
@@ -31,13 +31,10 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     )
     tickers = Tickers(client=www)
 
-    def ask(ticker: str) -> FetchResult:
-        tally = data.tally()
-        return answer_of(
-            ticker, request, tally, lambda: _found(ticker, request, Filer(client=data, cik=tickers.cik(ticker, tally), tally=tally))
-        )
+    def find(ticker: str, tally: Tally) -> Found:
+        return _found(ticker, request, Filer(client=data, cik=tickers.cik(ticker, tally), tally=tally))
 
-    yield from ask_each(request.tickers, ask, workers=settings.sec.workers, stop=stop, name="sec")
+    return data.ask_each(request.tickers, request, find)
 
 
 def _found(ticker: str, request: FetchRequest, filer: Filer) -> Found:

@@ -9,6 +9,7 @@ from typing import Any
 
 from trader_pipeline.sources.asking import Tally
 from trader_pipeline.sources.http import NoDataError, RefusedError, SchemaChangeError, ThrottledError, UnknownSymbolError
+from trader_pipeline.sources.listings import with_hyphen
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline.sources.sec_concepts import CONCEPTS, Concept
 
@@ -69,7 +70,7 @@ class Tickers:
         with self._lock:
             if self._ciks is None:
                 self._ciks = self.client.get(TICKERS_PATH, tally=tally, read=_ciks_of)
-        found = self._ciks.get(ticker.upper().replace(".", "-"))
+        found = self._ciks.get(with_hyphen(ticker.upper()))
         if found is None:
             raise UnknownSymbolError(f"{ticker} is not in the SEC's list of tickers")
         return found

@@ -34,6 +34,11 @@ class FetchRequest:
     since: Mapping[str, dt.date] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
 
+    @property
+    def asked_at(self) -> dt.datetime:
+        """The moment that answers speak of: what was known later is not to be stored."""
+        return min(self.as_of, self.fetched_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

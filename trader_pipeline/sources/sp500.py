@@ -19,7 +19,7 @@ import pyarrow as pa
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.raw_public import SP500_MEMBERS
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
+from trader_pipeline.sources.asking import Found, Stop, Tally
 from trader_pipeline.sources.cells import csv_rows, day, stamped, words
 from trader_pipeline.sources.http import SchemaChangeError, UnknownSymbolError, UpstreamError
 from trader_pipeline.sources.rest import Body, RestClient
@@ -37,14 +37,8 @@ _DAY = "%Y-%m-%d"
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for the file and yield all of its rows."""
-    stop = Stop()
-    client = RestClient("sp500", URL, settings.sp500, settings.home, stop=stop)
-
-    def ask(name: str) -> FetchResult:
-        tally = client.tally()
-        return answer_of(name, request, tally, lambda: _found(name, request, client, tally))
-
-    yield from ask_each(request.tickers or (NAME,), ask, workers=1, stop=stop, name="sp500")
+    client = RestClient("sp500", URL, settings.sp500, settings.home, stop=Stop())
+    return client.ask_each(request.tickers or (NAME,), request, lambda name, tally: _found(name, request, client, tally))
 
 
 def _found(name: str, request: FetchRequest, client: RestClient, tally: Tally) -> Found:

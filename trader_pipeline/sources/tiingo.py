@@ -11,26 +11,24 @@ allows 50 requests an hour.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
-from trader_pipeline import calendar
 from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.raw_tiingo import TIINGO_BARS, TIINGO_TICKERS
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
-from trader_pipeline.sources.cells import Told, day, number, objects, since, stamped, words
+from trader_pipeline.sources.asking import Found, Stop, Tally
+from trader_pipeline.sources.cells import Told, day, final, number, objects, since, stamped, words
 from trader_pipeline.sources.gate import CircuitOpenError
 from trader_pipeline.sources.http import NoDataError, SchemaChangeError, TransientError, UnknownSymbolError, path_segment
-from trader_pipeline.sources.listings import UNITED_STATES, listing_of
+from trader_pipeline.sources.listings import UNITED_STATES, listing_of, with_hyphen
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
-from trader_pipeline.sources.tiingo_client import tiingo, unready, vendor_symbol
+from trader_pipeline.sources.tiingo_client import tiingo, unready
 
 _NUMBERS = tuple(
     "close high low open volume adjClose adjHigh adjLow adjOpen adjVolume divCash splitFactor".split()  # noqa: SIM905 - reads best in one line
@@ -43,14 +41,8 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for every ticker's prices from its first day up to now, and for its name when it is new."""
     if request.tickers is None:
         raise UsageError("tiingo cannot list what it has; name tickers or a universe")
-    stop = Stop()
-    client = tiingo(settings, stop)
-
-    def ask(ticker: str) -> FetchResult:
-        tally = client.tally()
-        return answer_of(ticker, request, tally, lambda: _found(ticker, request, settings, client, tally))
-
-    yield from ask_each(request.tickers, ask, workers=settings.tiingo.workers, stop=stop, name="tiingo")
+    client = tiingo(settings, Stop())
+    return client.ask_each(request.tickers, request, lambda ticker, tally: _found(ticker, request, settings, client, tally))
 
 
 def _found(ticker: str, request: FetchRequest, settings: Settings, client: RestClient, tally: Tally) -> Found:
@@ -59,10 +51,10 @@ def _found(ticker: str, request: FetchRequest, settings: Settings, client: RestC
         raise UsageError(f"{ticker} is not stored yet and the request names no first session; set live_first_session")
     if listing_of(ticker).exchange != UNITED_STATES.exchange:
         raise UnknownSymbolError(f"tiingo has the United States only, {ticker} is listed at {listing_of(ticker).exchange}")
-    path = f"/tiingo/daily/{path_segment(vendor_symbol(ticker))}"
+    path = f"/tiingo/daily/{path_segment(with_hyphen(ticker))}"
     told = Told()
     answer = client.get(f"{path}/prices", {"startDate": first.isoformat()}, tally=tally, read=Body.json)
-    rows = _traded(_final(_bars(answer, path, told), request), told)
+    rows = _traded(final(_bars(answer, path, told), "date", UNITED_STATES.exchange, request), told)
     if not rows:
         raise NoDataError(told.text() or f"{path}: no session that was final when it was asked")
     role = "benchmark" if ticker == settings.benchmark else "stock"
@@ -81,13 +73,6 @@ def _bars(answer: Any, path: str, told: Told) -> list[dict[str, Any]]:
         if rows.setdefault(date, row) != row:
             raise SchemaChangeError(f"{path}: two rows of {date} that differ")
     return [rows[date] for date in sorted(rows)]
-
-
-def _final(rows: Sequence[dict[str, Any]], request: FetchRequest) -> list[dict[str, Any]]:
-    asked = np.datetime64(min(request.as_of, request.fetched_at).astimezone(dt.UTC).replace(tzinfo=None))
-    days = np.array([row["date"] for row in rows], dtype="datetime64[D]")
-    final = calendar.known_at_array(UNITED_STATES.exchange, days) <= asked
-    return [row for row, keep in zip(rows, final.tolist(), strict=True) if keep]
 
 
 def _traded(rows: list[dict[str, Any]], told: Told) -> list[dict[str, Any]]:

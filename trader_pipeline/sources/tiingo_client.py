@@ -1,4 +1,4 @@
-"""How Tiingo is reached: the token in a header, its spelling of share classes, its words for a spent allowance."""
+"""How Tiingo is reached: the token in a header, its words for a spent allowance."""
 
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings
@@ -24,11 +24,6 @@ def tiingo(settings: Settings, stop: Stop) -> RestClient:
 def unready(settings: Settings) -> str | None:
     """Say what is missing before Tiingo can be asked."""
     return None if settings.tiingo.api_key is not None else "tiingo wants a token; set TRADER_TIINGO__API_KEY"
-
-
-def vendor_symbol(ticker: str) -> str:
-    """Return Tiingo's spelling: a share class after a hyphen, BRK-B."""
-    return ticker.replace(".", "-")
 
 
 def _judge(body: Body) -> None:

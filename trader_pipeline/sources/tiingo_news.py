@@ -15,12 +15,13 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.raw_tiingo import TIINGO_NEWS
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
+from trader_pipeline.sources.asking import Found, Stop, Tally
 from trader_pipeline.sources.cells import Told, moment, objects, since, stamped, words
 from trader_pipeline.sources.http import NoDataError
+from trader_pipeline.sources.listings import with_hyphen
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
-from trader_pipeline.sources.tiingo_client import tiingo, unready, vendor_symbol
+from trader_pipeline.sources.tiingo_client import tiingo, unready
 
 PATH = "/tiingo/news"
 PAGE = 1000
@@ -35,19 +36,13 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for every ticker's articles from its first day up to now."""
     if request.tickers is None:
         raise UsageError("tiingo's news is asked for by ticker; name tickers or a universe")
-    stop = Stop()
-    client = tiingo(settings, stop)
-
-    def ask(ticker: str) -> FetchResult:
-        tally = client.tally()
-        return answer_of(ticker, request, tally, lambda: _found(ticker, request, client, tally))
-
-    yield from ask_each(request.tickers, ask, workers=settings.tiingo.workers, stop=stop, name="tiingo-news")
+    client = tiingo(settings, Stop())
+    return client.ask_each(request.tickers, request, lambda ticker, tally: _found(ticker, request, client, tally))
 
 
 def _found(ticker: str, request: FetchRequest, client: RestClient, tally: Tally) -> Found:
     first = since(request, ticker)
-    asked: dict[str, str | int] = {"tickers": vendor_symbol(ticker).lower(), "sortBy": "publishedDate", "limit": PAGE}
+    asked: dict[str, str | int] = {"tickers": with_hyphen(ticker).lower(), "sortBy": "publishedDate", "limit": PAGE}
     if first is not None:
         asked["startDate"] = first.isoformat()
     told = Told()

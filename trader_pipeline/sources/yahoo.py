@@ -20,7 +20,7 @@ from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.asking import Found, Tally
 from trader_pipeline.sources.http import NoDataError, UnknownSymbolError, path_segment
-from trader_pipeline.sources.listings import UNITED_STATES, listing_of
+from trader_pipeline.sources.listings import UNITED_STATES, listing_of, with_hyphen
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
 from trader_pipeline.sources.yahoo_answers import CHART
 from trader_pipeline.sources.yahoo_chart import NUMBERS, Chart, read_chart
@@ -46,7 +46,9 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     from trader_pipeline.sources.yahoo_client import fetch_each  # noqa: PLC0415 - brings pandas and yfinance; only a fetch needs them
 
     def ask(client: "YahooClient", ticker: str, tally: Tally) -> Found:
-        answer = client.get(f"{CHART}{path_segment(ticker.upper())}", _params(_first_day(ticker, request), client.now()), tally=tally)
+        answer = client.get(
+            f"{CHART}{path_segment(with_hyphen(ticker.upper()))}", _params(_first_day(ticker, request), client.now()), tally=tally
+        )
         chart = read_chart(answer.body)
         rows = _raw_rows(ticker, chart, answer.sha256, request, settings)
         return Found(tables={raw.YAHOO_BARS: rows}, days=rows["Date"].to_pylist(), detail=_detail(chart))
@@ -68,11 +70,14 @@ def _first_day(ticker: str, request: FetchRequest) -> dt.date:
 
 
 def _detail(chart: Chart) -> str | None:
-    """Return what of the answer was no number, None when all was."""
-    if not chart.unread:
-        return None
-    shown = ", ".join(chart.unread[:_TOLD])
-    return f"{len(chart.unread)} unreadable values are null: {shown}{', ...' if len(chart.unread) > _TOLD else ''}"
+    """Return what of the answer was no number or has no column, None when nothing was."""
+    told = []
+    if chart.unread:
+        shown = ", ".join(chart.unread[:_TOLD])
+        told.append(f"{len(chart.unread)} unreadable values are null: {shown}{', ...' if len(chart.unread) > _TOLD else ''}")
+    if chart.capital_gains:
+        told.append(f"{chart.capital_gains} capital gains not stored")
+    return "; ".join(told) or None
 
 
 def _raw_rows(ticker: str, chart: Chart, body_sha256: str, request: FetchRequest, settings: Settings) -> pa.Table:
@@ -80,8 +85,7 @@ def _raw_rows(ticker: str, chart: Chart, body_sha256: str, request: FetchRequest
     exchange = listing_of(ticker).exchange
     if exchange == UNITED_STATES.exchange and chart.exchange not in UNITED_STATES_CODES:
         raise UnknownSymbolError(f"Yahoo lists {ticker} at {chart.exchange}, whose calendar is not known; add it to sources/listings.py")
-    asked = np.datetime64(min(request.as_of, request.fetched_at).astimezone(dt.UTC).replace(tzinfo=None))
-    final = calendar.known_at_array(exchange, chart.days) <= asked
+    final = calendar.final_by(exchange, chart.days, request.asked_at)
     if not final.any():
         raise NoDataError("no session that was final when it was asked")
     columns: dict[str, pa.Array] = {"Date": pa.array(chart.days[final])}

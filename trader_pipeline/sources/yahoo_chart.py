@@ -24,7 +24,7 @@ class Chart:
     """Daily rows, ascending by exchange-local date; prices split-adjusted as of the download, NaN where Yahoo has null.
 
     `columns` are `NUMBERS`; dividends are split-adjusted cash a share, splits new / old shares, both 0 on other days.
-    `unread` says what was no number and became null.
+    `unread` says what was no number and became null; `capital_gains` counts the distributions of a fund, which are not read.
     """
 
     days: npt.NDArray[np.datetime64]
@@ -33,6 +33,7 @@ class Chart:
     exchange: str
     name: str | None
     unread: tuple[str, ...] = ()
+    capital_gains: int = 0
 
 
 @dataclass(slots=True)
@@ -79,7 +80,8 @@ def read_chart(result: Any) -> Chart:
             raise NoDataError("prices without a currency")
         reading = _Reading(zone=ZoneInfo(meta["exchangeTimezoneName"]), currency=str(meta["currency"]))
         days, columns = _rows(result, quote, reading)
-        days, columns = _with_events(days, columns, result.get("events") or {}, reading)
+        events = result.get("events") or {}
+        days, columns = _with_events(days, columns, events, reading)
         return Chart(
             days=days,
             columns=columns,
@@ -87,6 +89,7 @@ def read_chart(result: Any) -> Chart:
             exchange=str(meta["exchangeName"]),
             name=meta.get("longName"),
             unread=tuple(reading.unread),
+            capital_gains=len(events.get("capitalGains") or {}),
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError, ZoneInfoNotFoundError) as error:
         raise SchemaChangeError(f"the chart has another shape: {type(error).__name__}: {error}") from error

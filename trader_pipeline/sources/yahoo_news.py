@@ -16,6 +16,7 @@ from trader_pipeline.settings import Settings
 from trader_pipeline.sources.asking import Found, Tally
 from trader_pipeline.sources.http import NoDataError, SchemaChangeError
 from trader_pipeline.sources.json_rows import read_rows
+from trader_pipeline.sources.listings import with_hyphen
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
 from trader_pipeline.sources.yahoo_answers import SEARCH
 
@@ -37,7 +38,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
 def _params(ticker: str, news_count: int) -> dict[str, object]:
     """Return the query that yfinance's Search sends; a test holds the two together."""
     return {
-        "q": ticker,
+        "q": with_hyphen(ticker),
         "quotesCount": 0,
         "enableFuzzyQuery": False,
         "newsCount": news_count,
@@ -79,7 +80,7 @@ def _found(ticker: str, body: Any, sha256: str, request: FetchRequest) -> Found:
 def _is_about(ticker: str, item: Mapping[str, Any]) -> bool:
     """Say whether Yahoo relates the article to the symbol; its search also brings others."""
     related = item.get("relatedTickers")
-    return isinstance(related, list) and ticker.upper() in related
+    return isinstance(related, list) and with_hyphen(ticker.upper()) in related
 
 
 def _joined(item: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from trader_pipeline.settings import Settings
 from trader_pipeline.sources.asking import Found, Tally
 from trader_pipeline.sources.http import NoDataError, SchemaChangeError, path_segment
 from trader_pipeline.sources.json_rows import Read, Row, read_rows
-from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.listings import listing_of, with_hyphen
 from trader_pipeline.sources.source import Feed, FetchRequest, FetchResult, RawTables
 from trader_pipeline.sources.yahoo_answers import OPTIONS
 
@@ -35,7 +35,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     from trader_pipeline.sources.yahoo_client import fetch_each  # noqa: PLC0415 - brings pandas and yfinance; only a fetch needs them
 
     def ask(client: "YahooClient", ticker: str, tally: Tally) -> Found:
-        path = f"{OPTIONS}{path_segment(ticker.upper())}"
+        path = f"{OPTIONS}{path_segment(with_hyphen(ticker.upper()))}"
         nearest = client.get(path, {}, tally=tally)
         expiries = spread(_expiries(nearest), request.fetched_at, days=settings.yahoo.option_days, most=settings.yahoo.option_expiries)
         reads = [_read(ticker, nearest, request)]

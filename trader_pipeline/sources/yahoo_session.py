@@ -130,7 +130,7 @@ class GovernedSession(Session[Response]):
         if known is None or known.until <= self._clock():
             known = self._remembered[name] = self._asked_beside(name, method, url, *args, **kwargs)
         if isinstance(known.answer, VendorError):
-            raise known.answer
+            raise known.answer.with_traceback(None)  # one object, raised often: its traceback would grow each time
         return known.answer
 
     def _asked_beside(self, name: str, method: Any, url: str, *args: Any, **kwargs: Any) -> _Remembered:

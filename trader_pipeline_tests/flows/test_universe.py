@@ -30,6 +30,13 @@ def test_tickers_are_added_once_and_keep_their_date(tmp_path):
     assert tomllib.loads(path.read_text())["default"]["members"][2] == {"ticker": "NVDA", "added": dt.date(2021, 3, 4)}
 
 
+def test_a_share_class_is_added_with_a_hyphen_and_once(tmp_path):
+    path = tmp_path / "universe.toml"
+    path.write_text('[default]\nmembers = [{ticker = "BF.B", added = 2020-01-02}]\n')
+    members = add(path, "default", ["brk.b", "BRK-B", "BF-B", "VOD.L"], added=DAY)
+    assert [member["ticker"] for member in members] == ["BF.B", "BRK-B", "VOD.L"]
+
+
 @pytest.mark.parametrize("bad", ["", "A B", "A,B", 'A"', "../A", "TOOLONGTICKERNAME", "é"])
 def test_what_is_no_ticker_is_refused_and_nothing_is_written(tmp_path, bad):
     path = tmp_path / "universe.toml"

@@ -121,10 +121,19 @@ def test_an_unknown_symbol_is_told_apart_and_stops_no_other(fmp, tmp_path):
 
 
 def test_the_listing_names_calendar_currency_and_role(fmp, tmp_path):
-    _, found, _ = ask(fmp, tmp_path, "SPY", "VOD.L")
+    _, found, _ = ask(fmp, tmp_path, "SPY", "SAP.DE")
     listings = {row["symbol"]: (row["exchange"], row["role"], row["first_session"]) for row in found[core.LISTINGS].to_pylist()}
-    assert listings == {"SPY": ("XNYS", "benchmark", FIRST), "VOD.L": ("XLON", "stock", FIRST)}
-    assert {(r["currency"], r["price_unit"]) for r in rows_of(found, core.DAILY_BARS, ticker="VOD.L")} == {("GBP", "GBp")}
+    assert listings == {"SPY": ("XNYS", "benchmark", FIRST), "SAP.DE": ("XETR", "stock", FIRST)}
+    assert {(r["currency"], r["price_unit"]) for r in rows_of(found, core.DAILY_BARS, ticker="SAP.DE")} == {("EUR", "EUR")}
+
+
+def test_a_listing_whose_unit_is_open_is_refused_unasked(fmp, tmp_path):
+    """In London some quote in pence and some in dollars; of Johannesburg we know nothing."""
+    attempts, _, tables = ask(fmp, tmp_path, "VOD.L", "NPN.JO")
+    assert {name: (a.outcome, a.requests) for name, a in attempts.items()} == {"VOD.L": ("no_data", 0), "NPN.JO": ("no_data", 0)}
+    assert "do not say whether they are in GBp" in attempts["VOD.L"].detail
+    assert "add it to sources/listings.py" in attempts["NPN.JO"].detail
+    assert tables == {}
 
 
 def test_numbers_come_as_text_or_null_and_what_is_no_number_is_told(fmp, tmp_path):

@@ -248,7 +248,7 @@ def test_no_error_chain_holds_the_key(fred, keyed, monkeypatch):
             seen.append(error)
             raise
 
-    monkeypatch.setattr("trader_pipeline.sources.fred.answer_of", watched)
+    monkeypatch.setattr("trader_pipeline.sources.rest.answer_of", watched)
     fred.forever[OBSERVATIONS] = "reset"
     with pytest.raises(OSError, match="ConnectionError"):
         ask(keyed, "GDP")

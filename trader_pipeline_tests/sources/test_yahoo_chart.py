@@ -55,6 +55,15 @@ def test_a_fake_chart_with_splits_and_dividends_reads_as_yfinance_reads_it(yahoo
     assert_agree(read_chart(body["chart"]["result"][0]), frame)
 
 
+def test_capital_gains_of_a_fund_are_told(yahoo, settings):
+    chart = json.loads(json.dumps(WIRE["charts"]["AAPL"]))
+    gains = {str(day): {"amount": 0.1, "date": day} for day in range(3)}
+    chart["chart"]["result"][0].setdefault("events", {})["capitalGains"] = gains
+    yahoo.canned[CHART + "AAPL"] = chart
+    attempts, _ = fetch(settings, "AAPL")
+    assert (attempts["AAPL"].outcome, attempts["AAPL"].detail) == ("ok", "3 capital gains not stored")
+
+
 def test_recorded_figures():
     """Apple's 4:1 on 2020-08-31 and its dividend of 0.205; Microsoft's of 0.56; a quote of Frankfurt in euros."""
     apple, microsoft, washtec = (read_chart(WIRE["charts"][symbol]["chart"]["result"][0]) for symbol in ("AAPL", "MSFT", "WSU.DE"))

@@ -1,15 +1,19 @@
 """What the whole fetch gets over: cookie and crumb hosts that fail or hang, old crumbs, mixed faults; and what it costs."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from trader_pipeline.schema.raw_yahoo import YAHOO_OPTIONS
-from trader_pipeline.sources.gate import Limits, SqliteGate
+from trader_pipeline.sources.asking import Tally
+from trader_pipeline.sources.gate import Limits, SqliteGate, limits_of
+from trader_pipeline.sources.http import UpstreamError
 from trader_pipeline.sources.rest import GATE_FILE
 from trader_pipeline.sources.yahoo_answers import OPTIONS
 from trader_pipeline.sources.yahoo_client import YahooClient
 from trader_pipeline.sources.yahoo_options import YAHOO_CHAINS
+from trader_pipeline.sources.yahoo_session import GovernedSession
 from trader_pipeline_tests.fake_yahoo import COOKIE, CRUMB, FakeYahoo
 from trader_pipeline_tests.feeds import fetched
 from trader_pipeline_tests.plain_yfinance import history, plain_yfinance
@@ -35,6 +39,19 @@ def test_charts_come_without_cookie_or_crumb_and_their_hosts_are_left_alone(yaho
     assert rows.num_rows == len(TICKERS) * SESSIONS
     assert all(count <= 2 for count in asked(yahoo, COOKIE, CRUMB))  # yfinance knows two crumb hosts
     assert sum(a.requests for a in attempts.values()) == yahoo.hits.total() <= len(TICKERS) + 5
+
+
+def test_what_a_host_said_is_raised_again_without_what_happened_before(yahoo, settings):
+    yahoo.beside[CRUMB] = "500"
+    gate = SqliteGate(settings.home / GATE_FILE, "yahoo", limits_of(settings.yahoo))
+    depths = []
+    with GovernedSession(gate, settings.yahoo) as session, session.asking(Tally(deadline=time.time() + 60), 1, renewed=False):
+        for _ in range(5):
+            with pytest.raises(UpstreamError) as raised:
+                session.request("GET", yahoo.url + CRUMB)
+            depths.append(len(raised.traceback))
+    assert yahoo.hits[CRUMB] == 1
+    assert len(set(depths)) == 1
 
 
 def test_a_refusal_with_a_fresh_crumb_is_final(yahoo, settings):

@@ -1,0 +1,68 @@
+"""A share class has one spelling for every vendor; an exchange's suffix is none."""
+
+import pytest
+
+from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
+from trader_pipeline.sources.fmp_earnings import FMP_EARNINGS_FEED
+from trader_pipeline.sources.fmp_news import FMP_NEWS_FEED
+from trader_pipeline.sources.fmp_statements import FMP_STATEMENTS_FEED
+from trader_pipeline.sources.listings import with_hyphen
+from trader_pipeline.sources.tiingo import TIINGO
+from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
+from trader_pipeline.sources.yahoo import YAHOO
+from trader_pipeline.sources.yahoo_news import YAHOO_HEADLINES
+from trader_pipeline.sources.yahoo_options import YAHOO_CHAINS
+from trader_pipeline_tests.fake_yahoo import FakeYahoo
+from trader_pipeline_tests.feeds import fetched
+from trader_pipeline_tests.sources.asking_yahoo import request, settings_for
+from trader_pipeline_tests.sources.fmp_market import fmp_server
+from trader_pipeline_tests.sources.tiingo_market import article, tiingo_server, tiingo_settings
+from trader_pipeline_tests.sources.vendors import fmp_settings
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        *(("BRK.B", "BRK-B"), ("BF.A", "BF-A"), ("BRK-B", "BRK-B"), ("AAPL", "AAPL")),
+        *(
+            ("VOD.L", "VOD.L"),
+            ("7203.T", "7203.T"),
+            ("BMW.F", "BMW.F"),
+            ("X.V", "X.V"),
+            ("SAP.DE", "SAP.DE"),
+            ("^GSPC", "^GSPC"),
+            (".B", ".B"),
+        ),
+    ],
+)
+def test_a_class_has_a_hyphen_and_an_exchange_a_dot(written, asked):
+    assert with_hyphen(written) == asked
+
+
+def tiingo_with_news():
+    fake = tiingo_server()
+    fake.articles["brk-b"] = [article(72, "2025-05-30T13:00:00Z", None)]
+    return fake
+
+
+YAHOOS = (FakeYahoo, settings_for)
+FMPS = (fmp_server, fmp_settings)
+TIINGOS = (tiingo_with_news, tiingo_settings)
+
+
+@pytest.mark.parametrize(
+    ("feed", "serve", "settings_of"),
+    [
+        *((feed, *YAHOOS) for feed in (YAHOO, YAHOO_HEADLINES, YAHOO_CHAINS)),
+        *((feed, *FMPS) for feed in (FMP_BARS_FEED, FMP_NEWS_FEED, FMP_STATEMENTS_FEED, FMP_EARNINGS_FEED)),
+        *((feed, *TIINGOS) for feed in (TIINGO, TIINGO_HEADLINES)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_every_vendor_is_asked_for_the_hyphen_and_rows_keep_the_name_that_was_wanted(tmp_path, feed, serve, settings_of):
+    with serve() as server:
+        server.world.unknown |= {"BRK.B", "brk.b"}
+        result = fetched(feed, request("BRK.B"), settings_of(tmp_path, server.url))
+    (attempt,) = result.attempts
+    assert attempt.outcome == "ok", attempt.detail
+    assert {name for rows in result.tables.values() for name in rows["ticker"].to_pylist()} == {"BRK.B"}
