@@ -48,15 +48,7 @@ def standardize(
     """
     del as_of, run_id  # every flow takes both
     snapshot = lake.snapshot()
-    own = read_own(symbols_file) if symbols_file else ()
-    told = _symbol_changes(snapshot, feeds, own)
-    symbols = Symbols.of(told, own)
-    now = Progress(
-        code=_code(feeds),
-        symbols=symbols.version(asked(snapshot, feeds)),
-        raw=_raw_version(snapshot, feeds),
-        done={f.name: done(snapshot, f) for f in feeds},
-    )
+    told, symbols, now = _state(snapshot, feeds, symbols_file)
     before = _before(snapshot)
     if before == now:
         return _outcome(snapshot, changed=False)
@@ -67,6 +59,26 @@ def standardize(
         changes[core.SYMBOL_CHANGES] = Change.replace(core.SYMBOL_CHANGES, told)
     lake.publish(*(now.stamp(changes.get(table) or Change.replace(table, table.empty())) for table in DERIVED))
     return _outcome(lake.snapshot(), changed=True)
+
+
+def is_due(lake: Lake, feeds: tuple[Feed, ...], *, symbols_file: Path | None = None) -> bool:
+    """Say whether `standardize` would write anything: raw rows came alone, or the user's renames changed."""
+    snapshot = lake.snapshot()
+    return _before(snapshot) != _state(snapshot, feeds, symbols_file)[2]
+
+
+def _state(snapshot: Snapshot, feeds: tuple[Feed, ...], symbols_file: Path | None) -> tuple[pa.Table, Symbols, Progress]:
+    """Return what is told of symbols, what they mean, and all that the core tables are derived from as it is now."""
+    own = read_own(symbols_file) if symbols_file else ()
+    told = _symbol_changes(snapshot, feeds, own)
+    symbols = Symbols.of(told, own)
+    now = Progress(
+        code=_code(feeds),
+        symbols=symbols.version(asked(snapshot, feeds)),
+        raw=_raw_version(snapshot, feeds),
+        done={f.name: done(snapshot, f) for f in feeds},
+    )
+    return told, symbols, now
 
 
 def _local(snapshot: Snapshot, feeds: Sequence[Feed], symbols: Symbols) -> dict[Table, Change]:

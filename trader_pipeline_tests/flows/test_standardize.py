@@ -4,7 +4,7 @@ import pytest
 
 from trader_pipeline import calendar
 from trader_pipeline.flows.ingest import ingest
-from trader_pipeline.flows.standardize import standardize
+from trader_pipeline.flows.standardize import is_due, standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.schema import core
 from trader_pipeline.settings import Settings
@@ -109,3 +109,17 @@ def test_sample_tables_are_complete_in_the_lake(tmp_path, dataset):
 def test_a_source_that_brought_nothing_gives_empty_tables(home):
     lake = Lake(home / "own" / "lake", "own")
     assert set(standardize(lake, (OWN,), as_of=MONDAY, run_id="run").rows.values()) == {0}
+
+
+def test_core_is_due_when_raw_rows_came_alone(home):
+    file = home / "files" / "A.csv"
+    file.write_text(HEADER + "2024-01-02,10,11,9,10,1000\n")
+    lake, _ = load(home, MONDAY)
+    assert not is_due(lake, (OWN,))
+    file.write_text(HEADER + "2024-01-02,10,11,9,10.2,1000\n")
+    later = MONDAY + dt.timedelta(days=1)
+    settings = Settings(home=home, dataset="own", own_path=home / "files", _env_file=None)
+    ingest(lake, OWN, settings, as_of=later, fetched_at=later, run_id="fetched alone")
+    assert is_due(lake, (OWN,))
+    standardize(lake, (OWN,), as_of=later, run_id="run")
+    assert not is_due(lake, (OWN,))
