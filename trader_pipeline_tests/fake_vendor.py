@@ -9,6 +9,7 @@ import email.utils
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,7 +56,7 @@ class Asked(NamedTuple):
     status: int
 
 
-class FakeVendor:
+class FakeVendor(ABC):
     """The server. `hits` counts requests by path, `log` holds them in their order. A subclass answers in `route`.
 
     `rate=(n, seconds)` answers 429 past n requests in a sliding window, with `retry_after` as the header if it is set.
@@ -76,9 +77,9 @@ class FakeVendor:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
+    @abstractmethod
     def route(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Reply:
         """Return the sound answer to one GET."""
-        raise NotImplementedError
 
     def plan(self, path: str, *faults: str) -> None:
         """Queue faults for the next requests of a path, SOUND for an answer between; `forever[path]` is one that never ends."""

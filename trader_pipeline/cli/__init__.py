@@ -9,7 +9,7 @@ import typer
 
 from trader_pipeline.cli import bench, fetch, keep, look, run, serve
 from trader_pipeline.cli.output import fail
-from trader_pipeline.errors import TraderError
+from trader_pipeline.errors import TraderError, UsageError
 
 _INTERRUPTED = 130
 
@@ -41,9 +41,27 @@ def main() -> NoReturn:
     except TraderError as error:
         fail(error)
         _leave(error.exit_code)
+    except ValueError as error:
+        fail(_unreadable(error))
+        _leave(UsageError.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was published stays, run the same command again to go on\n")
         _leave(_INTERRUPTED)
+
+
+def _unreadable(error: ValueError) -> UsageError:
+    """Return what is wrong with the settings, without what was set: it may be a key. Any other error is a bug and goes on."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    if isinstance(error, SettingsError):
+        return UsageError(f"""{error}; a list is written as JSON, for example TRADER_SOURCES__BARS='["yahoo"]'""")
+    if isinstance(error, ValidationError) and error.title == "Settings":
+        wrong = [
+            f"TRADER_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)
+        ]
+        return UsageError(f"{'; '.join(wrong)}; README has the table of settings")
+    raise error
 
 
 def _leave(code: int) -> NoReturn:

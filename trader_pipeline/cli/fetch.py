@@ -37,11 +37,12 @@ def fetch(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False,
 ) -> None:
     """Ask the live market's vendors and store what they say, without checks or predictions. Exit 5 when too many tickers failed."""
-    from trader_pipeline.cli.run import split_tickers
+    from trader_pipeline.cli.run import tickers_of
     from trader_pipeline.settings import Settings
 
     settings = Settings(dataset="live")
     feeds = _chosen(settings, source, kind)
+    named, first = tickers_of(settings, tickers), _day(since)
     run_id = str(uuid.uuid4())
     shortage = None
     with progress(quiet=as_json) as show:
@@ -51,7 +52,7 @@ def fetch(
 
         prepare_environment(settings)
         launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
-        ask = Ask(tickers=list(split_tickers(tickers)), since=_day(since), restate=restate)
+        ask = Ask(tickers=list(named), since=first, restate=restate)
         try:
             launcher.fetch(feeds, now=dt.datetime.now(dt.UTC), ask=ask, run_id=run_id)
         except SourceUnavailableError as error:
@@ -83,9 +84,12 @@ def _chosen(settings: "Settings", source: str, kind: str) -> "list[Feed]":
 
 def _day(text: str) -> str:
     try:
-        return dt.date.fromisoformat(text).isoformat() if text else ""
+        day = dt.date.fromisoformat(text) if text else None
     except ValueError as error:
         raise UsageError(f"{text!r} is no date; write YYYY-MM-DD") from error
+    if day and day > dt.datetime.now(dt.UTC).date():
+        raise UsageError(f"{day} is still to come; name a day in the past")
+    return day.isoformat() if day else ""
 
 
 def _tell(settings: "Settings", feeds: "list[Feed]", run_id: str, *, as_json: bool, shortage: SourceUnavailableError | None) -> None:

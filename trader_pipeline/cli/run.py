@@ -161,17 +161,16 @@ def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str],
         return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers, may_train=may_train)
 
 
-def split_tickers(tickers: str) -> tuple[str, ...]:
-    """Return the tickers of a comma-separated list, each once, in capitals."""
-    return tuple(dict.fromkeys(t.strip().upper() for t in tickers.split(",") if t.strip()))
-
-
 def tickers_of(settings: "Settings", tickers: str) -> tuple[str, ...]:
-    """Return the tickers of a comma-separated list as the dataset writes them: vendors write BRK-B for BRK.B."""
+    """Return the tickers of a comma-separated list as the dataset writes them: vendors write BRK-B for BRK.B. Raises `UsageError`."""
+    from trader_pipeline.flows.universe import require_tickers
     from trader_pipeline.sources.listings import with_hyphen
 
-    named = split_tickers(tickers)
-    return tuple(with_hyphen(ticker) for ticker in named) if settings.dataset == "live" else named
+    named = tuple(dict.fromkeys(t.strip().upper() for t in tickers.split(",") if t.strip()))
+    if settings.dataset != "live":
+        return named
+    require_tickers(named)
+    return tuple(dict.fromkeys(with_hyphen(ticker) for ticker in named))
 
 
 def _folder(path: Path | None) -> Path:

@@ -29,13 +29,18 @@ def lists(path: Path) -> dict[str, list[dict[str, Any]]]:
         raise UsageError(f'{path}: {error!r}; a list is written [name] and members = [{{ticker = "AAPL", added = 2020-01-02}}]') from error
 
 
+def require_tickers(tickers: Iterable[str]) -> None:
+    """Raise `UsageError` for what cannot be a ticker: two of them in one, a path, lower case."""
+    if bad := [ticker for ticker in tickers if not _TICKER.match(ticker)]:
+        raise UsageError(f"{', '.join(map(repr, bad))}: no ticker looks like that; write them one by one, for example AAPL BRK-B VOD.L")
+
+
 def add(path: Path, name: str, tickers: Iterable[str], *, added: dt.date) -> list[dict[str, Any]]:
     """Add tickers to the list `name` and return its members. BRK.B is BRK-B; one that is there keeps its date. Raises `UsageError`."""
     if not _NAME.match(name):
         raise UsageError(f"{name!r} is no list name; use letters, digits, - and _")
     wanted = [with_hyphen(ticker.upper()) for ticker in tickers]
-    if bad := [ticker for ticker in wanted if not _TICKER.match(ticker)]:
-        raise UsageError(f"{', '.join(map(repr, bad))}: no ticker looks like that; write them one by one, for example AAPL BRK-B VOD.L")
+    require_tickers(wanted)
     with durable.locked(path.with_name(f".{path.name}.lock")):
         everything = lists(path)
         members = everything.setdefault(name, [])

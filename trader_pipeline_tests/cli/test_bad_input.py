@@ -113,6 +113,22 @@ def test_a_bad_folder_is_named(home, tmp_path, files, fact):
     assert fact in ran.err
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SOURCES__BARS", "yahoo", "TRADER_SOURCES__BARS='[\"yahoo\"]'"),
+        ("SERVE__PORT", "kx93many", "TRADER_SERVE__PORT: "),
+        ("YAHOO__WORKERS", "kx93", "TRADER_YAHOO__WORKERS: "),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named_and_not_repeated(home, name, value, said):
+    ran = trader("status", home=home, **{name: value})
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert said in ran.err
+    assert "kx93" not in ran.err  # it may be a key
+    assert "Traceback" not in ran.err
+
+
 def test_a_missing_folder_is_named(home):
     ran = trader("run", "--source", "own", "--path", "nowhere", home=home)
     assert ran.code == 2

@@ -79,6 +79,8 @@ def test_too_many_failures_are_listed_and_exit_5(tmp_path, yahoo, asking):
         (["--source", "nobody"], "'nobody' is none of"),
         (["--source", "yahoo", "--kind", "macro"], "yahoo has no macro"),
         (["--since", "soon"], "'soon' is no date"),
+        (["--since", "2999-01-04"], "2999-01-04 is still to come"),
+        (["--tickers", "AAPL MSFT"], "'AAPL MSFT': no ticker looks like that"),
         (["--source", "fmp", "--kind", "earnings"], "TRADER_FMP__API_KEY"),
     ],
 )

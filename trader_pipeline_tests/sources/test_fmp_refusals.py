@@ -59,7 +59,7 @@ def test_a_bad_key_is_named(status, text):
 
 @pytest.mark.parametrize("text", ['[{"title": "Limit Reach; Invalid API KEY; subscription"}]', "<html>your subscription</html>", ""])
 def test_rows_and_pages_are_not_read_as_refusals(text):
-    judge(body(200, text))
+    assert judge(body(200, text)) is None
 
 
 def test_a_limit_in_a_sound_looking_answer_is_waited_out(fmp, tmp_path):
