@@ -37,6 +37,8 @@ def main() -> NoReturn:
         app(standalone_mode=True)
         _leave(0)
     except SystemExit as done:
+        if done.code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt, without a word
+            sys.stderr.write("interrupted; what was published stays, run the same command again to go on\n")
         _leave(done.code if isinstance(done.code, int) else int(done.code is not None))
     except TraderError as error:
         fail(error)
@@ -44,9 +46,6 @@ def main() -> NoReturn:
     except ValueError as error:
         fail(_unreadable(error))
         _leave(UsageError.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was published stays, run the same command again to go on\n")
-        _leave(_INTERRUPTED)
 
 
 def _unreadable(error: ValueError) -> UsageError:

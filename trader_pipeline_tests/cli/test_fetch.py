@@ -4,8 +4,10 @@ import datetime as dt
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -90,13 +92,37 @@ def test_what_cannot_be_asked_is_named(tmp_path, arguments, said):
     assert said in ran.err
 
 
-def test_a_terminal_shows_how_far_and_how_fast(tmp_path, asking):
-    main, terminal = pty.openpty()
+def started(home, asking, **streams):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRADER_", "DAGSTER_"))}
-    environment |= {"TRADER_HOME": str(tmp_path / "home"), "NUMBA_CACHE_DIR": str(COMPILED), "COLUMNS": "200", "TERM": "xterm"}
+    environment |= {"TRADER_HOME": str(home), "NUMBA_CACHE_DIR": str(COMPILED), "COLUMNS": "200", "TERM": "xterm"}
     environment |= {f"TRADER_{name}": value for name, value in asking.items()}
     command = [sys.executable, "-m", "trader_pipeline", "fetch", "--tickers", TICKERS]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=terminal, cwd=tmp_path)
+    return subprocess.Popen(command, env=environment, cwd=home.parent, **streams)
+
+
+def test_an_interrupt_says_how_to_go_on_and_keeps_what_came(tmp_path, yahoo, asking):
+    home = tmp_path / "home"
+    yahoo.forever["DDD"] = "slow"
+    process = started(home, asking | {"YAHOO__TIMEOUT_SECONDS": "60"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not yahoo.requests("DDD") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert "run the same command again to go on" in said
+    yahoo.forever.clear()
+    again = trader("fetch", "--tickers", TICKERS, home=home, **asking)
+    assert again.code == 0, again.err
+    assert "nobody was asked" not in again.out
+
+
+def test_a_terminal_shows_how_far_and_how_fast(tmp_path, asking):
+    main, terminal = pty.openpty()
+    process = started(tmp_path / "home", asking, stdout=subprocess.DEVNULL, stderr=terminal)
     os.close(terminal)
     shown = b""
     while chunk := _read(main):
