@@ -3,18 +3,45 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from trader_pipeline import calendar
+from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
 from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline.settings import CheckSettings
 
 DEFAULT_EXCHANGE = "XNYS"
 """Calendar of a ticker that core.ticker_map does not know."""
+
+BESIDE = (
+    core.CORPORATE_ACTIONS,
+    core.SECTORS,
+    core.UNIVERSE,
+    core.FUNDAMENTALS,
+    core.EARNINGS,
+    core.MACRO,
+    core.NEWS,
+    core.OPTION_QUOTES,
+)
+"""Tables that rules look at beside the bars and the map of tickers, each a view of its own name: `fundamentals`."""
+
+VENDOR_PRICES = pa.schema(
+    [
+        pa.field("ticker", pa.string()),
+        pa.field("session", DATE),
+        pa.field("source", pa.string()),
+        *(pa.field(name, pa.float64()) for name in ("open", "high", "low", "close", "volume", "adj_close")),
+        *(pa.field(name, pa.float64()) for name in ("dividend", "split_ratio", "capital_gain")),
+    ]
+)
+"""A series as the vendor adjusted it: prices, dividends and gains on the basis of its last row's shares, `adj_close` for dividends too.
+
+Of sources that send adjusted closes only. Null dividend and capital gain are none, null split_ratio is no split."""
 
 _QUARANTINED = pa.schema([QUARANTINE.arrow_schema.field(name) for name in ("ticker", "session", "source", "rule", "reason")])
 
@@ -79,7 +106,8 @@ class CheckContext:
     (daily, weekly, monthly or intraday), first_session, last_session (null where nothing is closed) and last_closed;
     `leads`, one row a ticker and source: its place in the order and the ticker's first source, which the others stand in for;
     `daily_series`, the daily ones, those that stand in joined with their lead, with newest_session (of the exchange),
-    behind_sessions (closed at `as_of` and after the last one) and behind_newest_sessions (up to newest_session).
+    behind_sessions (closed at `as_of` and after the last one) and behind_newest_sessions (up to newest_session);
+    `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
     `quarantine` holds what the rules before this one quarantined.
     """
 
@@ -108,16 +136,22 @@ def open_context(
     settings: CheckSettings,
     published_through: dt.date | None = None,
     order: Sequence[str] = (),
+    beside: Mapping[Table, pa.Table] = MappingProxyType({}),
+    vendor_prices: pa.Table | None = None,
 ) -> CheckContext:
     """Return the context of `bars` (core.daily_bars shape, the versions known at `as_of`).
 
     `published_through` is the newest session that core.accepted_bars already holds, None before the first load. `order` ranks
-    the sources; without one no source stands in for another, each is judged alone.
+    the sources; without one no source stands in for another, each is judged alone. `beside` holds rows of BESIDE; what is not
+    in it is empty.
     """
     connection = duckdb.connect(":memory:", config={"threads": 2})
     connection.execute("set timezone = 'UTC'")
     connection.register("bars", bars)
     connection.register("ticker_map", ticker_map)
+    for table in BESIDE:
+        connection.register(table.name, beside.get(table, table.empty()))
+    connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
     connection.execute(_LISTINGS, [DEFAULT_EXCHANGE])
     _add_sessions(connection, as_of)
     connection.execute(_LEADS, {"order": list(order)})

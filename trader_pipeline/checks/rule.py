@@ -47,7 +47,10 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A named check of one table. `severity` is the worst it can say; a `blocking` rule may fail at table scope."""
+    """A named check of one table. `severity` is the worst it can say; a `blocking` rule may fail at table scope.
+
+    `reads` are the tables that it looks at beside its own.
+    """
 
     name: str
     table: Table
@@ -56,6 +59,7 @@ class Rule:
     blocking: bool
     description: str
     run: Callable[[CheckContext], RuleResult]
+    reads: tuple[Table, ...] = ()
 
 
 def of_days(row: Mapping[str, Any], *, value: float, message: str) -> Finding:

@@ -36,12 +36,20 @@ def changed(rows, ticker, *sessions, **values):
     return table(edited)
 
 
-def context(rows, *, as_of=None, mapped=(), settings=None, published_through=None) -> CheckContext:
+def context(rows, *, as_of=None, mapped=(), settings=None, published_through=None, beside=None, vendor_prices=None) -> CheckContext:
     if as_of is None:
         as_of = calendar.known_at("XNYS", max(rows["session"].to_pylist()))
     nothing = {"valid_from": FIRST, "valid_to": None, "issuer_id": "-", "exchange": "XNYS", "name": None, "role": "stock"}
     ticker_map = pa.Table.from_pylist([nothing | m for m in mapped], schema=TICKER_MAP.arrow_schema)
-    return open_context(rows, ticker_map, as_of=as_of, settings=settings or CheckSettings(), published_through=published_through)
+    return open_context(
+        rows,
+        ticker_map,
+        as_of=as_of,
+        settings=settings or CheckSettings(),
+        published_through=published_through,
+        beside=beside or {},
+        vendor_prices=vendor_prices,
+    )
 
 
 def report(rows, **options) -> CheckReport:
