@@ -115,6 +115,13 @@ class Snapshot:
                     parts.check(self.root, name, part)
         return self.connection.cursor().sql(query, params=parameters or None).to_arrow_table()
 
+    def cursor(self, *tables: Table) -> duckdb.DuckDBPyConnection:
+        """Return a cursor of its own over the views, for queries of `tables` that share temporary tables. Raises `CorruptPartError`."""
+        for table in tables:
+            for part in self.parts(table):
+                parts.check(self.root, table.full_name, part)
+        return self.connection.cursor()
+
     def matching(self, table: Table, keys: pa.Table) -> pa.Table:
         """Return a table's rows that agree with a row of `keys` in all columns of `keys`. Raises `CorruptPartError`, `SchemaError`."""
         self._require(table)

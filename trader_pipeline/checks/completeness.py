@@ -12,41 +12,59 @@ from trader_pipeline.schema.core import DAILY_BARS
 MIN_LISTED_FOR_OUTAGE = 5
 """With fewer tickers listed, a provider's outage cannot be told from a ticker's own hole."""
 
-_PREPARE = """
-create or replace temp table expected as
-select s.ticker, s.source, s.exchange, s.last_closed, s.newest_session, c.session, c.position,
-  c.session <= s.last_session as in_range,
-  b.session is null as missing
-from daily_series s
-join sessions c on c.exchange = s.exchange and c.session between s.first_session and
-  case when s.valid_to is not null then greatest(s.last_session, least(s.valid_to, s.newest_session))
-       when s.behind_newest_sessions < $presumed_delisted then s.newest_session
-       else s.last_session end
-left join (select distinct ticker, lead as source, session from bars join leads using (ticker, source)) b
-  on b.ticker = s.ticker and b.source = s.source and b.session = c.session
+_MISSING = """
+create or replace temp table missing as
+with placed as (
+  select b.ticker, l.lead as source, b.position from bars b join leads l using (ticker, source) where b.position is not null
+), steps as (
+  select ticker, source, position, lead(position) over (partition by ticker, source order by position) as next_position from placed
+), holes as (
+  select ticker, source, position + 1 as low, coalesce(next_position, until_position + 1) - 1 as high
+  from steps join daily_series using (ticker, source)
+  where coalesce(next_position, until_position + 1) > position + 1 and position < until_position
+)
+select h.ticker, h.source, s.exchange, s.last_closed, s.newest_session, c.session, c.position, c.position <= s.last_position as in_range
+from holes h join daily_series s using (ticker, source)
+join sessions c on c.exchange = s.exchange and c.position between h.low and least(h.high, s.until_position)
+"""
+_LISTED = """
+create or replace temp table listed as
+with steps as (
+  select exchange, source, first_position as position, 1 as step from daily_series where first_position is not null
+  union all select exchange, source, until_position + 1, -1 from daily_series where first_position is not null
+), net as (
+  select exchange, source, position, sum(step) as step from steps group by all
+)
+select exchange, source, position, (sum(step) over (partition by exchange, source order by position))::bigint as listed from net
 """
 _OUTAGES = """
 create or replace temp table outages as
-select source, exchange, session, count(*) filter (missing) as missing, count(*) as listed,
-  (select count(*) from sessions c
-   where c.exchange = expected.exchange and c.session > expected.session and c.session <= expected.last_closed) as behind_sessions,
-  any_value(newest_session) as newest_session
-from expected group by source, exchange, session, last_closed
-having count(*) filter (missing) > $ratio * count(*) and count(*) >= $min_listed
+with lost as (
+  select source, exchange, session, position, count(*) as missing, any_value(newest_session) as newest_session,
+    (select count(*) from sessions c
+     where c.exchange = m.exchange and c.session > m.session and c.session <= m.last_closed) as behind_sessions
+  from missing m group by source, exchange, session, position, last_closed
+)
+select o.source, o.exchange, o.session, o.position, o.missing, l.listed, o.behind_sessions, o.newest_session,
+  row_number() over (partition by o.source, o.exchange order by o.position) as nth
+from lost o asof join listed l on l.exchange = o.exchange and l.source = o.source and o.position >= l.position
+where o.missing > $ratio * l.listed and l.listed >= $min_listed
 """
 _HOLES = """
 with judged as (
-  select e.*, row_number() over (partition by e.ticker, e.source order by e.position) as place
-  from expected e anti join outages o on o.source = e.source and o.exchange = e.exchange and o.session = e.session
-  where in_range
-), totals as (
-  select ticker, source, count(*) as expected from judged group by all
+  select m.ticker, m.source, m.session, m.position - coalesce(o.nth, 0) as place
+  from (select * from missing where in_range) m
+  anti join outages a on a.source = m.source and a.exchange = m.exchange and a.position = m.position
+  asof left join outages o on o.source = m.source and o.exchange = m.exchange and m.position >= o.position
 ), runs as (
-  select ticker, source, session, place - row_number() over (partition by ticker, source order by place) as island
-  from judged where missing
+  select *, place - row_number() over (partition by ticker, source order by place) as island from judged
 ), longest as (
   select ticker, source, max(n) as longest_run
   from (select ticker, source, island, count(*) as n from runs group by all) group by all
+), totals as (
+  select ticker, source, last_position - first_position + 1 - (select count(*) from outages o
+    where o.source = s.source and o.exchange = s.exchange and o.position between s.first_position and s.last_position) as expected
+  from daily_series s semi join judged using (ticker, source)
 )
 select ticker, source, list(session order by session) as days, any_value(expected) as expected, any_value(longest_run) as longest_run
 from runs join totals using (ticker, source) join longest using (ticker, source)
@@ -60,8 +78,7 @@ select distinct b.ticker, b.source, b.session, s.exchange,
 from bars b
 join series s using (ticker, source)
 join closed k on k.exchange = s.exchange
-left join sessions c on c.exchange = s.exchange and c.session = b.session
-where s.spacing = 'daily' and b.session >= k.judged_from and (c.session is null or b.session > s.last_closed)
+where s.spacing = 'daily' and b.session >= k.judged_from and (b.position is null or b.session > s.last_closed)
 """
 
 
@@ -74,13 +91,14 @@ def missing_dates(context: CheckContext) -> RuleResult:
     where no session follows it), until `stale_error` sessions have closed after it.
     """
     settings = context.settings
-    context.connection.execute(_PREPARE, {"presumed_delisted": settings.stale_error})
+    context.connection.execute(_MISSING)
+    context.connection.execute(_LISTED)
     context.connection.execute(_OUTAGES, {"ratio": settings.outage_ratio, "min_listed": MIN_LISTED_FOR_OUTAGE})
     outages = context.rows("select * from outages order by session, exchange, source")
     holes = context.rows(_HOLES)
     bad = [h for h in holes if _too_many(h, context)]
     findings = [_outage(context, row) for row in outages] + [_hole(context, row) for row in holes]
-    expected = context.rows("select count(*) as n from expected where in_range")[0]["n"]
+    expected = context.rows("select coalesce(sum(last_position - first_position + 1), 0)::bigint as n from daily_series")[0]["n"]
     missing = sum(len(h["days"]) for h in holes)
     return RuleResult(
         findings=_merged(findings),

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from trader_pipeline import calendar
+from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
 from trader_pipeline.schema.quality import QUARANTINE
@@ -51,48 +52,79 @@ with mapped as (
   select ticker, arg_max(exchange, valid_from) as exchange, case when count(*) = count(valid_to) then max(valid_to) end as valid_to
   from ticker_map group by all
 )
-select ticker, coalesce(exchange, ?) as exchange, valid_to from (select distinct ticker from bars) left join mapped using (ticker)
+select ticker, coalesce(exchange, ?) as exchange, valid_to from (select distinct ticker from spans) left join mapped using (ticker)
 """
 _LEADS = """
 create temp table leads as
 with placed as (
-  select ticker, source, coalesce(list_position($order::varchar[], source), 1000) as place from (select distinct ticker, source from bars)
+  select ticker, source, coalesce(list_position($order::varchar[], source::varchar), 1000) as place from spans
 )
 select *, case when len($order::varchar[]) = 0 then source else first_value(source) over (partition by ticker order by place, source) end
   as lead
 from placed
 """
+_BARS = """
+create temp table bars as
+select b.* replace (b.ticker::names as ticker, b.source::sources as source), s.position::int as position
+from known_bars b join listings l on l.ticker = b.ticker left join sessions s on s.exchange = l.exchange and s.session = b.session
+"""
+_SUPERSEDED = """
+delete from bars using (
+  select ticker, session, source, max(known_at) as newest from bars group by all having min(known_at) < max(known_at)
+) n where bars.ticker = n.ticker and bars.session = n.session and bars.source = n.source and bars.known_at < n.newest
+"""
 _SERIES = """
 create temp table series as
-with days as (
-  select ticker, source, session, count(*) as rows,
-    (min(open) < max(open) or min(high) < max(high) or min(low) < max(low) or min(close) < max(close)) is true as differs
-  from bars group by all
-), gaps as (
-  select *, session - lag(session) over (partition by ticker, source order by session) as gap_days from days
+with gaps as (
+  select ticker, source, session, position, session - lag(session) over (partition by ticker, source order by session) as gap_days from bars
+), counted as (
+  select ticker, source, min(session) as first_session, count(*) as rows, count(*) filter (gap_days = 0) as repeats,
+    count(*) filter (gap_days > 0) as gaps, count(*) filter (gap_days > 3) as over_3_days, count(*) filter (gap_days > 10) as over_10_days
+  from gaps group by all
+), repeated as (
+  select ticker, source from counted where rows >= 2 * (rows - repeats)
+), differing as (
+  select ticker, source, avg(differs::int) as share from (
+    select ticker, source, session,
+      (min(open) < max(open) or min(high) < max(high) or min(low) < max(low) or min(close) < max(close)) is true as differs
+    from bars semi join repeated using (ticker, source) group by all
+  ) group by all
+), ends as (
+  select ticker, source, max(session) filter (session <= last_closed) as last_session, min(position) as first_position,
+    max(position) filter (session <= last_closed) as last_position
+  from bars join listings using (ticker) join closed using (exchange) group by all
 )
-select ticker, source, exchange, valid_to, last_closed,
-  min(session) as first_session, max(session) filter (session <= last_closed) as last_session,
-  case when sum(rows) >= 2 * count(*) and avg(differs::int) > 0.5 then 'intraday'
-       when median(gap_days) > 10 then 'monthly'
-       when median(gap_days) > 3 then 'weekly'
+select c.ticker, c.source, l.exchange, l.valid_to, k.last_closed, c.first_session, e.last_session, e.first_position, e.last_position,
+  case when d.share > 0.5 then 'intraday'
+       when 2 * c.over_10_days > c.gaps then 'monthly'
+       when 2 * c.over_3_days > c.gaps then 'weekly'
        else 'daily' end as spacing
-from gaps join listings using (ticker) join closed using (exchange)
-group by all order by ticker, source
+from counted c join ends e using (ticker, source) join listings l using (ticker) join closed k using (exchange)
+left join differing d using (ticker, source)
+order by c.ticker, c.source
 """
 _DAILY_SERIES = """
 create temp table daily_series as
 with whole as (
-  select ticker, lead as source, exchange, valid_to, last_closed, min(first_session) as first_session, max(last_session) as last_session
+  select ticker, lead as source, exchange, valid_to, last_closed, min(first_session) as first_session, max(last_session) as last_session,
+    min(first_position) as first_position, max(last_position) as last_position
   from series join leads using (ticker, source) where spacing = 'daily' and last_session is not null group by all
+), placed as (
+  select s.*, n.newest_session,
+    (select count(*) from sessions c
+     where c.exchange = s.exchange and c.session > s.last_session and c.session <= s.last_closed) as behind_sessions,
+    (select count(*) from sessions c
+     where c.exchange = s.exchange and c.session > s.last_session and c.session <= n.newest_session) as behind_newest_sessions
+  from whole s join (select exchange, max(last_session) as newest_session from whole group by all) n using (exchange)
+), bounded as (
+  select *, case when valid_to is not null then greatest(last_session, least(valid_to, newest_session))
+                 when behind_newest_sessions < $presumed_delisted then newest_session
+                 else last_session end as until
+  from placed
 )
-select s.*, n.newest_session,
-  (select count(*) from sessions c
-   where c.exchange = s.exchange and c.session > s.last_session and c.session <= s.last_closed) as behind_sessions,
-  (select count(*) from sessions c
-   where c.exchange = s.exchange and c.session > s.last_session and c.session <= n.newest_session) as behind_newest_sessions
-from whole s
-join (select exchange, max(last_session) as newest_session from whole group by all) n using (exchange)
+select * exclude (until),
+  (select max(position) from sessions c where c.exchange = b.exchange and c.session <= b.until)::int as until_position
+from bounded b
 """
 
 
@@ -100,31 +132,42 @@ join (select exchange, max(last_session) as newest_session from whole group by a
 class CheckContext:
     """Bars of one table at one instant, opened in an in-memory DuckDB.
 
-    Views and tables of `connection`: `bars` (core.daily_bars rows; a row that repeats a ticker-session-source is there
-    twice); `sessions` (exchange, session, position); `closed`, one row an exchange: judged_from, where its calendar begins,
-    and last_closed, its last closed session at `as_of`; `series`, one row a ticker and source: exchange, valid_to, spacing
-    (daily, weekly, monthly or intraday), first_session, last_session (null where nothing is closed) and last_closed;
-    `leads`, one row a ticker and source: its place in the order and the ticker's first source, which the others stand in for;
-    `daily_series`, the daily ones, those that stand in joined with their lead, with newest_session (of the exchange),
-    behind_sessions (closed at `as_of` and after the last one) and behind_newest_sessions (up to newest_session);
+    Views and tables of `connection`: `bars` (core.daily_bars rows, the versions known at `as_of`, with `position`, the number of
+    the session in its exchange's calendar, null on a day without one; a row that repeats a ticker-session-source is there twice;
+    ticker and source are enums, which group and sort three times as fast as text); `sessions` (exchange, session, position);
+    `closed`, one row an exchange: judged_from, where its calendar begins, and last_closed, its last closed session at `as_of`;
+    `series`, one row a ticker and source: exchange, valid_to, spacing (daily, weekly, monthly or intraday), first_session,
+    last_session (null where nothing is closed), first_position, last_position and last_closed; `leads`, one row a ticker and
+    source: its place in the order and the ticker's first source, which the others stand in for; `daily_series`, the daily ones,
+    those that stand in joined with their lead, with newest_session (of the exchange), behind_sessions (closed at `as_of` and
+    after the last one), behind_newest_sessions (up to newest_session) and until_position, up to where the ticker should have bars:
+    the newest session, unless it was delisted or has been silent for `stale_error` sessions;
     `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
     `quarantine` holds what the rules before this one quarantined.
     """
 
-    bars: pa.Table
     as_of: dt.datetime
     settings: CheckSettings
     published_through: dt.date | None
     connection: duckdb.DuckDBPyConnection
     quarantine: pa.Table
 
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there are no bars at all."""
+        return not self.rows("select exists (from bars) as some")[0]["some"]
+
     def table(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
-        """Run one SELECT; values are bound."""
-        return self.connection.sql(query, params=parameters or None).to_arrow_table()
+        """Run one SELECT; values are bound. Tickers and sources come as text."""
+        found = self.connection.sql(query, params=parameters or None).to_arrow_table()
+        for place, field in enumerate(found.schema):
+            if pa.types.is_dictionary(field.type):
+                found = found.set_column(place, field.name, found[field.name].cast(field.type.value_type))
+        return found
 
     def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """Run one SELECT and return its rows as dicts."""
-        rows: list[dict[str, Any]] = self.table(query, parameters).to_pylist()
+        rows: list[dict[str, Any]] = self.connection.sql(query, params=parameters or None).to_arrow_table().to_pylist()
         return rows
 
 
@@ -139,7 +182,7 @@ def open_context(
     beside: Mapping[Table, pa.Table] = MappingProxyType({}),
     vendor_prices: pa.Table | None = None,
 ) -> CheckContext:
-    """Return the context of `bars` (core.daily_bars shape, the versions known at `as_of`).
+    """Return the context of `bars` (core.daily_bars shape).
 
     `published_through` is the newest session that core.accepted_bars already holds, None before the first load. `order` ranks
     the sources; without one no source stands in for another, each is judged alone. `beside` holds rows of BESIDE; what is not
@@ -147,18 +190,63 @@ def open_context(
     """
     connection = duckdb.connect(":memory:", config={"threads": 2})
     connection.execute("set timezone = 'UTC'")
-    connection.register("bars", bars)
+    connection.register("known_bars", bars)
     connection.register("ticker_map", ticker_map)
     for table in BESIDE:
         connection.register(table.name, beside.get(table, table.empty()))
     connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
+    return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order)
+
+
+def open_lake_context(
+    snapshot: Snapshot, *, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str]
+) -> CheckContext:
+    """Return the context of what `snapshot` knew at `as_of`: its bars in memory, everything else read when a rule asks for it."""
+    connection = snapshot.cursor(core.DAILY_BARS, core.ACCEPTED_BARS, core.TICKER_MAP, *BESIDE)
+    known = f"known_at <= timestamptz '{as_of.isoformat()}'"
+    connection.execute(f"create temp view known_bars as select * exclude (known_at_basis) from core.daily_bars where {known}")
+    connection.execute("create temp view ticker_map as select * from core.ticker_map")
+    for table in BESIDE:
+        connection.execute(f"create temp view {table.name} as {_newest(table, known)}")
+    connection.register("vendor_prices", VENDOR_PRICES.empty_table())
+    (published_through,) = connection.sql("select max(session) from core.accepted_bars").fetchall()[0]
+    return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order)
+
+
+def _newest(table: Table, known: str) -> str:
+    """Return the SELECT of a table's newest versions; one without that clock is taken as it stands."""
+    if "known_at" not in {column.name for column in table.columns}:
+        return f"select * from {table.full_name}"  # noqa: S608 - identifiers of the schema
+    identity = ", ".join(f'"{name}"' for name in table.key if name != "known_at")
+    newest = f"qualify row_number() over (partition by {identity} order by known_at desc) = 1" if "known_at" in table.key else ""
+    return f"select * from {table.full_name} where {known} {newest}"  # noqa: S608 - as above
+
+
+def _prepared(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    as_of: dt.datetime,
+    settings: CheckSettings,
+    published_through: dt.date | None,
+    order: Sequence[str],
+) -> CheckContext:
+    connection.execute(
+        "create temp table spans as select ticker, source, min(session) as first, max(session) as last from known_bars group by all"
+    )
+    for name, column in (("names", "ticker"), ("sources", "source")):
+        values = connection.sql(f"select distinct {column} from spans order by all").fetchall()  # noqa: S608 - constants
+        quoted = ", ".join("'" + value.replace("'", "''") + "'" for (value,) in values) or "''"
+        connection.execute(f"create temp type {name} as enum ({quoted})")
+    connection.execute("alter table spans alter ticker type names")
+    connection.execute("alter table spans alter source type sources")
     connection.execute(_LISTINGS, [DEFAULT_EXCHANGE])
     _add_sessions(connection, as_of)
+    connection.execute(_BARS)
+    connection.execute(_SUPERSEDED)
     connection.execute(_LEADS, {"order": list(order)})
     connection.execute(_SERIES)
-    connection.execute(_DAILY_SERIES)
+    connection.execute(_DAILY_SERIES, {"presumed_delisted": settings.stale_error})
     return CheckContext(
-        bars=bars,
         as_of=as_of,
         settings=settings,
         published_through=published_through,
@@ -170,7 +258,7 @@ def open_context(
 def _add_sessions(connection: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:
     connection.execute("create temp table sessions (exchange varchar, session date, position bigint)")
     connection.execute("create temp table closed (exchange varchar, judged_from date, last_closed date)")
-    spans = connection.sql("select exchange, min(session), max(session) from bars join listings using (ticker) group by all").fetchall()
+    spans = connection.sql("select exchange, min(first), max(last) from spans join listings using (ticker) group by all").fetchall()
     for exchange, first, last in spans:
         closed = calendar.last_closed_session(exchange, as_of)
         days = calendar.sessions(exchange, first, max(last, closed))

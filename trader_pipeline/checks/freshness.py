@@ -31,7 +31,7 @@ def staleness(context: CheckContext) -> RuleResult:
     `stale_warning` sessions behind the last closed one warn, `stale_error` block everything downstream. A ticker that is
     `stale_error` behind is presumed delisted. Weekly, monthly and intraday series have no daily sessions to lag behind.
     """
-    if not context.bars.num_rows:
+    if context.is_empty:
         return _nothing(context)
     row = context.rows(_NEWEST)[0]
     if row["newest"] is None:

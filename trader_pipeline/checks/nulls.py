@@ -35,7 +35,7 @@ def nan_ratio(context: CheckContext) -> RuleResult:
     A day without a close is quarantined. A price column that is null in over `nan_error` of a ticker's rows quarantines
     the ticker. Volume only earns a finding: its prices remain usable.
     """
-    if not context.bars.num_rows:
+    if context.is_empty:
         return RuleResult()
     overall = context.rows(_OVERALL)[0]
     findings = [f for f in (_of_ticker(context, row) for row in context.rows(_BY_TICKER)) if f]

@@ -5,16 +5,18 @@ from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult
 from trader_pipeline.schema.core import DAILY_BARS
 
 _LOST = """
-with left_over as (
-  select ticker, count(q.ticker) = count(*) as lost, max(session) as last_session
-  from (select distinct ticker, source, session from bars) b
-  left join (select distinct ticker, source, session from quarantined) q using (ticker, source, session)
-  group by all
+with out as (
+  select ticker, count(*) as days from (select distinct ticker, source, session from quarantined) group by all
+), had as (
+  select b.ticker, count(distinct (b.source, b.session)) as days
+  from bars b semi join out on out.ticker = b.ticker group by all
 ), listed as (
-  select l.*, coalesce(s.behind, 0) as behind
-  from left_over l left join (select ticker, min(behind_newest_sessions) as behind from daily_series group by all) s using (ticker)
+  select s.ticker, max(s.last_session) as last_session, coalesce(min(d.behind_newest_sessions), 0) as behind
+  from (select ticker, max(last) as last_session from spans group by all) s left join daily_series d using (ticker) group by all
 )
-select ticker, lost, last_session from listed where behind < ? order by ticker
+select l.ticker, coalesce(out.days = had.days, false) as lost, l.last_session
+from listed l left join out on out.ticker = l.ticker left join had on had.ticker = l.ticker
+where l.behind < ? order by all
 """
 
 

@@ -16,7 +16,10 @@ _REFUSED = """
 create or replace temp table refused as
 with good as (
   select b.ticker, b.source, b.session, l.place, l.lead
-  from (select distinct ticker, source, session from bars where close is not null) b
+  from (
+    select distinct ticker, source, session from bars
+    semi join (select ticker from leads where source <> lead) using (ticker) where close is not null
+  ) b
   join leads l using (ticker, source)
   anti join quarantined q on q.ticker = b.ticker and q.source = b.source and q.session = b.session
 ), standing_in as (

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE, open_context
+from trader_pipeline.checks.context import DEFAULT_EXCHANGE, open_lake_context
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.lake import Change, Lake, Snapshot
@@ -22,13 +22,6 @@ __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
 _VERSION = "2"
 """Raise it when a rule changes its mind about the same rows."""
-
-_KNOWN = """
-select * from core.daily_bars where known_at <= ?
-qualify rank() over (partition by ticker, session, source order by known_at desc) = 1
-order by ticker, session, source
-"""
-
 
 def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: str, order: Sequence[str] = SOURCE_ORDER) -> CheckReport:
     """Run every rule over the bars known at `as_of` and publish metrics, findings and quarantine in one commit.
@@ -43,15 +36,7 @@ def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: st
     stored = snapshot.inputs(QUARANTINE)
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
-    context = open_context(
-        snapshot.sql(_KNOWN, [as_of]),
-        snapshot.read(TICKER_MAP),
-        as_of=as_of,
-        settings=settings,
-        published_through=snapshot.sql("select max(session) as day from core.accepted_bars")["day"][0].as_py(),
-        order=order,
-    )
-    report = run_rules(CHECKS, context, run_id=run_id)
+    report = run_rules(CHECKS, open_lake_context(snapshot, as_of=as_of, settings=settings, order=order), run_id=run_id)
     rows = report.tables()
     kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
     stamp = f"{inputs}:{run_id}"
