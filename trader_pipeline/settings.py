@@ -112,6 +112,7 @@ class CheckSettings(BaseModel):
     outage_ratio: float = Field(0.20, description="More of the listed tickers than this missing one session is a provider outage.")
     stand_in_difference: float = Field(0.005, ge=0, description="Median difference of closes over which no source stands in for another.")
     quarantined_tickers: float = Field(0.05, description="More of the listed tickers than this quarantined blocks what follows.")
+    apply_repairs: tuple[str, ...] = Field((), description="Rules whose proposed values of bars stand in for the stored ones: unit_error.")
 
 
 class DecisionSettings(BaseModel):
@@ -178,6 +179,11 @@ class Settings(BaseSettings):
     def symbols_file(self) -> Path:
         """The user's own renames and ends of symbols."""
         return self.home / "symbols.toml"
+
+    @property
+    def overrides_file(self) -> Path:
+        """What the user decided against the quality rules."""
+        return self.home / "overrides.toml"
 
     @property
     def universe_file(self) -> Path:

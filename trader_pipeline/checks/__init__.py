@@ -1,6 +1,6 @@
 """Quality rules over core.daily_bars: what is missing, null, old, impossible or double, and what must not go on."""
 
-from trader_pipeline.checks import completeness, duplicates, freshness, nulls, prices, quarantined, stand_ins
+from trader_pipeline.checks import completeness, decided, duplicates, freshness, nulls, prices, quarantined, stand_ins
 from trader_pipeline.checks.rule import Rule
 
 CHECKS: tuple[Rule, ...] = (
@@ -9,6 +9,7 @@ CHECKS: tuple[Rule, ...] = (
     *freshness.RULES,
     *prices.RULES,
     *duplicates.RULES,
+    *decided.RULES,
     *quarantined.RULES,
     *stand_ins.RULES,
 )

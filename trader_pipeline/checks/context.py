@@ -8,8 +8,10 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline import calendar
+from trader_pipeline.checks.overrides import Override
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
@@ -44,7 +46,10 @@ VENDOR_PRICES = pa.schema(
 
 Of sources that send adjusted closes only. Null dividend and capital gain are none, null split_ratio is no split."""
 
-_QUARANTINED = pa.schema([QUARANTINE.arrow_schema.field(name) for name in ("ticker", "session", "source", "rule", "reason")])
+QUARANTINED = pa.schema(
+    [QUARANTINE.arrow_schema.field(name) for name in ("table_name", "ticker", "session", "item", "source", "rule", "reason")]
+)
+"""What rules keep out. `item` tells rows of one ticker and day apart: a metric, a series, a contract; of bars it is empty."""
 
 _LISTINGS = """
 create temp table listings as
@@ -143,7 +148,7 @@ class CheckContext:
     after the last one), behind_newest_sessions (up to newest_session) and until_position, up to where the ticker should have bars:
     the newest session, unless it was delisted or has been silent for `stale_error` sessions;
     `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
-    `quarantine` holds what the rules before this one quarantined.
+    `quarantine` holds what the rules before this one quarantined, `overrides` what people decided.
     """
 
     as_of: dt.datetime
@@ -151,6 +156,12 @@ class CheckContext:
     published_through: dt.date | None
     connection: duckdb.DuckDBPyConnection
     quarantine: pa.Table
+    overrides: tuple[Override, ...] = ()
+
+    def register_quarantined(self) -> None:
+        """Show what was quarantined of the bars so far as the view `quarantined`: ticker, session, source."""
+        bars = self.quarantine.filter(pc.equal(self.quarantine["table_name"], core.DAILY_BARS.full_name))
+        self.connection.register("quarantined", bars.select(["ticker", "session", "source"]))
 
     @property
     def is_empty(self) -> bool:
@@ -179,6 +190,7 @@ def open_context(
     settings: CheckSettings,
     published_through: dt.date | None = None,
     order: Sequence[str] = (),
+    overrides: Sequence[Override] = (),
     beside: Mapping[Table, pa.Table] = MappingProxyType({}),
     vendor_prices: pa.Table | None = None,
 ) -> CheckContext:
@@ -195,11 +207,11 @@ def open_context(
     for table in BESIDE:
         connection.register(table.name, beside.get(table, table.empty()))
     connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
-    return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order)
+    return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
 
 
 def open_lake_context(
-    snapshot: Snapshot, *, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str]
+    snapshot: Snapshot, *, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override] = ()
 ) -> CheckContext:
     """Return the context of what `snapshot` knew at `as_of`: its bars in memory, everything else read when a rule asks for it."""
     connection = snapshot.cursor(core.DAILY_BARS, core.ACCEPTED_BARS, core.TICKER_MAP, *BESIDE)
@@ -210,7 +222,7 @@ def open_lake_context(
         connection.execute(f"create temp view {table.name} as {_newest(table, known)}")
     connection.register("vendor_prices", VENDOR_PRICES.empty_table())
     (published_through,) = connection.sql("select max(session) from core.accepted_bars").fetchall()[0]
-    return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order)
+    return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
 
 
 def _newest(table: Table, known: str) -> str:
@@ -229,6 +241,7 @@ def _prepared(
     settings: CheckSettings,
     published_through: dt.date | None,
     order: Sequence[str],
+    overrides: Sequence[Override],
 ) -> CheckContext:
     connection.execute(
         "create temp table spans as select ticker, source, min(session) as first, max(session) as last from known_bars group by all"
@@ -251,7 +264,8 @@ def _prepared(
         settings=settings,
         published_through=published_through,
         connection=connection,
-        quarantine=_QUARANTINED.empty_table(),
+        quarantine=QUARANTINED.empty_table(),
+        overrides=tuple(overrides),
     )
 
 

@@ -25,7 +25,7 @@ def quarantined_tickers(context: CheckContext) -> RuleResult:
 
     Listed is what still trades: tickers presumed delisted do not count. A single ticker never blocks the others.
     """
-    context.connection.register("quarantined", context.quarantine)
+    context.register_quarantined()
     listed = context.rows(_LOST, [context.settings.stale_error])
     if not listed:
         return RuleResult()

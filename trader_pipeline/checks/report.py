@@ -1,17 +1,26 @@
 """All rules over one context, and what they said in the shape of the quality tables."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.context import QUARANTINED, CheckContext
+from trader_pipeline.checks.history import since
+from trader_pipeline.checks.overrides import let_through, standing
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
 from trader_pipeline.schema import Table
-from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE
+from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE, REPAIRS
 
+REPAIRED = pa.schema(
+    [
+        REPAIRS.arrow_schema.field(name)
+        for name in ("table_name", "ticker", "session", "source", "column_name", "rule", "stored", "proposed", "reason")
+    ]
+)
+_COUNTED = frozenset({"findings", "released"})
 _FINDING_SCHEMA = pa.schema([FINDINGS.arrow_schema.field(name) for name in FINDING_COLUMNS])
 
 
@@ -34,12 +43,13 @@ class RuleReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """Every rule's verdict. `quarantine` has ticker, session, source, rule, reason; `changed`: this call made it."""
+    """Every rule's verdict. `quarantine` has the columns of QUARANTINED, `repairs` those of REPAIRED; `changed`: this call made it."""
 
     run_id: str
     as_of: dt.datetime
     results: tuple[RuleReport, ...]
     quarantine: pa.Table
+    repairs: pa.Table
     changed: bool
 
     @property
@@ -57,15 +67,22 @@ class CheckReport:
             if m["scope"] == "table" and m["severity"] == "error"
         )
 
-    def tables(self) -> dict[Table, pa.Table]:
-        """Return the rows of quality.metrics, quality.findings and quality.quarantine."""
+    def tables(self, before: pa.Table, apply: Collection[str]) -> dict[Table, pa.Table]:
+        """Return the rows of the quality tables. `before` is quality.quarantine so far; repairs of the rules in `apply` are applied."""
         findings = pa.concat_tables([r.findings for r in self.results])
+        quarantine, released = since(before, self.quarantine, self.as_of)
         metrics = [
             {"table_name": r.table, "rule": r.rule, "name": name, "value": float(value), "passed": r.passed or r.severity == "warning"}
             for r in self.results
-            for name, value in {"findings": r.findings.num_rows, **r.metrics}.items()
+            for name, value in {"findings": r.findings.num_rows, "released": released.get((r.table, r.rule), 0), **r.metrics}.items()
         ]
-        rows = {METRICS: pa.Table.from_pylist(metrics), FINDINGS: findings, QUARANTINE: self.quarantine}
+        applied = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
+        rows = {
+            METRICS: pa.Table.from_pylist(metrics),
+            FINDINGS: findings,
+            QUARANTINE: quarantine,
+            REPAIRS: self.repairs.append_column("applied", applied),
+        }
         return {table: self._stamped(table, rows[table]) for table in rows}
 
     def _stamped(self, table: Table, rows: pa.Table) -> pa.Table:
@@ -75,27 +92,52 @@ class CheckReport:
 
 
 def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str) -> CheckReport:
-    """Run the rules in order; each sees in `context.quarantine` what the ones before it quarantined."""
-    reports = []
+    """Run the rules in order; each sees in `context.quarantine` what the ones before it quarantined and nobody let through."""
+    decided = standing(context.overrides, context.as_of)
+    reports, repairs = [], [REPAIRED.empty_table()]
     for rule in rules:
         result = rule.run(context)
-        reports.append(report_of(rule, result))
-        context = replace(context, quarantine=pa.concat_tables([context.quarantine, _quarantined(rule, result, context.quarantine.schema)]))
-    return CheckReport(run_id=run_id, as_of=context.as_of, results=tuple(reports), quarantine=context.quarantine, changed=True)
+        found = _named(rule, result.quarantine, QUARANTINED)
+        kept = let_through(found, rule.name, rule.table.full_name, decided)
+        metrics = dict(result.metrics) | ({"let_through": found.num_rows - kept.num_rows} if kept.num_rows < found.num_rows else {})
+        reports.append(report_of(rule, replace(result, metrics=metrics)))
+        repairs.append(_named(rule, result.repairs, REPAIRED))
+        context = replace(context, quarantine=pa.concat_tables([context.quarantine, kept]))
+    return CheckReport(
+        run_id=run_id,
+        as_of=context.as_of,
+        results=tuple(reports),
+        quarantine=context.quarantine,
+        repairs=pa.concat_tables(repairs),
+        changed=True,
+    )
 
 
 def stored_report(
-    rules: Sequence[Rule], metrics: pa.Table, findings: pa.Table, quarantine: pa.Table, *, run_id: str, as_of: dt.datetime
+    rules: Sequence[Rule],
+    metrics: pa.Table,
+    findings: pa.Table,
+    quarantine: pa.Table,
+    repairs: pa.Table,
+    *,
+    run_id: str,
+    as_of: dt.datetime,
 ) -> CheckReport:
     """Return the report that a run stored, from the rows of its quality tables."""
     reports = []
     for rule in rules:
         measured = metrics.filter(pc.equal(metrics["rule"], rule.name)).to_pylist()
         found = findings.filter(pc.equal(findings["rule"], rule.name)).select(_FINDING_SCHEMA.names)
-        values = {row["name"]: row["value"] for row in measured if row["name"] != "findings"}
+        values = {row["name"]: row["value"] for row in measured if row["name"] not in _COUNTED}
         reports.append(_verdict(rule, found, values, blocks=not all(row["passed"] for row in measured)))
-    kept = quarantine.select(["ticker", "session", "source", "rule", "reason"])
-    return CheckReport(run_id=run_id, as_of=as_of, results=tuple(reports), quarantine=kept, changed=False)
+    return CheckReport(
+        run_id=run_id,
+        as_of=as_of,
+        results=tuple(reports),
+        quarantine=quarantine.select(QUARANTINED.names),
+        repairs=repairs.select(REPAIRED.names),
+        changed=False,
+    )
 
 
 def report_of(rule: Rule, result: RuleResult) -> RuleReport:
@@ -123,8 +165,12 @@ def _row(rule: Rule, finding: Finding) -> dict[str, object]:
     return {"table_name": rule.table.full_name, "rule": rule.name, **own}
 
 
-def _quarantined(rule: Rule, result: RuleResult, schema: pa.Schema) -> pa.Table:
-    if result.quarantine is None:
+def _named(rule: Rule, rows: pa.Table | None, schema: pa.Schema) -> pa.Table:
+    """Return a rule's rows with its table and name; an `item` that it does not tell is empty."""
+    if rows is None:
         return schema.empty_table()
-    named = result.quarantine.append_column("rule", pa.array([rule.name] * result.quarantine.num_rows, pa.string()))
-    return named.select(schema.names).cast(schema)
+    constants = {"table_name": rule.table.full_name, "rule": rule.name, "item": ""}
+    for name, value in constants.items():
+        if name in schema.names and name not in rows.column_names:
+            rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
+    return rows.select(schema.names).cast(schema)

@@ -37,10 +37,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """What one rule found. `quarantine` has ticker, session, source, reason; `blocks` stops everything downstream."""
+    """What one rule found. `blocks` stops everything downstream.
+
+    `quarantine` has ticker, session, source, reason, and item where the table has several rows a ticker and day. `repairs` has
+    ticker, session, source, column_name, stored, proposed, reason.
+    """
 
     findings: tuple[Finding, ...] = ()
     quarantine: pa.Table | None = None
+    repairs: pa.Table | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     blocks: bool = False
 

@@ -56,7 +56,7 @@ def stand_in_agrees(context: CheckContext) -> RuleResult:
     nothing is not judged: the source that has it is its first choice.
     """
     limits = {"sessions": OVERLAP_SESSIONS, "least": LEAST_COMMON, "limit": context.settings.stand_in_difference}
-    context.connection.register("quarantined", context.quarantine)
+    context.register_quarantined()
     context.connection.execute(_REFUSED, limits)
     rows = context.rows(
         "select ticker, source, lead, max_by(common, session) as common, arg_max_null(difference, session) as difference, "

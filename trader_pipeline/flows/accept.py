@@ -7,21 +7,37 @@ from dataclasses import dataclass
 from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
-from trader_pipeline.schema.quality import QUARANTINE
+from trader_pipeline.schema.quality import QUARANTINE, REPAIRS
 
 SOURCE_ORDER = ("sample", "own", "simulated", "yahoo", "fmp", "tiingo")
 """First source wins; a later one stands in where no earlier one has a row that passes. Of live data the settings say the order."""
 
-_VERSION = "2"
+_VERSION = "3"
 
 _PASSED = """
 with known as (
   select * from core.daily_bars where known_at <= $as_of
   qualify row_number() over (partition by ticker, session, source order by known_at desc) = 1
+), repaired as (
+  select ticker, session, source, max(known_at) as repaired_at, string_agg(distinct rule, ', ' order by rule) as rules,
+    max(proposed) filter (column_name = 'open') as open, max(proposed) filter (column_name = 'high') as high,
+    max(proposed) filter (column_name = 'low') as low, max(proposed) filter (column_name = 'close') as close,
+    max(proposed) filter (column_name = 'volume_shares') as volume_shares
+  from quality.repairs where applied and table_name = 'core.daily_bars' group by all
+), mended as (
+  select k.* replace (greatest(k.known_at, r.repaired_at) as known_at, coalesce(r.open, k.open) as open, coalesce(r.high, k.high) as high,
+    coalesce(r.low, k.low) as low, coalesce(r.close, k.close) as close, coalesce(r.volume_shares, k.volume_shares) as volume_shares),
+    r.rules as repaired
+  from known k left join repaired r using (ticker, session, source)
+), barred as (
+  select q.ticker, q.session, q.source from quality.quarantine q left join mended m using (ticker, session, source)
+  where q.table_name = 'core.daily_bars' and not coalesce(
+    (m.repaired is not null and q.rule = 'ohlc_order' or list_contains(string_split(m.repaired, ', '), q.rule))
+    and m.low <= least(m.open, m.close) and m.high >= greatest(m.open, m.close) and m.low > 0, false)
 )
 select ticker, session, known_at, source, open, high, low, close, volume_shares,
-  case when currency = 'USD' and price_unit = 'USD' then close end as close_usd
-from known anti join quality.quarantine using (ticker, session, source)
+  case when currency = 'USD' and price_unit = 'USD' then close end as close_usd, repaired
+from mended anti join barred using (ticker, session, source)
 where $held_from is null or session < $held_from
 qualify row_number() over (partition by ticker, session order by list_position($order, source)) = 1
 order by ticker, session
@@ -51,14 +67,15 @@ class AcceptOutcome:
 def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] = SOURCE_ORDER) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
     """Publish the newest version known at `as_of` of the first source in `order` that passes, for each ticker and session.
 
-    Benchmarks are included. Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last
+    A row whose repair the settings apply carries the repaired values from the instant of the repair on, and the rule's name. What
+    other rules than `ohlc_order` hold against it keeps it out all the same. Benchmarks are included. Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last
     checks failed at table scope; core.accepted_bars then stays as it was.
     """
     snapshot = lake.snapshot()
     run = _require_pass(snapshot)
     held_from = _held_from(snapshot, run)
     known = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
-    inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE])}:{known}:{held_from}:{' '.join(order)}:{_VERSION}"
+    inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE, REPAIRS])}:{known}:{held_from}:{' '.join(order)}:{_VERSION}"
     changed = snapshot.inputs(ACCEPTED_BARS) != inputs
     if changed:
         rows = snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(order)})
@@ -66,7 +83,8 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] 
         snapshot = lake.snapshot()
     counts = snapshot.sql(
         "select (select count(*) from core.accepted_bars) as n, (select count(distinct ticker) from core.accepted_bars) as tickers, "
-        "(select count(*) from (select distinct ticker, session, source from quality.quarantine)) as quarantined"
+        "(select count(*) from (select distinct ticker, session, source from quality.quarantine "
+        "where table_name = 'core.daily_bars')) as quarantined"
     ).to_pylist()[0]
     return AcceptOutcome(
         rows=counts["n"], tickers=counts["tickers"], quarantined=counts["quarantined"], held_from=held_from, changed=changed

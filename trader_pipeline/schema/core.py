@@ -34,6 +34,7 @@ DAILY_BARS = Table(
 ACCEPTED_BARS = Table(
     layer="core",
     name="accepted_bars",
+    version=2,
     year_of="session",
     key=("ticker", "session", "known_at"),
     description="Bars that passed the checks, one source a ticker-session: what features read.",
@@ -48,6 +49,7 @@ ACCEPTED_BARS = Table(
         CLOSE,
         VOLUME,
         number("close_usd", "USD / share", "Close in dollars; null until a currency table is configured for other currencies."),
+        text("repaired", "Rules whose proposed values stand in for the stored ones; null: as the source has it.", nullable=True, since=2),
     ),
 )
 CORPORATE_ACTIONS = Table(

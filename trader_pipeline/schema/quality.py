@@ -1,6 +1,6 @@
 """What the checks found, kept over time."""
 
-from trader_pipeline.schema.columns import KNOWN_AT, RUN_ID, SESSION, SOURCE, TICKER, count, day, flag, number, text
+from trader_pipeline.schema.columns import KNOWN_AT, RUN_ID, SESSION, SOURCE, TICKER, count, day, flag, instant, number, text
 from trader_pipeline.schema.table import Table
 
 _TABLE = text("table_name", "Table that was checked.")
@@ -46,8 +46,41 @@ FINDINGS = Table(
 QUARANTINE = Table(
     layer="quality",
     name="quarantine",
-    key=("ticker", "session", "source", "rule"),
-    description="Ticker-days of a source that features must not read, as of the last checks.",
-    columns=(TICKER, SESSION, SOURCE, _RULE, text("reason", "The fact."), KNOWN_AT, RUN_ID),
+    version=2,
+    key=("table_name", "ticker", "session", "item", "source", "rule"),
+    description="Rows of a source that nothing downstream may read, as of the last checks. One that a later fetch heals is not here any more.",
+    columns=(
+        _TABLE,
+        text("ticker", "Ticker, or series."),
+        day("session", "Session or day that the row speaks of."),
+        text("item", "What tells rows of one ticker and day apart: metric, headline, contract. Empty: bars."),
+        SOURCE,
+        _RULE,
+        text("reason", "The fact."),
+        instant("first_seen", "Instant of the first checks that kept the row out, without a break since."),
+        count("strikes", "checks", "How many checks in a row kept it out; checks of one instant count once."),
+        KNOWN_AT,
+        RUN_ID,
+    ),
 )
-TABLES = (METRICS, FINDINGS, QUARANTINE)
+REPAIRS = Table(
+    layer="quality",
+    name="repairs",
+    key=("table_name", "ticker", "session", "source", "column_name", "rule"),
+    description="Values that a rule would put in the place of stored ones, as of the last checks. Applied only where the settings say so.",
+    columns=(
+        _TABLE,
+        text("ticker", "Ticker."),
+        SESSION,
+        SOURCE,
+        text("column_name", "Column of the table."),
+        _RULE,
+        number("stored", "per column", "What is stored."),
+        number("proposed", "per column", "What the rule makes of it."),
+        text("reason", "Why."),
+        flag("applied", "Whether the settings let it stand in for the stored value in core.accepted_bars."),
+        KNOWN_AT,
+        RUN_ID,
+    ),
+)
+TABLES = (METRICS, FINDINGS, QUARANTINE, REPAIRS)

@@ -36,7 +36,9 @@ def changed(rows, ticker, *sessions, **values):
     return table(edited)
 
 
-def context(rows, *, as_of=None, mapped=(), settings=None, published_through=None, beside=None, vendor_prices=None) -> CheckContext:
+def context(
+    rows, *, as_of=None, mapped=(), settings=None, published_through=None, beside=None, vendor_prices=None, overrides=()
+) -> CheckContext:
     if as_of is None:
         as_of = calendar.known_at("XNYS", max(rows["session"].to_pylist()))
     nothing = {"valid_from": FIRST, "valid_to": None, "issuer_id": "-", "exchange": "XNYS", "name": None, "role": "stock"}
@@ -49,6 +51,7 @@ def context(rows, *, as_of=None, mapped=(), settings=None, published_through=Non
         published_through=published_through,
         beside=beside or {},
         vendor_prices=vendor_prices,
+        overrides=overrides,
     )
 
 

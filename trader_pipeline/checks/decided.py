@@ -1,0 +1,67 @@
+"""What people decided, as findings: a decision is never silent, and one that ended is said to have ended."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.overrides import FILE, Override
+from trader_pipeline.checks.rule import Finding, Rule, RuleResult
+from trader_pipeline.schema.core import DAILY_BARS
+
+_REJECTED = """
+select distinct ticker, session, source, $reason as reason from bars
+where session between $first and $last and $ticker in ('*', ticker::varchar) and $source in ('*', source::varchar)
+"""
+
+
+def overrides(context: CheckContext) -> RuleResult:
+    """Quarantine the bars that a person rejected; tell of every decision, and of those that ended."""
+    rejected = [o for o in context.overrides if o.kind == "reject" and o.holds(context.as_of)]
+    found = [
+        context.table(_REJECTED, {"reason": f"{FILE}: {o.reason}", **{k: getattr(o, k) for k in ("first", "last", "ticker", "source")}})
+        for o in rejected
+    ]
+    findings: dict[tuple[object, ...], Finding] = {}
+    for override in context.overrides:
+        key = (override.ticker, override.source, override.first)
+        told = _told(context, override)
+        findings[key] = replace(told, message=f"{findings[key].message}; {told.message}") if key in findings else told
+    return RuleResult(
+        findings=tuple(findings.values()),
+        quarantine=pa.concat_tables(found) if found else None,
+        metrics={
+            "standing": sum(o.holds(context.as_of) for o in context.overrides),
+            "ended": sum(not o.holds(context.as_of) for o in context.overrides),
+        },
+    )
+
+
+def _told(context: CheckContext, override: Override) -> Finding:
+    days = f"{override.first}" if override.first == override.last else f"{override.first} to {override.last}"
+    what = f"{override.rule} is overruled" if override.kind == "accept" else "kept out by hand"
+    until = f"until {override.expires}" if override.holds(context.as_of) else f"but that ended {override.expires}: renew it or take it out"
+    return Finding(
+        ticker=override.ticker,
+        source=override.source,
+        severity="warning",
+        scope="ticker_day",
+        first_session=override.first,
+        last_session=override.last,
+        sessions=0,
+        value=None,
+        message=f"{override.ticker} {days}: {what} ({override.reason}) {until}; {FILE}",
+    )
+
+
+RULES = (
+    Rule(
+        name="overrides",
+        table=DAILY_BARS,
+        severity="warning",
+        scope="ticker_day",
+        blocking=False,
+        description="Rows that a person let through or keeps out (overrides.toml), each with its reason and its end.",
+        run=overrides,
+    ),
+)

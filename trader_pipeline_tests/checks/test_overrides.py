@@ -1,0 +1,93 @@
+import datetime as dt
+
+import pytest
+
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.overrides import read_overrides
+from trader_pipeline.checks.report import run_rules
+from trader_pipeline.errors import InputError
+from trader_pipeline_tests.checks.build import DAYS, bars, changed, context
+
+DAY = DAYS[7]
+BROKEN = changed(bars({"A": DAYS[:50], "B": DAYS[:50]}), "A", DAY, high=1.0)
+ACCEPT = """
+[[accept]]
+ticker = "A"
+rule = "ohlc_order"
+first = 2018-01-11
+last = 2018-01-11
+reason = "the exchange confirmed it"
+expires = {expires}
+"""
+REJECT = '[[reject]]\nticker = "B"\nfirst = 2018-01-11\nlast = 2018-01-12\nreason = "a test print"\nexpires = 2018-12-31\n'
+
+
+def judged(tmp_path, text):
+    (tmp_path / "overrides.toml").write_text(text)
+    found = read_overrides(tmp_path / "overrides.toml")
+    return run_rules(CHECKS, context(BROKEN, overrides=found), run_id="run-1")
+
+
+def out(report):
+    return sorted((r["ticker"], r["session"], r["rule"]) for r in report.quarantine.to_pylist())
+
+
+def told(report):
+    return [f["message"] for r in report.results if r.rule == "overrides" for f in r.findings.to_pylist()]
+
+
+def test_no_file_is_no_decision(tmp_path):
+    assert read_overrides(tmp_path / "overrides.toml") == ()
+    assert out(judged(tmp_path, "")) == [("A", DAY, "ohlc_order")]
+
+
+def test_an_accepted_row_is_let_through_and_the_decision_is_told(tmp_path):
+    assert dt.date(2018, 1, 11) == DAY
+    report = judged(tmp_path, ACCEPT.format(expires="2018-12-31"))
+    assert out(report) == []
+    assert told(report) == ["A 2018-01-11: ohlc_order is overruled (the exchange confirmed it) until 2018-12-31; overrides.toml"]
+    (rule,) = [r for r in report.results if r.rule == "ohlc_order"]
+    assert (rule.metrics["let_through"], rule.findings.num_rows) == (1, 1)
+
+
+def test_a_decision_that_ended_holds_no_more_and_says_so(tmp_path):
+    report = judged(tmp_path, ACCEPT.format(expires="2018-03-01"))  # the rows end 2018-03-14
+    assert out(report) == [("A", DAY, "ohlc_order")]
+    assert told(report) == [
+        "A 2018-01-11: ohlc_order is overruled (the exchange confirmed it) but that ended 2018-03-01: renew it or take it out; overrides.toml"
+    ]
+
+
+def test_a_rejected_row_is_kept_out_without_a_rule(tmp_path):
+    report = judged(tmp_path, REJECT)
+    assert out(report) == [
+        ("A", DAY, "ohlc_order"),
+        ("B", dt.date(2018, 1, 11), "overrides"),
+        ("B", dt.date(2018, 1, 12), "overrides"),
+    ]
+
+
+def test_two_decisions_on_one_row_are_both_told(tmp_path):
+    both = ACCEPT.format(expires="2018-12-31") + ACCEPT.format(expires="2018-12-31").replace("ohlc_order", "nan_ratio")
+    (message,) = told(judged(tmp_path, both))
+    assert "ohlc_order" in message
+    assert "nan_ratio" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("[[accept]", "mend the file"),
+        ("[[allow]]\n", "unknown ['allow']"),
+        ("accept = 1\n", "no list of tables"),
+        (ACCEPT.format(expires='"soon"'), "['expires'] missing or of the wrong type"),
+        (REJECT.replace('reason = "a test print"\n', ""), "['reason'] missing"),
+        (REJECT.replace("last = 2018-01-12", "last = 2018-01-10"), "last is before first"),
+        (REJECT + 'rule = "ohlc_order"\n', "take rule out"),
+        (REJECT + 'because = "x"\n', "unknown ['because']"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, text, fact):
+    with pytest.raises(InputError) as caught:
+        judged(tmp_path, text)
+    assert fact in str(caught.value)

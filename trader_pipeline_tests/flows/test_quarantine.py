@@ -1,0 +1,120 @@
+"""Quarantine over time: first seen, strikes, release; decisions of people; repairs that the settings apply."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from trader_pipeline import calendar
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.overrides import Override
+from trader_pipeline.checks.rule import RuleResult
+from trader_pipeline.flows import check as flow
+from trader_pipeline.flows.check import accept, check
+from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
+from trader_pipeline.settings import CheckSettings
+from trader_pipeline_tests.checks.build import DAYS, bars, changed
+
+CLEAN = bars(dict.fromkeys("ABC", DAYS[:100]))
+BROKEN = changed(CLEAN, "A", DAYS[5], high=1.0)
+FIRST, SECOND, THIRD = (calendar.known_at("XNYS", DAYS[n]) for n in (99, 100, 101))
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path / "lake", "own")
+
+
+def judged(lake, rows, as_of, **options):
+    lake.publish(Change.replace(DAILY_BARS, rows))
+    settings = options.pop("settings", CheckSettings())
+    return check(lake, as_of=as_of, settings=settings, run_id=f"run-{as_of:%d}", **options)
+
+
+def held(lake):
+    rows = lake.snapshot().sql("select ticker, session, rule, first_seen, strikes from quality.quarantine order by all").to_pylist()
+    return [(r["ticker"], r["session"], r["rule"], r["first_seen"].astimezone(dt.UTC), r["strikes"]) for r in rows]
+
+
+def released(lake, run):
+    found = lake.snapshot().sql("select rule, value from quality.metrics where name = 'released' and value > 0 and run_id = ?", [run])
+    return [(r["rule"], r["value"]) for r in found.to_pylist()]
+
+
+def test_a_row_counts_its_strikes_is_released_when_healed_and_starts_anew(lake):
+    judged(lake, BROKEN, FIRST)
+    assert held(lake) == [("A", DAYS[5], "ohlc_order", FIRST, 1)]
+    judged(lake, BROKEN, SECOND)
+    judged(lake, BROKEN, SECOND, settings=CheckSettings(missing_run=6))  # the same instant once more
+    assert held(lake) == [("A", DAYS[5], "ohlc_order", FIRST, 2)]
+    judged(lake, CLEAN, THIRD)
+    assert held(lake) == []
+    assert released(lake, f"run-{THIRD:%d}") == [("ohlc_order", 1.0)]
+    later = calendar.known_at("XNYS", DAYS[102])
+    judged(lake, BROKEN, later)
+    assert held(lake) == [("A", DAYS[5], "ohlc_order", later, 1)]
+
+
+def test_what_a_person_accepts_reaches_the_features_until_it_ends(lake):
+    decision = Override(
+        kind="accept",
+        ticker="A",
+        rule="ohlc_order",
+        table="*",
+        source="*",
+        first=DAYS[5],
+        last=DAYS[5],
+        reason="confirmed",
+        expires=FIRST.date(),
+    )
+    judged(lake, BROKEN, FIRST, overrides=[decision])
+    accept(lake, as_of=FIRST, run_id="run-1")
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 300
+    report = judged(lake, BROKEN, SECOND, overrides=[decision])
+    assert report.changed
+    accept(lake, as_of=SECOND, run_id="run-1")
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 299
+
+
+def proposing(monkeypatch, **values):
+    """Let `ohlc_order` propose values for the row that it quarantines, as a rule that knows the mend does."""
+
+    def run(context):
+        found = original.run(context)
+        if found.quarantine is None or not found.quarantine.num_rows:
+            return found
+        row = found.quarantine.select(["ticker", "session", "source"]).to_pylist()[0]
+        proposed = [{**row, "column_name": k, "stored": 1.0, "proposed": v, "reason": "the day's range"} for k, v in values.items()]
+        return RuleResult(
+            findings=found.findings, quarantine=found.quarantine, metrics=found.metrics, repairs=pa.Table.from_pylist(proposed)
+        )
+
+    (original,) = [rule for rule in CHECKS if rule.name == "ohlc_order"]
+    monkeypatch.setattr(flow, "CHECKS", tuple(replace(rule, run=run) if rule is original else rule for rule in CHECKS))
+
+
+def test_a_repair_is_proposed_and_applied_only_when_the_settings_say_so(lake, monkeypatch):
+    proposing(monkeypatch, high=11.0)
+    judged(lake, BROKEN, FIRST)
+    (stored,) = lake.snapshot().sql("select ticker, session, column_name, proposed, applied from quality.repairs").to_pylist()
+    assert stored == {"ticker": "A", "session": DAYS[5], "column_name": "high", "proposed": 11.0, "applied": False}
+    accept(lake, as_of=FIRST, run_id="run-1")
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 299
+
+    judged(lake, BROKEN, SECOND, settings=CheckSettings(apply_repairs=("ohlc_order",)))
+    accept(lake, as_of=SECOND, run_id="run-1")
+    row = lake.snapshot().sql("select * from core.accepted_bars where ticker = 'A' and session = ?", [DAYS[5]]).to_pylist()[0]
+    assert (row["high"], row["close"], row["repaired"], row["source"]) == (11.0, 10.5, "ohlc_order", "own")
+    assert row["known_at"].astimezone(dt.UTC) == SECOND  # nobody could act on it before
+    assert lake.snapshot().sql("select high from core.daily_bars where ticker = 'A' and session = ?", [DAYS[5]])["high"].to_pylist() == [
+        1.0
+    ]
+
+
+def test_a_repair_that_is_no_bar_stays_out(lake, monkeypatch):
+    proposing(monkeypatch, high=10.0)  # still below the close
+    judged(lake, BROKEN, FIRST, settings=CheckSettings(apply_repairs=("ohlc_order",)))
+    accept(lake, as_of=FIRST, run_id="run-1")
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 299
