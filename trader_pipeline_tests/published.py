@@ -138,7 +138,8 @@ def checks():
         "rule": "ohlc_order",
         "reason": "high 366.1 under close 366.2",
     }
-    yield Change.replace(quality.QUARANTINE, pa.Table.from_pylist([row | {"known_at": KNOWN, "run_id": RUN_ID}]))
+    since = {"table_name": "core.daily_bars", "item": "", "first_seen": KNOWN, "strikes": 1}
+    yield Change.replace(quality.QUARANTINE, pa.Table.from_pylist([row | since | {"known_at": KNOWN, "run_id": RUN_ID}]))
 
 
 def fetches():

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from trader_pipeline import calendar
 from trader_pipeline.flows.check import check
-from trader_pipeline.lake import Change, Lake
+from trader_pipeline.lake import Change, Lake, Part
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.schema.columns import DATE, INSTANT
 from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
@@ -62,7 +62,7 @@ def _fill(home: Path, tickers: int, sessions: int) -> None:
     lake = Lake(home, DATASET)
     days = calendar.sessions(EXCHANGE, dt.date(1990, 1, 2), LAST)[-sessions:]
     years = days.astype("datetime64[Y]")
-    staged = []
+    staged: list[Part] = []
     for year in np.unique(years):
         staged += lake.stage(DAILY_BARS, _bars(tickers, days[years == year]))
     listed = [

@@ -7,6 +7,7 @@ from typing import Any
 
 from trader_pipeline import calendar, durable
 from trader_pipeline.dashboard.queries import Row, ask
+from trader_pipeline.dashboard.trend import trends
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import TABLES, Table, core, outputs, raw
 from trader_pipeline.schema.features import TARGETS
@@ -81,11 +82,12 @@ def _table(snapshot: Snapshot, name: str, table: Table | None, exchange: str, as
 
 
 def rules(snapshot: Snapshot) -> list[Row]:
-    """Return the last checks by rule: passed at table scope, errors, warnings, tickers, and its first findings."""
+    """Return the last checks by rule: passed at table scope, errors, warnings, tickers, its first findings and its trend."""
     listed = ask(snapshot, _LAST_FINDINGS)
     passed = {row["rule"]: row["passed"] for row in ask(snapshot, _LAST_VERDICTS)}
     names = sorted({*passed, *(finding["rule"] for finding in listed)})
-    return [_rule(name, passed.get(name, True), [f for f in listed if f["rule"] == name]) for name in names]
+    past = trends(snapshot)
+    return [_rule(name, passed.get(name, True), [f for f in listed if f["rule"] == name]) | {"trend": past.get(name)} for name in names]
 
 
 def _rule(name: str, passed: bool, found: list[Row]) -> Row:  # noqa: FBT001 - a row's field
@@ -107,10 +109,10 @@ def checked(snapshot: Snapshot) -> Row | None:
 
 
 def quarantine(snapshot: Snapshot) -> list[Row]:
-    """Return the quarantined ticker-days by ticker and rule, largest first."""
-    query = """select ticker, rule, count(*) as sessions, min(session) as first_session, max(session) as last_session,
-                      any_value(reason) as reason
-               from quality.quarantine group by 1, 2 order by sessions desc, ticker, rule"""
+    """Return what is quarantined by table, ticker and rule, largest first, with how long it has been."""
+    query = """select table_name, ticker, rule, count(*) as sessions, min(session) as first_session, max(session) as last_session,
+                      any_value(reason) as reason, min(first_seen) as first_seen, max(strikes) as strikes
+               from quality.quarantine group by 1, 2, 3 order by sessions desc, ticker, rule"""
     return ask(snapshot, query)
 
 

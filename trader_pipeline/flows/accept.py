@@ -68,8 +68,10 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] 
     """Publish the newest version known at `as_of` of the first source in `order` that passes, for each ticker and session.
 
     A row whose repair the settings apply carries the repaired values from the instant of the repair on, and the rule's name. What
-    other rules than `ohlc_order` hold against it keeps it out all the same. Benchmarks are included. Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last
-    checks failed at table scope; core.accepted_bars then stays as it was.
+    other rules than `ohlc_order` hold against it keeps it out all the same. Benchmarks are included.
+
+    Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last checks failed at table scope;
+    core.accepted_bars then stays as it was.
     """
     snapshot = lake.snapshot()
     run = _require_pass(snapshot)

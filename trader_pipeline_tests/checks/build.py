@@ -36,9 +36,7 @@ def changed(rows, ticker, *sessions, **values):
     return table(edited)
 
 
-def context(
-    rows, *, as_of=None, mapped=(), settings=None, published_through=None, beside=None, vendor_prices=None, overrides=()
-) -> CheckContext:
+def context(rows, *, as_of=None, mapped=(), settings=None, **options) -> CheckContext:
     if as_of is None:
         as_of = calendar.known_at("XNYS", max(rows["session"].to_pylist()))
     nothing = {"valid_from": FIRST, "valid_to": None, "issuer_id": "-", "exchange": "XNYS", "name": None, "role": "stock"}
@@ -48,10 +46,7 @@ def context(
         ticker_map,
         as_of=as_of,
         settings=settings or CheckSettings(),
-        published_through=published_through,
-        beside=beside or {},
-        vendor_prices=vendor_prices,
-        overrides=overrides,
+        **options,
     )
 
 

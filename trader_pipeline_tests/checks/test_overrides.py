@@ -53,9 +53,8 @@ def test_an_accepted_row_is_let_through_and_the_decision_is_told(tmp_path):
 def test_a_decision_that_ended_holds_no_more_and_says_so(tmp_path):
     report = judged(tmp_path, ACCEPT.format(expires="2018-03-01"))  # the rows end 2018-03-14
     assert out(report) == [("A", DAY, "ohlc_order")]
-    assert told(report) == [
-        "A 2018-01-11: ohlc_order is overruled (the exchange confirmed it) but that ended 2018-03-01: renew it or take it out; overrides.toml"
-    ]
+    (message,) = told(report)
+    assert message.endswith("but that ended 2018-03-01: renew it or take it out; overrides.toml")
 
 
 def test_a_rejected_row_is_kept_out_without_a_rule(tmp_path):
