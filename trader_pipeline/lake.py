@@ -69,8 +69,8 @@ class Lake:
         self.dataset = dataset
 
     def snapshot(self) -> Snapshot:
-        """Return the newest commit, for reading."""
-        return Snapshot(self.root, self._head())
+        """Return the newest commit, for flows: what they make again from raw reads as empty until they did."""
+        return Snapshot(self.root, self._head(), remakes=True)
 
     def publish(self, *changes: Change) -> Commit:
         """Commit all `changes` at once, or nothing. A commit that changes no table leaves HEAD as it is.
@@ -137,9 +137,9 @@ class Lake:
             ordered = tuple(sorted(change.staged, key=lambda part: (str(part.year), part.path)))
             return Entry(schema_version=table.version, parts=ordered, inputs=change.inputs)
         years: dict[int | None, tuple[Part, ...]] = {}
-        if scope is not None:
+        if scope is not None and entry.reading(table) != "made again":
             entry.require(table)
-            years = parts.by_year(entry.parts)
+            years = parts.by_year(self._migrated(table, entry))
         new = dict(parts.split_by_year(table, change.rows))
         across = bool(scope) and table.year_of not in (scope or ())
         for year in sorted({*new, *(years if across else ())}, key=str):
@@ -148,6 +148,16 @@ class Lake:
             years[year] = merged if merged is not None else self._append(table, old, rows, year)
         ordered = tuple(part for year in sorted(years, key=str) for part in years[year])
         return Entry(schema_version=table.version, parts=ordered, inputs=change.inputs)
+
+    def _migrated(self, table: Table, entry: Entry) -> tuple[Part, ...]:
+        """Return the entry's parts, those that a migration rewrites written anew: once a table is written, none is left."""
+        if entry.reading(table) == "same":
+            return entry.parts
+        found: list[Part] = []
+        for part in entry.parts:
+            old = table.rewrites(parts.version(self.root, table, part))
+            found += parts.write(self.root, table, parts.read(self.root, table, part), part.year) if old else (part,)
+        return tuple(found)
 
     def _replace(self, table: Table, old: tuple[Part, ...], rows: pa.Table, change: Change) -> tuple[Part, ...] | None:
         """Return the year's parts with `rows` in the place of those in the change's scope, or None when none are in it."""

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from trader_pipeline import durable
 from trader_pipeline.errors import CorruptPartError, SchemaError
 from trader_pipeline.schema import Table
+from trader_pipeline.schema.table import Reading
 
 _ROW_GROUP_ROWS = 500_000
 _verified: dict[Path, tuple[int, int, str]] = {}
@@ -39,13 +40,25 @@ class Entry:
     parts: tuple[Part, ...]
     inputs: str | None = None
 
+    def reading(self, table: Table) -> Reading:
+        """Say what becomes of the stored version when this code reads it. Where there are no rows, nothing stands in the way."""
+        return table.reading(self.schema_version) if self.parts else "same"
+
+    def refusal(self, table: Table) -> SchemaError:
+        """Return why this code does not read the stored version of `table`, and what helps."""
+        if self.schema_version > table.version:
+            mend = "upgrade to the release that wrote it"
+        elif table.made_again:
+            mend = "`trader run` makes it again from raw"
+        else:
+            mend = "use the release that wrote it, or start a new TRADER_HOME and run again"
+        reads = table.version if table.reads == table.version else f"{table.version} and reads from {table.reads} on"
+        return SchemaError(f"{table.full_name}: the lake holds schema version {self.schema_version}, this code declares {reads}; {mend}")
+
     def require(self, table: Table) -> None:
         """Raise `SchemaError` when this code cannot read the stored version of `table`."""
-        if self.parts and not table.reads <= self.schema_version <= table.version:
-            raise SchemaError(
-                f"{table.full_name}: the lake holds schema version {self.schema_version}, this code declares {table.version}; "
-                "use the release that wrote it, or start a new TRADER_HOME and run again"
-            )
+        if self.reading(table) in {"made again", "refused"}:
+            raise self.refusal(table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +147,27 @@ def check(root: Path, name: str, part: Part, *, anew: bool = False) -> None:
 
 
 def read(root: Path, table: Table, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the rows of a part of `table`; columns that came after it was written are null. Raises `CorruptPartError`."""
+    """Return the rows of a part of `table`, of an older version as its migrations make them. Raises `CorruptPartError`.
+
+    Columns that came after it was written are null.
+    """
     check(root, table.full_name, part)
     with pq.ParquetFile(root / part.path) as file:
+        version = table.version_of(file.schema_arrow)
+        if table.rewrites(version):
+            rows = table.upgrade(file.read(), version)
+            return rows.select(list(columns)) if columns is not None else rows
         stored = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
         rows = file.read(columns=stored)
     return table.complete(rows, columns).replace_schema_metadata(table.arrow_schema.metadata)
+
+
+def version(root: Path, table: Table, part: Part) -> int:
+    """Return the schema version that a part was written in. A footer that cannot be read says nothing: that of the table."""
+    try:
+        return table.version_of(pq.read_schema(root / part.path))
+    except (OSError, pa.ArrowInvalid):
+        return table.version
 
 
 def write(root: Path, table: Table, rows: pa.Table, year: int | None) -> tuple[Part, ...]:

@@ -2,9 +2,11 @@
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -12,7 +14,7 @@ import pyarrow as pa
 
 from trader_pipeline import parts
 from trader_pipeline.errors import CorruptPartError, UsageError
-from trader_pipeline.parts import Commit, Part
+from trader_pipeline.parts import Commit, Entry, Part
 from trader_pipeline.schema import TABLES, Table
 
 if TYPE_CHECKING:
@@ -56,12 +58,22 @@ _SAME_DAYS = 4
 """Two sources that date one split or dividend so near to each other mean the same."""
 
 
-class Snapshot:
-    """The lake at one commit. It stays as it is while writers go on."""
+_DECLARED = {table.full_name: table for table in TABLES}
 
-    def __init__(self, root: Path, commit: Commit) -> None:
+
+class Snapshot:
+    """The lake at one commit. It stays as it is while writers go on.
+
+    Parts of an older schema version are migrated as they are read. A table of a version that this code cannot read is refused;
+    where a run makes it again from raw, it reads as empty for the flows that make it (`remakes`).
+    """
+
+    def __init__(self, root: Path, commit: Commit, *, remakes: bool = False) -> None:
         self.root = root
         self.commit = commit
+        self.remakes = remakes
+        self._unfilled: set[str] = set()
+        self._filling = Lock()
 
     def parts(self, table: Table | str) -> tuple[Part, ...]:
         """Return the parts of a table."""
@@ -77,10 +89,20 @@ class Snapshot:
         return sum(part.rows for part in self.parts(table))
 
     def inputs(self, table: Table | str) -> str | None:
-        """Return what the table's last writer said it was derived from; None when a part file is gone or cut, so that it is made again."""
+        """Return what the table's last writer said it was derived from.
+
+        None when a part file is gone or cut, or of another schema version, so that it is made again.
+        """
         entry = self.commit.tables.get(name_of(table))
+        declared = table if isinstance(table, Table) else _DECLARED.get(table)
         whole = entry and all(_size(self.root / part.path) == part.size_bytes for part in entry.parts)
-        return entry.inputs if entry and whole else None
+        same = entry and (declared is None or entry.reading(declared) == "same")
+        return entry.inputs if entry and whole and same else None
+
+    def stale(self) -> list[str]:
+        """Return the tables that a run makes again because they are of another schema version."""
+        found = ((name, entry, _DECLARED.get(name)) for name, entry in sorted(self.commit.tables.items()))
+        return [name for name, entry, table in found if table and table.made_again and entry.reading(table) in {"migrated", "made again"}]
 
     def data_version(self, tables: Iterable[Table | str]) -> str:
         """Return sha256 over the sorted (table, schema version, part sha256) of `tables`."""
@@ -92,8 +114,7 @@ class Snapshot:
 
     def read(self, table: Table, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table's rows, parts in year order, each sorted by the key. Raises `CorruptPartError`, `SchemaError`."""
-        self._require(table)
-        pieces = [parts.read(self.root, table, part, columns) for part in self.parts(table)]
+        pieces = [parts.read(self.root, table, part, columns) for part in self._readable(table)]
         if not pieces:
             empty = table.empty()
             return empty.select(list(columns)) if columns else empty
@@ -109,25 +130,24 @@ class Snapshot:
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError("one SELECT at a time: the tables are read-only; `trader export --duckdb FILE` writes a copy of your own")
         lowered = query.lower()
+        connection = self.connection
         for name, entry in self.commit.tables.items():
             if name.split(".")[1] in lowered:
-                for part in entry.parts:
-                    parts.check(self.root, name, part)
-        return self.connection.cursor().sql(query, params=parameters or None).to_arrow_table()
+                self._prepare(name, entry, named=re.search(rf"\b{re.escape(name)}\b", lowered) is not None)
+        return connection.cursor().sql(query, params=parameters or None).to_arrow_table()
 
     def cursor(self, *tables: Table) -> duckdb.DuckDBPyConnection:
-        """Return a cursor of its own over the views, for queries of `tables` that share temporary tables. Raises `CorruptPartError`."""
+        """Return a cursor of its own over the views, for queries of `tables` that share temporary tables. Raises as `sql` does."""
         for table in tables:
-            for part in self.parts(table):
-                parts.check(self.root, table.full_name, part)
+            if entry := self.commit.tables.get(table.full_name):
+                self._prepare(table.full_name, entry, named=True)
         return self.connection.cursor()
 
     def matching(self, table: Table, keys: pa.Table) -> pa.Table:
         """Return a table's rows that agree with a row of `keys` in all columns of `keys`. Raises `CorruptPartError`, `SchemaError`."""
-        self._require(table)
-        for part in self.parts(table):
-            parts.check(self.root, table.full_name, part)
         cursor = self.connection.cursor()
+        if entry := self.commit.tables.get(table.full_name):
+            self._prepare(table.full_name, entry, named=True)
         cursor.register("wanted", keys)
         columns = ", ".join(f'"{name}"' for name in keys.column_names)
         return cursor.sql(f"select * from {table.full_name} semi join wanted using ({columns})").to_arrow_table()  # noqa: S608 - identifiers come from the schema
@@ -136,7 +156,7 @@ class Snapshot:
         """Return, for each key without `known_at`, the newest version known at `as_of` (aware), sorted by that key."""
         if as_of.tzinfo is None:
             raise UsageError(f"as_of {as_of} has no time zone; pass an aware instant")
-        self._require(table)
+        self._readable(table)
         identity = ", ".join(f'"{name}"' for name in table.key if name != "known_at")
         return self.sql(
             f"select * from {table.full_name} where known_at <= ? "  # noqa: S608 - identifiers come from the schema, the value is bound
@@ -169,11 +189,10 @@ class Snapshot:
         connection = duckdb.connect(":memory:", config={"threads": 2})
         connection.execute("set global timezone = 'UTC'")  # global: a cursor does not inherit the session's zone
         connection.execute("set python_enable_replacements = false")
-        known = {t.full_name: t for t in TABLES}
-        for layer in sorted({name.split(".")[0] for name in (*known, *self.commit.tables)}):
+        for layer in sorted({name.split(".")[0] for name in (*_DECLARED, *self.commit.tables)}):
             connection.execute(f"create schema if not exists {layer}")
-        for name in sorted({*known, *self.commit.tables}):
-            self._create_view(connection, name, known.get(name))
+        for name in sorted({*_DECLARED, *self.commit.tables}):
+            self._create_view(connection, name, _DECLARED.get(name))
         allowed = [str(self.root / part.path) for entry in self.commit.tables.values() for part in entry.parts]
         connection.execute("set allowed_paths = ?", [allowed])
         connection.execute("set enable_external_access = false")
@@ -196,16 +215,59 @@ class Snapshot:
         for errors in self.damage().values():
             raise errors[0]
 
-    def _require(self, table: Table) -> None:
-        if entry := self.commit.tables.get(table.full_name):
+    def _readable(self, table: Table) -> tuple[Part, ...]:
+        """Return the parts that are read; none of a table that is made again. Raises `SchemaError`."""
+        entry = self.commit.tables.get(table.full_name)
+        if entry is None or self._remade(entry, table):
+            return ()
+        entry.require(table)
+        return entry.parts
+
+    def _remade(self, entry: Entry, table: Table | None) -> bool:
+        return self.remakes and table is not None and entry.reading(table) == "made again"
+
+    def _prepare(self, name: str, entry: Entry, *, named: bool) -> None:
+        """Check the parts that a query may read, and migrate those of an older version. Raises `CorruptPartError`, `SchemaError`."""
+        table = _DECLARED.get(name)
+        if self._remade(entry, table):
+            return
+        if table and named:
             entry.require(table)
+        for part in entry.parts:
+            parts.check(self.root, name, part)
+        if table and name in self._unfilled:
+            self._fill(table, entry)
+
+    def _fill(self, table: Table, entry: Entry) -> None:
+        with self._filling, self.connection.cursor() as cursor:
+            if table.full_name not in self._unfilled:
+                return
+            cursor.begin()
+            for part in entry.parts:
+                cursor.register("piece", parts.read(self.root, table, part))
+                cursor.execute(f"insert into {table.full_name} by name select * from piece")  # noqa: S608 - a name of the schema
+            cursor.commit()
+            self._unfilled.discard(table.full_name)
 
     def _create_view(self, connection: duckdb.DuckDBPyConnection, name: str, table: Table | None) -> None:
-        files = [str(path) for path in self.files(name)]
-        if not files:
+        """Create a view over the parts, as old as they are.
+
+        A table whose parts must be migrated starts empty and is filled, part by part, when a query first names it; one that
+        cannot be read raises when it is.
+        """
+        entry = self.commit.tables.get(name)
+        if entry is None or not entry.parts or self._remade(entry, table):
             if table:
                 connection.execute(f"create view {name} as {_typed_nothing(table)}")
             return
+        if table and entry.reading(table) in {"made again", "refused"}:
+            connection.execute(f"create view {name} as {_raising(str(entry.refusal(table)))}")
+            return
+        if table and entry.reading(table) == "migrated" and self._rewritten(table, entry):
+            connection.execute(f"create table {name} as {_typed_nothing(table)}")
+            self._unfilled.add(name)
+            return
+        files = [str(path) for path in self.files(name)]
         listed = ", ".join(_quoted(file) for file in files)
         late = table is not None and table.reads < table.version
         rows = f"select * from read_parquet([{listed}], hive_partitioning=false, union_by_name={late})"  # noqa: S608 - our own file names
@@ -214,8 +276,10 @@ class Snapshot:
         try:
             connection.execute(f"create view {name} as {rows}")
         except duckdb.Error as error:
-            text = _quoted(f"{name}: {str(error).splitlines()[0]}; run `trader doctor`")
-            connection.execute(f"create view {name} as select null as damaged where error({text}) is null")
+            connection.execute(f"create view {name} as {_raising(f'{name}: {str(error).splitlines()[0]}; run `trader doctor`')}")
+
+    def _rewritten(self, table: Table, entry: Entry) -> bool:
+        return any(table.rewrites(parts.version(self.root, table, part)) for part in entry.parts)
 
 
 def name_of(table: Table | str) -> str:
@@ -232,6 +296,10 @@ def _size(path: Path) -> int:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _raising(text: str) -> str:
+    return f"select null as damaged where error({_quoted(text)}) is null"
 
 
 def _typed_nothing(table: Table) -> str:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -163,13 +164,16 @@ def test_no_lake_is_a_clear_error(tmp_path):
 
 
 def test_an_older_schema_version_is_named(lake):
-    lake.publish(Change.append(NAMES, pa.table({"ticker": ["A"]})))
-    newer = Table(layer="core", name="names", version=2, key=("ticker",), description="-", columns=NAMES.columns)
+    old = replace(NAMES, layer="raw")
+    lake.publish(Change.append(old, pa.table({"ticker": ["A"]})))
+    newer = replace(old, version=2)
     for attempt in (lambda: lake.snapshot().read(newer), lambda: lake.publish(Change.append(newer, pa.table({"ticker": ["B"]})))):
-        with pytest.raises(SchemaError, match="the lake holds schema version 1, this code declares 2"):
+        with pytest.raises(SchemaError, match="the lake holds schema version 1, this code declares 2; use the release that wrote it"):
             attempt()
     lake.publish(Change.replace(newer, pa.table({"ticker": ["B"]})))
     assert lake.snapshot().read(newer)["ticker"].to_pylist() == ["B"]
+    with pytest.raises(SchemaError, match="the lake holds schema version 2, this code declares 1; upgrade to the release that wrote it"):
+        lake.snapshot().read(old)
 
 
 def test_columns_changed_without_a_version_are_named(lake):

@@ -68,6 +68,16 @@ select *, case when len($order::varchar[]) = 0 then source else first_value(sour
   as lead
 from placed
 """
+_ACTIONS = """
+create temp table corporate_actions as
+with told as (
+  select a.*, l.lead = a.source as first_choice
+  from told_actions a left join (select distinct ticker, lead from leads) l on l.ticker = a.ticker
+  where a.value <> case a.kind when 'split' then 1.0 else 0.0 end
+)
+select * exclude (first_choice) from told
+qualify rank() over (partition by ticker order by first_choice desc nulls last) = 1
+"""
 _BARS = """
 create temp table bars as
 select b.* replace (b.ticker::names as ticker, b.source::sources as source), s.position::int as position
@@ -147,7 +157,8 @@ class CheckContext:
     those that stand in joined with their lead, with newest_session (of the exchange), behind_sessions (closed at `as_of` and
     after the last one), behind_newest_sessions (up to newest_session) and until_position, up to where the ticker should have bars:
     the newest session, unless it was delisted or has been silent for `stale_error` sessions;
-    `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
+    `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`, of corporate actions those
+    that the ticker's first source tells, if it tells of any, and did not take back; `vendor_prices`, as VENDOR_PRICES says.
     `quarantine` holds what the rules before this one quarantined, `overrides` what people decided.
     """
 
@@ -205,7 +216,7 @@ def open_context(
     connection.register("known_bars", bars)
     connection.register("ticker_map", ticker_map)
     for table in BESIDE:
-        connection.register(table.name, beside.get(table, table.empty()))
+        connection.register(_name(table), beside.get(table, table.empty()))
     connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
     return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
 
@@ -220,10 +231,15 @@ def open_lake_context(
     connection.execute(f"create temp view known_bars as {bars}")
     connection.execute("create temp view ticker_map as select * from core.ticker_map")
     for table in BESIDE:
-        connection.execute(f"create temp view {table.name} as {_newest(table, known)}")
+        connection.execute(f"create temp view {_name(table)} as {_newest(table, known)}")
     connection.register("vendor_prices", VENDOR_PRICES.empty_table())
     (published_through,) = connection.sql("select max(session) from core.accepted_bars").fetchall()[0]
     return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
+
+
+def _name(table: Table) -> str:
+    """Return the name of a table's view; actions are shown when it is known whose of them count."""
+    return "told_actions" if table is core.CORPORATE_ACTIONS else table.name
 
 
 def _newest(table: Table, known: str) -> str:
@@ -258,6 +274,7 @@ def _prepared(
     connection.execute(_BARS)
     connection.execute(_SUPERSEDED)
     connection.execute(_LEADS, {"order": list(order)})
+    connection.execute(_ACTIONS)
     connection.execute(_SERIES)
     connection.execute(_DAILY_SERIES, {"presumed_delisted": settings.stale_error})
     return CheckContext(

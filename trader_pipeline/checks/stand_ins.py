@@ -4,6 +4,7 @@ from typing import Any
 
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted
+from trader_pipeline.checks.shared_sessions import add_shared_sessions
 from trader_pipeline.schema.core import DAILY_BARS
 
 OVERLAP_SESSIONS = 60
@@ -26,10 +27,7 @@ with good as (
   select * from good g where source <> lead
   and not exists (from good e where e.ticker = g.ticker and e.session = g.session and e.place < g.place)
 ), common as (
-  select l.ticker, l.source, b.session, abs(b.close / f.close - 1) as difference
-  from (select distinct ticker, source, lead from standing_in) l
-  join bars b using (ticker, source) join bars f on f.ticker = b.ticker and f.session = b.session and f.source = l.lead
-  where b.close > 0 and f.close > 0
+  select * from shared_sessions semi join (select distinct ticker, source from standing_in) using (ticker, source)
 ), until as (
   select *, count(*) over w as common, median(difference) over w as typical from common
   window w as (partition by ticker, source order by session rows between $sessions - 1 preceding and current row)
@@ -57,6 +55,7 @@ def stand_in_agrees(context: CheckContext) -> RuleResult:
     """
     limits = {"sessions": OVERLAP_SESSIONS, "least": LEAST_COMMON, "limit": context.settings.stand_in_difference}
     context.register_quarantined()
+    add_shared_sessions(context)
     context.connection.execute(_REFUSED, limits)
     rows = context.rows(
         "select ticker, source, lead, max_by(common, session) as common, arg_max_null(difference, session) as difference, "

@@ -32,9 +32,13 @@ def model(lake: Lake, *, as_of: dt.datetime) -> bool:
 
 
 def daily(lake: Lake, settings: Settings, feeds: Sequence[Feed], *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
-    """Say whether the session has no prediction, its inputs changed, a feed has something to ask for, or core is behind raw."""
+    """Say whether the session has no prediction, its inputs changed, a feed has something to ask for, or core is behind raw.
+
+    Core and features of an older schema version are due, too.
+    """
     return (
         ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None)
         or predict.is_due(lake, session=session, as_of=as_of)
         or standardize.is_due(lake, tuple(feeds), symbols_file=settings.symbols_file)
+        or bool(lake.snapshot().stale())
     )

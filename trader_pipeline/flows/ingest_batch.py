@@ -45,11 +45,11 @@ class Batch:
         """Say whether it is time to store."""
         return self.tickers >= BATCH_TICKERS or self.rows >= BATCH_ROWS or time.monotonic() - self.since >= BATCH_SECONDS
 
-    def take(self) -> tuple[dict[Table, pa.Table], list[Attempt]]:
-        """Return what is there, tables joined, and start anew."""
+    def take(self, source: str) -> tuple[dict[Table, pa.Table], list[Attempt]]:
+        """Return what is there of `source`, tables joined, and start anew."""
         results, self.results, self.tickers, self.rows, self.since = self.results, [], 0, 0, time.monotonic()
         tables = {table for result in results for table in result.tables}
-        joined = {table: _conformed(table, [r.tables[table] for r in results if table in r.tables]) for table in tables}
+        joined = {table: _conformed(table, [r.tables[table] for r in results if table in r.tables], source) for table in tables}
         return joined, [attempt for result in results for attempt in result.attempts]
 
 
@@ -77,7 +77,7 @@ class Sink:
 
     def store(self, batch: Batch) -> None:
         """Publish what a batch brings, rows and attempts at once."""
-        tables, attempts = batch.take()
+        tables, attempts = batch.take(self.feed.source)
         attempts = [
             _merged(attempt, *self.first_answers[attempt.ticker]) if attempt.ticker in self.first_answers else attempt
             for attempt in attempts
@@ -140,7 +140,7 @@ class Sink:
         return overlap.compare(self._core(fresh), self._core(stored))
 
     def _core(self, rows: Mapping[Table, pa.Table]) -> dict[Table, pa.Table]:
-        found = self.feed.to_core({table.full_name: table.conform(part) for table, part in rows.items()})
+        found = self.feed.to_core({table.full_name: table.conform(part, source=self.feed.source) for table, part in rows.items()})
         return {table: found.get(table, table.empty()) for table in (DAILY_BARS, CORPORATE_ACTIONS)}
 
     def _said_anew(self, rows: pa.Table, news: pa.Table) -> pa.Table:
@@ -169,11 +169,11 @@ class Sink:
         return found
 
 
-def _conformed(table: Table, pieces: Sequence[pa.Table]) -> pa.Table:
+def _conformed(table: Table, pieces: Sequence[pa.Table], source: str) -> pa.Table:
     """Return the rows of all answers. Answers of one shape are conformed together: one by one that costs 1 ms each."""
     if all(piece.schema.equals(pieces[0].schema) for piece in pieces):
-        return table.conform(pa.concat_tables(pieces))
-    return pa.concat_tables([table.conform(piece) for piece in pieces])
+        return table.conform(pa.concat_tables(pieces), source=source)
+    return pa.concat_tables([table.conform(piece, source=source) for piece in pieces])
 
 
 def _done(reason: str, last: tuple[str, str | None] | None) -> bool:

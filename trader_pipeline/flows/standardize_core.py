@@ -80,9 +80,9 @@ def core_rows(raw: Mapping[Feed, Mapping[str, pa.Table]], known: Known) -> Found
     found: dict[Table, list[pa.Table]] = {}
     for one in came:
         for table, rows in one.complete.items():
-            found.setdefault(table, []).append(table.conform(rows))
+            found.setdefault(table, []).append(table.conform(rows, source=one.feed.source))
         for table, rows in one.clocked.items():
-            found.setdefault(table, []).append(table.conform(_versions(table, rows, one, bars, known)))
+            found.setdefault(table, []).append(table.conform(_versions(table, rows, one, bars, known), source=one.feed.source))
     return {table: pa.concat_tables(tables) for table, tables in found.items()}
 
 

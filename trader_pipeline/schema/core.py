@@ -21,6 +21,7 @@ from trader_pipeline.schema.columns import (
     number,
     text,
 )
+from trader_pipeline.schema.migrations import CORPORATE_ACTIONS_2, MACRO_2, TICKER_MAP_2
 from trader_pipeline.schema.table import Column, Table
 
 DAILY_BARS = Table(
@@ -56,6 +57,7 @@ CORPORATE_ACTIONS = Table(
     layer="core",
     name="corporate_actions",
     version=2,
+    migrations=(CORPORATE_ACTIONS_2,),
     key=("ticker", "session", "kind", "source", "known_at"),
     description="Splits and cash dividends by ex-date, of every source. A split takes effect at the open of `session`; ratio 1 or cash 0 takes an earlier one back.",
     columns=(
@@ -87,6 +89,7 @@ MACRO = Table(
     layer="core",
     name="macro",
     version=2,
+    migrations=(MACRO_2,),
     year_of="observed_on",
     key=("series", "observed_on", "source", "known_at"),
     description="Economic and market-wide series, every vintage. A revised series without vintages (`vintage` latest) is barred from backtests.",
@@ -104,6 +107,7 @@ TICKER_MAP = Table(
     layer="core",
     name="ticker_map",
     version=2,
+    migrations=(TICKER_MAP_2,),
     key=("ticker", "valid_from"),
     description="Which security, issuer and exchange a symbol meant, and when. A security keeps one `ticker` through renames.",
     columns=(

@@ -1,6 +1,7 @@
 """What the checks found, kept over time."""
 
 from trader_pipeline.schema.columns import KNOWN_AT, RUN_ID, SESSION, SOURCE, TICKER, count, day, flag, instant, number, text
+from trader_pipeline.schema.migrations import QUARANTINE_2
 from trader_pipeline.schema.table import Table
 
 _TABLE = text("table_name", "Table that was checked.")
@@ -47,6 +48,7 @@ QUARANTINE = Table(
     layer="quality",
     name="quarantine",
     version=2,
+    migrations=(QUARANTINE_2,),
     key=("table_name", "ticker", "session", "item", "source", "rule"),
     description="Rows of a source that nothing downstream may read, as of the last checks. One that a later fetch heals is not here any more.",
     columns=(

@@ -63,7 +63,7 @@ def _found(series: str, request: FetchRequest, client: RestClient, tally: Tally,
     days, texts = [day for day, _ in rows], [text for _, text in rows]
     values, unread = _numbers(texts)
     columns = {"series_id": [series] * len(rows), "date": days, "value": values, **_ours(len(rows), request.fetched_at, tally.body_sha256)}
-    return Found(tables={FRED_LATEST: FRED_LATEST.conform(pa.table(columns))}, days=days, detail=_said(note, unread))
+    return Found(tables={FRED_LATEST: FRED_LATEST.conform(pa.table(columns), source="fred")}, days=days, detail=_said(note, unread))
 
 
 def _vintages(series: str, api: FredApi, since: dt.date | None, fetched_at: dt.datetime) -> Found:
@@ -83,7 +83,7 @@ def _vintages(series: str, api: FredApi, since: dt.date | None, fetched_at: dt.d
         "request_sha256": [row.sha256 for row in rows],
     }
     days = [row.date for row in rows]
-    return Found(tables={FRED_VINTAGES: FRED_VINTAGES.conform(pa.table(columns))}, days=days, detail=_said(None, unread))
+    return Found(tables={FRED_VINTAGES: FRED_VINTAGES.conform(pa.table(columns), source="fred")}, days=days, detail=_said(None, unread))
 
 
 def _ours(rows: int, fetched_at: dt.datetime, sha256: str) -> dict[str, pa.Array | list[str]]:

@@ -97,7 +97,7 @@ def rows_of(file: OwnFile, as_of: dt.datetime) -> tuple[pa.Table, list[str]]:
         "request_sha256": file.sha256,
     }
     columns |= {key: pa.repeat(value, file.rows.num_rows) for key, value in constants.items()}
-    return raw.OWN_BARS.conform(pa.table(columns)), said
+    return raw.OWN_BARS.conform(pa.table(columns), source=f"own, {name}"), said
 
 
 def slow_spacing(days: Days) -> str | None:

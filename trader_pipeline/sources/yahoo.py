@@ -101,7 +101,7 @@ def _raw_rows(ticker: str, chart: Chart, body_sha256: str, request: FetchRequest
         "request_sha256": body_sha256,
     }
     columns |= {name: pa.repeat(value, int(final.sum())) for name, value in constants.items() if value is not None}
-    return raw.YAHOO_BARS.conform(pa.table(columns))
+    return raw.YAHOO_BARS.conform(pa.table(columns), source="yahoo")
 
 
 def splits_after(split_T: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

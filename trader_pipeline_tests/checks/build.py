@@ -17,7 +17,7 @@ DAYS = calendar.sessions("XNYS", FIRST, dt.date(2019, 12, 31)).tolist()
 
 def row(ticker, session, **values):
     known = {"source": "own", "known_at": calendar.known_at_array("XNYS", [session])[0].item().replace(tzinfo=dt.UTC)}
-    prices = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "volume_shares": 1000.0}
+    prices = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.5, "volume_shares": 0.0}  # nothing trades, so nothing is stuck
     text = {"known_at_basis": "assumed", "currency": "USD", "price_unit": "USD"}
     return {"ticker": ticker, "session": session, **known, **text, **prices, **values}
 

@@ -1,14 +1,16 @@
 """What was known on a day stays what was known on that day, whatever comes later."""
 
 import hashlib
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 from trader_pipeline.lake import Change, Snapshot
-from trader_pipeline.parts import Commit, Entry
+from trader_pipeline.parts import Commit
 from trader_pipeline.schema import core
 from trader_pipeline_tests.flows.raw_fetches import DAYS, after, bar, brought_up, fresh, publish, tables
+from trader_pipeline_tests.old_lakes import commit
 
 LOADED, LATER = after(DAYS[9]), after(DAYS[20])
 THEN = after(DAYS[9], minutes=1)
@@ -106,25 +108,23 @@ def test_the_same_commit_id_returns_the_same_bytes(lake):
     rows = {table.full_name: old.read(table) for table in core.TABLES}
     publish(lake, LATER, bar("FB", DAYS[3], 99.0))
     brought_up(lake)
-    commit = Commit.from_json((lake.root / "commits" / f"{old.commit.id}.json").read_bytes())
-    again = Snapshot(lake.root, commit)
+    again = Snapshot(lake.root, Commit.from_json((lake.root / "commits" / f"{old.commit.id}.json").read_bytes()))
     again.verify()
     assert {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in digests} == digests
     assert all(again.read(table).equals(rows[table.full_name]) for table in core.TABLES)
     assert lake.snapshot().read(core.DAILY_BARS).num_rows == rows["core.daily_bars"].num_rows + 1
 
 
-def test_tables_of_an_older_schema_are_made_again(lake, monkeypatch):
+@pytest.mark.parametrize("version", [0, 1], ids=["unreadable", "migrated"])
+def test_tables_of_an_older_schema_are_made_again(lake, version):
     before = tables(lake)
-    old = Entry(schema_version=1, parts=lake.snapshot().parts(core.CORPORATE_ACTIONS))
-    commit = lake.snapshot().commit
-    with monkeypatch.context() as patch:
-        patch.setattr(lake, "_apply", lambda *_: old)
-        lake.publish(Change.replace(core.CORPORATE_ACTIONS, core.CORPORATE_ACTIONS.empty()))
-    assert lake.snapshot().commit.number == commit.number + 1
+    entries = lake.snapshot().commit.tables
+    old = {f"core__{t.name}": replace(entries[t.full_name], schema_version=version) for t in (core.CORPORATE_ACTIONS, core.DAILY_BARS)}
+    commit(lake, **(old if version == 0 else {"core__corporate_actions": old["core__corporate_actions"]}))
+    assert lake.snapshot().stale() == (["core.corporate_actions", "core.daily_bars"] if version == 0 else ["core.corporate_actions"])
     assert brought_up(lake).changed
     assert tables(lake) == before
-    assert lake.snapshot().commit.tables["core.corporate_actions"].schema_version == core.CORPORATE_ACTIONS.version
+    assert lake.snapshot().stale() == []
 
 
 def test_actions_come_from_the_source_of_the_tickers_bars(lake):

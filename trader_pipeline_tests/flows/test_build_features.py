@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline_tests.features import markets
+from trader_pipeline_tests.old_lakes import commit
 
 LATE = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 COUNT = 330
@@ -47,6 +49,16 @@ def test_every_accepted_bar_but_the_benchmarks_is_a_row_of_both_tables(lake, mar
     assert (outcome.rows, outcome.tickers, outcome.sessions, outcome.changed) == (stocks, 14, COUNT, True)
     assert lake.snapshot().rows(TARGETS) == stocks
     assert not lake.snapshot().sql("select 1 from features.panel where ticker = 'ZSPY'").num_rows
+
+
+def test_features_of_an_older_schema_are_made_again(lake):
+    build_features(lake, as_of=LATE, run_id="r1")
+    before = [lake.snapshot().read(table) for table in (PANEL, TARGETS)]
+    entries = lake.snapshot().commit.tables
+    commit(lake, features__targets=replace(entries["features.targets"], schema_version=0))
+    assert build_features(lake, as_of=LATE, run_id="r2").changed
+    assert [lake.snapshot().read(table) for table in (PANEL, TARGETS)] == before
+    assert lake.snapshot().stale() == []
 
 
 def test_a_second_run_changes_nothing(lake):

@@ -48,6 +48,10 @@ def found(report, name, **values):
     return [r for r in rows if all(r[k] == v for k, v in values.items())]
 
 
+def all_of(report):
+    return [f for r in report.results for f in r.findings.to_pylist()]
+
+
 def test_broad_names_the_seven_sessions_that_all_miss(broad):
     _, report = broad
     outages = found(report, "missing_dates", scope="session")
@@ -83,6 +87,14 @@ def test_broad_ohlc_faults_are_quarantined_by_day(broad):
     assert pc.sum(pc.equal(report.quarantine["rule"], "ohlc_order")).as_py() == 77
 
 
+def test_broad_has_one_volume_that_cannot_be(broad):
+    _, report = broad
+    # 20,000 shares of C on 2009-12-17, between 1.2 billion the day before and a number cut at 2^31 hundreds the day after
+    (fault,) = found(report, "volume_unit")
+    assert (fault["ticker"], fault["first_session"], fault["sessions"], fault["severity"]) == ("C", dt.date(2009, 12, 17), 1, "warning")
+    assert [found(report, name) for name in ("stuck_prices", "zero_volume", "outlier_returns", "source_disagreement")] == [[], [], [], []]
+
+
 def test_broad_goes_on_and_healthy_tickers_pass(broad):
     lake, report = broad
     assert report.blocked_by == []
@@ -93,9 +105,13 @@ def test_broad_goes_on_and_healthy_tickers_pass(broad):
     assert outcome.rows == 122_574 - outcome.quarantined
 
 
-def test_deep_passes_without_a_finding(deep):
+def test_deep_passes_but_for_one_volume_that_is_a_thousandth(deep):
     lake, report = deep
-    assert [r.rule for r in report.results if not r.passed] == []
+    # a fault of the file: SPY traded 170,817 thousand shares that day
+    assert [(f["rule"], f["ticker"], f["severity"], f["first_session"], f["sessions"]) for f in all_of(report)] == [
+        ("volume_unit", "SPY", "warning", dt.date(2010, 3, 18), 1)
+    ]
+    assert found(report, "volume_unit")[0]["value"] == pytest.approx(1 / 1006, rel=0.001)
     outcome = accept(lake, as_of=report.as_of, run_id="run-1")
     assert (outcome.rows, outcome.tickers, outcome.quarantined) == (lake.snapshot().rows(DAILY_BARS), 12, 0)
     benchmark = (
@@ -137,6 +153,7 @@ def test_a_single_broken_value_is_caught(deep, name, values):
 def test_a_repeated_row_and_a_stale_ticker_are_caught(deep):
     lake, report = deep
     rows = lake.snapshot().read(DAILY_BARS)
+    rows = rows.filter(pc.not_equal(rows["ticker"], "SPY"))  # its one fault is not what this is about
     twice = pa.concat_tables([rows, rows.slice(100, 1)])
     assert [r.rule for r in judged(lake, twice, report.as_of).results if not r.passed] == ["duplicates"]
     cut = rows.filter(pc.or_(pc.not_equal(rows["ticker"], "AMD"), pc.less(rows["session"], dt.date(2020, 2, 1))))

@@ -1,11 +1,14 @@
 import datetime as dt
+from dataclasses import replace
 
 import pyarrow as pa
 
 from trader_pipeline.flows import due
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import ACCEPTED_BARS
 from trader_pipeline.schema.outputs import CALIBRATION, RUNS
 from trader_pipeline.settings import Settings
+from trader_pipeline_tests.old_lakes import commit
 
 AS_OF = dt.datetime(2020, 2, 7, 21, 30, tzinfo=dt.UTC)
 
@@ -39,3 +42,13 @@ def test_a_sample_speaks_of_its_own_last_session_and_live_data_of_the_last_close
 
 def test_an_empty_lake_has_no_newest_session(tmp_path):
     assert due.newest_session(Lake(tmp_path / "lake", "deep")) is None
+
+
+def test_a_run_is_due_where_a_table_is_of_an_older_schema(tmp_path, monkeypatch):
+    lake, settings = Lake(tmp_path / "lake", "own"), Settings(home=tmp_path, dataset="own")
+    for part in (due.ingest, due.predict, due.standardize):
+        monkeypatch.setattr(part, "is_due", lambda *_, **__: False)
+    lake.publish(Change.append(ACCEPTED_BARS, filled(ACCEPTED_BARS, ticker="A")))
+    assert not due.daily(lake, settings, (), session=AS_OF.date(), as_of=AS_OF, tickers=())
+    commit(lake, core__accepted_bars=replace(lake.snapshot().commit.tables["core.accepted_bars"], schema_version=0))
+    assert due.daily(lake, settings, (), session=AS_OF.date(), as_of=AS_OF, tickers=())
