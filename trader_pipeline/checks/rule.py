@@ -37,12 +37,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """What one rule found. `quarantine` has ticker, session, source, reason; `blocks` stops everything downstream."""
+    """What one rule found. `quarantine` has ticker, session, source, reason; `blocks` stops everything downstream.
+
+    `repairs` has the columns of series.REPAIRS: what the rule would put in the place of a stored value, and why. Nothing applies it.
+    """
 
     findings: tuple[Finding, ...] = ()
     quarantine: pa.Table | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     blocks: bool = False
+    repairs: pa.Table | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
