@@ -59,12 +59,11 @@ def is_alive(seen: dt.datetime | None, now: dt.datetime) -> bool:
 
 
 def in_words(seen: dt.datetime | None, now: dt.datetime, *, dataset: str) -> str:
-    """Return "last seen 2 minutes ago", and the mend where that is too long."""
-    mend = f"schedule and sensors do not run; start them with `TRADER_DATASET={dataset} trader dev`"
-    if seen is None:
-        return f"never seen: {mend}"
-    ago = f"last seen {_ago(max(now - seen, dt.timedelta()))} ago"
-    return ago if is_alive(seen, now) else f"{ago}: {mend}"
+    """Return "last seen 2 minutes ago", and the mend where that is too long for data that grows by the day."""
+    ago = "never seen" if seen is None else f"last seen {_ago(max(now - seen, dt.timedelta()))} ago"
+    if is_alive(seen, now) or dataset != "live":
+        return ago
+    return f"{ago}: schedule and sensors do not run; start them with `TRADER_DATASET={dataset} trader dev`"
 
 
 def _ago(span: dt.timedelta) -> str:
