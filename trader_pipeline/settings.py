@@ -126,6 +126,21 @@ class DecisionSettings(BaseModel):
     abstain_novelty: float = Field(0.995, description="A forecast on inputs more novel than this abstains.")
 
 
+class AlertSettings(BaseModel):
+    """Who is told by mail, and how often of the same thing. `TRADER_WEBHOOK_URL` is the webhook."""
+
+    repeat_hours: float = Field(6, ge=0, description="The same event and subject is sent again after these hours at the earliest.")
+    smtp_host: str | None = Field(None, description="Mail server that alerts go to as well; unset mails nothing.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port: 587 for starttls, 465 for tls.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="starttls, tls, or none: a password then travels in the clear."
+    )
+    smtp_user: str | None = Field(None, description="User at the mail server; unset sends without logging in.")
+    smtp_password: ApiKey = Field(None, description="Password at the mail server.")
+    smtp_from: str | None = Field(None, description="Sender's address.")
+    smtp_to: str | None = Field(None, description="Receivers' addresses, comma-separated.")
+
+
 class ServeSettings(BaseModel):
     """Where the dashboard listens."""
 
@@ -150,7 +165,7 @@ class Settings(BaseSettings):
     live_universe: str = Field("default", description="Universe of universe.toml that the live dataset follows.")
     live_first_session: str = Field("2010-01-04", description="First session of the live dataset's history.")
     benchmark: str = Field("SPY", description="Benchmark ticker.")
-    webhook_url: SecretStr | None = Field(None, description="Where alerts are posted as JSON; unset logs only.")
+    webhook_url: SecretStr | None = Field(None, description="Where alerts are posted as JSON that Slack understands; unset posts nothing.")
     chromium: str | None = Field(None, description="Browser for the browser tests, for example /usr/bin/chromium.")
     sources: SourceSettings = SourceSettings()
     yahoo: YahooSettings = YahooSettings()
@@ -163,6 +178,7 @@ class Settings(BaseSettings):
     sp500: PublicSettings = PublicSettings()
     checks: CheckSettings = CheckSettings()
     decisions: DecisionSettings = DecisionSettings()
+    alerts: AlertSettings = AlertSettings()
     serve: ServeSettings = ServeSettings()
 
     @property
@@ -174,6 +190,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's instance folder."""
         return self.home / "dagster"
+
+    @property
+    def heartbeats(self) -> Path:
+        """Where the sensors of the current dataset write that they live."""
+        return self.dagster_home / "heartbeats" / self.dataset
 
     @property
     def symbols_file(self) -> Path:

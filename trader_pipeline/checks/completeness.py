@@ -85,7 +85,7 @@ where s.spacing = 'daily' and b.session >= k.judged_from and (b.position is null
 def missing_dates(context: CheckContext) -> RuleResult:
     """Judge each ticker against its exchange's sessions between its own first and last one.
 
-    Over `missing_ratio` or over `missing_run` in a row quarantines every row of the ticker. A session that more than
+    Over `missing_ratio`, and more than one, or over `missing_run` in a row quarantines every row of the ticker. A session that more than
     `outage_ratio` of the tickers listed that day miss is the provider's outage: it counts against no ticker, is a warning
     where it is history, and an error that holds the watermark where it is newer than what was published (on a first load:
     where no session follows it), until `stale_error` sessions have closed after it.
@@ -115,8 +115,8 @@ def missing_dates(context: CheckContext) -> RuleResult:
 
 
 def _too_many(hole: dict[str, Any], context: CheckContext) -> bool:
-    ratio = len(hole["days"]) / hole["expected"]
-    return bool(ratio > context.settings.missing_ratio or hole["longest_run"] > context.settings.missing_run)
+    many = len(hole["days"]) > max(1, context.settings.missing_ratio * hole["expected"])
+    return bool(many or hole["longest_run"] > context.settings.missing_run)
 
 
 def _hole(context: CheckContext, row: dict[str, Any]) -> Finding:

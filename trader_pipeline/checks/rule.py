@@ -40,7 +40,8 @@ class RuleResult:
     """What one rule found. `blocks` stops everything downstream.
 
     `quarantine` has ticker, session, source, reason, and item where the table has several rows a ticker and day. `repairs` has
-    ticker, session, source, column_name, stored, proposed, reason.
+    ticker, session, source, column_name, stored, proposed, reason: by which ratio a stored value is off, in the units of what the
+    rule looked at.
     """
 
     findings: tuple[Finding, ...] = ()

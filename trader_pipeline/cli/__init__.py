@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import bench, fetch, keep, look, run, serve
+from trader_pipeline.cli import alert, bench, fetch, keep, look, run, serve
 from trader_pipeline.cli.output import fail
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -25,6 +25,7 @@ fetch.register(app)
 look.register(app)
 keep.register(app)
 serve.register(app)
+alert.register(app)
 bench.register(app)
 
 

@@ -47,6 +47,8 @@ def status(*, as_json: Json = False) -> None:
             line(f"{name:<24} {_fact(name, value)}")
     if facts["disk_alert"]:
         warn(f"{facts['disk_used']:.0%} of the disk is used; `trader clean` deletes what is not needed any more")
+    if ": " in facts["daemon"]:
+        warn(f"daemon {facts['daemon']}")
     for lost in facts["damage"]:
         warn(f"{lost['fact']}: {lost['error']}")
     if not facts["tables"]:

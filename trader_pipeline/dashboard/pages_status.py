@@ -61,8 +61,9 @@ def reports(dataset_home: Path) -> list[dt.date]:
 def _status_page(site: Site, request: Request) -> Response:
     snapshot = site.reader.snapshot()
     disk = status.disk(site.settings.home, site.settings.dataset_home)
+    daemon = status.daemon(site.settings.heartbeats, site.settings.dataset, site.clock())
     if snapshot is None:
-        return site.page(request, "status.html", state=site.state(None, None), disk=disk, tables=None)
+        return site.page(request, "status.html", state=site.state(None, None), disk=disk, daemon=daemon, tables=None)
     exchange = queries.exchange(snapshot)
     span = status.bar_span(snapshot)
     historical = site.settings.dataset in states.HISTORICAL
@@ -91,4 +92,5 @@ def _status_page(site: Site, request: Request) -> Response:
         training_runs=status.training_runs(snapshot),
         prediction_runs=status.prediction_runs(snapshot),
         disk=disk,
+        daemon=daemon,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
 
 Row = dict[str, Any]
 
@@ -30,7 +31,7 @@ SORTABLE = {
 DESCENDING_FIRST = frozenset(SORTABLE) - {"rank", "ticker", "sector"}
 """Columns whose first click puts the largest value on top."""
 
-_ROWS = """
+_ROWS = f"""
 with named as (
     select ticker, name from core.ticker_map where valid_from <= $session and (valid_to is null or valid_to >= $session)
     qualify row_number() over (partition by ticker order by valid_from desc) = 1
@@ -38,7 +39,8 @@ with named as (
     select ticker, sector from core.sectors where valid_from <= $session and (valid_to is null or valid_to >= $session)
     qualify row_number() over (partition by ticker order by valid_from desc) = 1
 ), ranked as (
-    select p.*, rank() over (partition by p.horizon_sessions order by p.score desc nulls last) as rank, n.name, s.sector,
+    select {PREDICTIONS.select("p")},
+           rank() over (partition by p.horizon_sessions order by p.score desc nulls last) as rank, n.name, s.sector,
            d.action, d.target_weight, d.uncut_weight, d.score as decision_score, d.rank as decision_rank
     from predictions.daily p
     left join named n using (ticker) left join sectors s using (ticker)
@@ -50,7 +52,7 @@ where ($horizon is null or horizon_sessions = $horizon)
   and ($ticker is null or ticker = $ticker)
   and ($sector is null or sector = $sector)
   and ($text is null or contains(lower(ticker), lower($text)) or contains(lower(coalesce(name, '')), lower($text)))
-"""
+"""  # noqa: S608 - names of the contract
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +111,8 @@ def scorecard(snapshot: Snapshot, model_id: str) -> list[Row]:
 
 def decision(snapshot: Snapshot, session: dt.date, ticker: str) -> Row | None:
     """Return the ticker's row of decisions.daily with the number of names ranked beside it."""
-    query = """select * from (select *, count(*) over () as names from decisions.daily where session = ?) where ticker = ?"""
-    rows = ask(snapshot, query, [session, ticker])
+    ranked = f"select {DECISIONS.select('d')}, count(*) over () as names from decisions.daily d where session = ?"  # noqa: S608 - names of the contract
+    rows = ask(snapshot, f"select * from ({ranked}) where ticker = ?", [session, ticker])  # noqa: S608 - the same
     return rows[0] if rows else None
 
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from trader_pipeline import calendar, durable
+from trader_pipeline import calendar, durable, heartbeats
 from trader_pipeline.dashboard.queries import Row, ask
 from trader_pipeline.dashboard.trend import trends
 from trader_pipeline.lake import Snapshot
@@ -163,6 +163,18 @@ def disk(home: Path, dataset_home: Path) -> dict[str, Any]:
         "total": usage.total,
         "used_share": 1 - usage.free / usage.total,
         "alert": usage.free < 0.15 * usage.total,
+    }
+
+
+def daemon(folder: Path, dataset: str, now: dt.datetime) -> Row:
+    """Return whether schedule and sensors are alive, when they were last, in words, and what each sensor decided last."""
+    beats = heartbeats.read(folder)
+    seen = heartbeats.last_seen(beats)
+    return {
+        "alive": heartbeats.is_alive(seen, now),
+        "seen": seen,
+        "words": heartbeats.in_words(seen, now, dataset=dataset),
+        "sensors": [beat for beat in beats if beat.sensor != heartbeats.ALIVE],
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from trader_pipeline.defs import checks, core, coverage, daily, features, training
+from trader_pipeline.defs import checks, contracts, core, coverage, daily, features, training
 from trader_pipeline.defs.backfill import backfill
 from trader_pipeline.defs.resources import Trader
 from trader_pipeline.operations.janitor import clean
@@ -62,7 +62,7 @@ def jobs(settings: Settings, raw: Sequence[dg.AssetsDefinition]) -> list[dg.JobD
     fetched, dataset = _fetched(settings, raw), settings.dataset
     data = fetched | dg.AssetSelection.assets(*core.ASSETS, *features.ASSETS) | dg.AssetSelection.checks(*checks.CHECKS_DEFS)
     fitted = dg.AssetSelection.assets(*training.ASSETS)
-    made = dg.AssetSelection.assets(*daily.ASSETS)
+    made = dg.AssetSelection.assets(*daily.ASSETS) | dg.AssetSelection.checks(*contracts.CHECKS_DEFS)
     executor, market = dg.in_process_executor, {"trader/dataset": dataset}
     return [
         dg.define_asset_job(

@@ -77,7 +77,7 @@ class Launcher:
         moment = moment_of(as_of, now=now) if as_of else default_as_of(self.settings, now=now)
         session = calendar.last_closed_session(EXCHANGE, moment)
         newest = due.newest_session(self.trader.lake)
-        alert_full_disk(self.settings)
+        alert_full_disk(self.settings, now=now)
         short: list[ShortfallError] = []
         try:
             ran = self._run_due(session, moment, tickers, may_train=may_train, short=short)
@@ -114,7 +114,7 @@ class Launcher:
 
     def fetch(self, feeds: Sequence[Feed], *, now: dt.datetime, ask: Ask, run_id: str) -> None:
         """Ask the `feeds` alone, recorded as the run `run_id` of the job `fetch`. Raises as `launch` does."""
-        alert_full_disk(self.settings)
+        alert_full_disk(self.settings, now=now)
         keys = [dg.AssetKey(list(table.path)) for feed in feeds for table in feed.raw_tables]
         self.launch("fetch", as_of=default_as_of(self.settings, now=now), ask=ask, only=keys, run_id=run_id)
 

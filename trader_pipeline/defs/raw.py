@@ -79,6 +79,7 @@ def raw_asset(feed: Feed, *, after: Sequence[Table] = ()) -> dg.AssetsDefinition
                 tickers=tuple(options.tickers) or None,
                 since=options.first_day,
                 restate=options.restate,
+                fallback=options.fallback,
                 report=reporter(context.log, trader.progress),
             )
             shown = facts_of(outcome)

@@ -19,6 +19,8 @@ from trader_pipeline.sources.source import Feed
 
 __all__ = ["EXCHANGE", "RunOptions", "Trader", "as_of", "moment_of", "started_at"]
 
+FALLBACK = "fallback"
+
 
 class Trader:
     """Settings of this code location, the lake that they point at, and the terminal of the process that executes the runs itself."""
@@ -59,6 +61,8 @@ class RunOptions(dg.ConfigurableResource):
     """First day (YYYY-MM-DD) to ask the vendors for; empty is what each ticker lacks."""
     restate: bool = False
     """Ask for the whole history again and keep what it says otherwise."""
+    source: str = ""
+    """`fallback` asks the sources of bars after the first choice again for what is lacking, the only source where there is one."""
 
     @property
     def first_day(self) -> dt.date | None:
@@ -67,6 +71,13 @@ class RunOptions(dg.ConfigurableResource):
             return dt.date.fromisoformat(self.since) if self.since else None
         except ValueError as error:
             raise UsageError(f"since is {self.since!r}, no date; write YYYY-MM-DD") from error
+
+    @property
+    def fallback(self) -> bool:
+        """Whether `source` says so. Raises `UsageError` for any other word."""
+        if self.source not in ("", FALLBACK):
+            raise UsageError(f"source is {self.source!r}; write {FALLBACK!r}, or leave it empty to ask the sources in their order")
+        return self.source == FALLBACK
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["RunOptions"]:

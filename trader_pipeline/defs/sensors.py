@@ -1,93 +1,73 @@
-"""What reacts by itself: stale data is fetched again, a failed run and a full disk are told to somebody."""
+"""What is told to somebody: a failed run and a full disk. Stale data is `stale.py`."""
 
 import datetime as dt
-import json
+from collections.abc import Callable, Iterator
 
 import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
 
-from trader_pipeline import calendar
-from trader_pipeline.defs.resources import EXCHANGE, Trader
-from trader_pipeline.flows.freshness import staleness
-from trader_pipeline.operations.alerts import alert, alert_full_disk
+from trader_pipeline import errors
+from trader_pipeline.defs.resources import Trader
+from trader_pipeline.defs.ticks import utc_now
+from trader_pipeline.operations.alerts import Alert, alert_full_disk, send
 
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+_LINE = 500
+"""Characters of an error that an alert shows."""
 
 
-def stale_requests(behind: dict[str, int], target: dt.date, cursor: str, limit: int) -> tuple[list[str], list[str], str]:
-    """Decide what to do about tables that are `behind` so many sessions.
-
-    Returns the tables to fetch again (first time a table and session), the tables to tell somebody about (fetched
-    again once already), and the new cursor.
-    """
-    seen: dict[str, int] = json.loads(cursor or "{}")
-    fetch, tell = [], []
-    for table, sessions in sorted(behind.items()):
-        key = f"{table}:{target}"
-        if sessions < limit:
-            continue
-        tries = seen.get(key, 0)
-        if tries == 0:
-            fetch.append(table)
-        elif tries == 1:
-            tell.append(table)
-        seen[key] = tries + 1
-    return fetch, tell, json.dumps({k: v for k, v in seen.items() if k.endswith(str(target))})
-
-
-def on_stale_data(trader: Trader, *, running: bool) -> dg.SensorDefinition:
-    """Return the sensor that starts `refetch` once a table and session, then alerts."""
-
-    @dg.sensor(
-        name="on_stale_data",
-        job_name="refetch",
-        minimum_interval_seconds=300,
-        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
-    )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if _fetching(context.instance):
-            return dg.SkipReason("a run that fetches is under way; what it brings is judged when it is done")
-        now = dt.datetime.now(dt.UTC)
-        target = calendar.last_closed_session(EXCHANGE, now)
-        behind = staleness(trader.lake, as_of=now)
-        fetch, tell, cursor = stale_requests(behind, target, context.cursor or "", trader.settings.checks.stale_warning)
-        for table in tell:
-            alert(trader.settings, event="stale_data", text=f"{table} is {behind[table]} sessions behind {target} after a refetch")
-        requests = [dg.RunRequest(run_key=f"stale:{table}:{target}", tags={"reason": f"stale {table}"}) for table in fetch[:1]]
-        reason = None if requests else dg.SkipReason(f"sessions behind {target}: {behind}")
-        return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=reason)
-
-    return sensor
-
-
-def _fetching(instance: dg.DagsterInstance) -> bool:
-    filters = [dg.RunsFilter(job_name=job, statuses=_UNDER_WAY) for job in ("fetch", "refetch", "daily", "backfill")]
-    return any(instance.get_runs_count(only) for only in filters)
-
-
-def on_full_disk(trader: Trader) -> dg.SensorDefinition:
+def on_full_disk(trader: Trader, *, clock: Callable[[], dt.datetime] = utc_now) -> dg.SensorDefinition:
     """Return the sensor that alerts while the disk is over 85 % used: once a day."""
 
     @dg.sensor(name="on_full_disk", minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        today = dt.datetime.now(dt.UTC).date().isoformat()
-        told = context.cursor == today or alert_full_disk(trader.settings)
+        now = clock()
+        today = now.date().isoformat()
+        told = context.cursor == today or alert_full_disk(trader.settings, now=now)
         return dg.SensorResult(cursor=today if told else "", skip_reason=dg.SkipReason("told today" if told else "there is room"))
 
     return sensor
 
 
-def on_failure(trader: Trader) -> dg.SensorDefinition:
-    """Return the sensor that logs a failed run and posts it to the webhook of the settings."""
+def on_failure(trader: Trader, *, clock: Callable[[], dt.datetime] = utc_now) -> dg.SensorDefinition:
+    """Return the sensor that alerts about a failed run: job, steps, the error that began it and its code in the runbook."""
 
     @dg.run_failure_sensor(name="on_failure", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
     def sensor(context: dg.RunFailureSensorContext) -> None:
-        run = context.dagster_run
-        alert(trader.settings, event="run_failed", text=f"{run.job_name} {run.run_id}: {context.failure_event.message}")
+        failed = {event.step_key or "": event.step_failure_data.error for event in context.get_step_failure_events()}
+        run, message = context.dagster_run, context.failure_event.message or ""
+        send(trader.settings, failure_alert(run.job_name, run.run_id, message, failed), now=clock())
 
     return sensor
+
+
+def failure_alert(job: str, run_id: str, message: str, failed: dict[str, SerializableErrorInfo | None]) -> Alert:
+    """Return what somebody is told of a failed run. The same job failing at the same steps is the same thing."""
+    steps = ", ".join(sorted(failed))
+    causes = [cause for error in failed.values() if error for cause in [_root(error)]]
+    text = " ".join((causes[0].message if causes else message).split())[:_LINE]
+    code = next((code for cause in causes if (code := _code(cause))), None)
+    return Alert(
+        event="run_failed",
+        subject=f"{job} at {steps}" if steps else job,
+        summary=text or "the run failed without a word",
+        mend=f"docs/runbook.md, {code}" if code else "`trader doctor`, and the run in the Dagster UI",
+        facts={"job": job, "run": run_id} | ({"steps": steps} if steps else {}) | ({"code": code} if code else {}),
+    )
+
+
+def _root(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """Return the error that the others were raised from: the innermost of our own, else the innermost of all."""
+    chain = list(_chain(error))
+    return next((one for one in reversed(chain) if _code(one)), chain[-1])
+
+
+def _chain(error: SerializableErrorInfo) -> Iterator[SerializableErrorInfo]:
+    yield error
+    if error.cause:
+        yield from _chain(error.cause)
+
+
+def _code(error: SerializableErrorInfo) -> str | None:
+    """Return the runbook's code of an error of ours."""
+    kind = getattr(errors, error.cls_name or "", None)
+    return kind.code if isinstance(kind, type) and issubclass(kind, errors.TraderError) else None

@@ -20,13 +20,17 @@ with known as (
   qualify row_number() over (partition by ticker, session, source order by known_at desc) = 1
 ), repaired as (
   select ticker, session, source, max(known_at) as repaired_at, string_agg(distinct rule, ', ' order by rule) as rules,
-    max(proposed) filter (column_name = 'open') as open, max(proposed) filter (column_name = 'high') as high,
-    max(proposed) filter (column_name = 'low') as low, max(proposed) filter (column_name = 'close') as close,
-    max(proposed) filter (column_name = 'volume_shares') as volume_shares
-  from quality.repairs where applied and table_name = 'core.daily_bars' group by all
+    product(proposed / stored) filter (column_name = 'open') as open, product(proposed / stored) filter (column_name = 'high') as high,
+    product(proposed / stored) filter (column_name = 'low') as low, product(proposed / stored) filter (column_name = 'close') as close,
+    product(proposed / stored) filter (column_name = 'volume_shares') as volume_shares
+  from quality.repairs
+  where applied and table_name = 'core.daily_bars' and stored <> 0 and column_name in ('open', 'high', 'low', 'close', 'volume_shares')
+  group by all
 ), mended as (
-  select k.* replace (greatest(k.known_at, r.repaired_at) as known_at, coalesce(r.open, k.open) as open, coalesce(r.high, k.high) as high,
-    coalesce(r.low, k.low) as low, coalesce(r.close, k.close) as close, coalesce(r.volume_shares, k.volume_shares) as volume_shares),
+  select k.* replace (
+      greatest(k.known_at, r.repaired_at) as known_at, k.open * coalesce(r.open, 1) as open, k.high * coalesce(r.high, 1) as high,
+      k.low * coalesce(r.low, 1) as low, k.close * coalesce(r.close, 1) as close,
+      k.volume_shares * coalesce(r.volume_shares, 1) as volume_shares),
     r.rules as repaired
   from known k left join repaired r using (ticker, session, source)
 ), barred as (

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
-from trader_pipeline.checks.context import open_context
+from trader_pipeline.checks.context import VENDOR_PRICES, open_context
 from trader_pipeline.checks.report import CheckReport, report_of, run_rules
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
 from trader_pipeline.schema.columns import DATE, INSTANT
@@ -43,20 +43,20 @@ def check_files(path: Path, settings: CheckSettings, *, as_of: dt.date | None, n
     `InputError` where the folder cannot be read.
     """
     rows, attempts = read_folder(path, _ANY_DATE)
-    bars, ticker_map = _core(rows)
+    bars, vendor_prices, ticker_map = _core(rows)
     days = rows["date"].to_numpy()
     past = days[days <= np.datetime64(now.date())]
     day = np.datetime64(as_of) if as_of else (past.max() if len(past) else days.min())
     moment = min(calendar.known_at_array("XNYS", np.asarray([day]))[0].item().replace(tzinfo=dt.UTC), now)
     known = pc.or_(pc.less_equal(bars["known_at"], _instant(moment)), pc.greater(bars["known_at"], _instant(now)))
-    context = open_context(bars.filter(known), ticker_map, as_of=moment, settings=settings)
+    context = open_context(bars.filter(known), ticker_map, as_of=moment, settings=settings, vendor_prices=vendor_prices.filter(known))
     report = run_rules(CHECKS, context, run_id="files")
     return replace(report, results=(report_of(_READABLE, _oddities(attempts)), *report.results))
 
 
-def _core(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Return the rows as core.daily_bars, repeats kept, and the listing of each ticker as core.ticker_map."""
-    pieces, listings = [], []
+def _core(rows: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Return the rows as core.daily_bars, repeats kept, the same rows as VENDOR_PRICES, and each ticker's listing as core.ticker_map."""
+    pieces, vendor, listings = [], [], []
     for ticker in sorted(pc.unique(rows["ticker"]).to_pylist()):
         piece = rows.filter(pc.equal(rows["ticker"], ticker))
         listing = listing_of(_symbol(ticker, piece["date"].to_numpy()))
@@ -73,17 +73,21 @@ def _core(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
             "price_unit": pa.repeat(listing.price_unit, piece.num_rows),
         }
         pieces.append(DAILY_BARS.conform(pa.table(columns)))
+        vendor.append(pa.table({name: columns[name] if name in columns else piece[name] for name in VENDOR_PRICES.names}))
         first = pc.min(piece["date"]).as_py()
         listings.append(
             {"ticker": ticker, "symbol": ticker, "valid_from": first, "issuer_id": ticker, "exchange": listing.exchange, "role": "stock"}
         )
-    return pa.concat_tables(pieces), TICKER_MAP.conform(pa.Table.from_pylist(listings))
+    return pa.concat_tables(pieces), pa.concat_tables(vendor), TICKER_MAP.conform(pa.Table.from_pylist(listings))
 
 
 def _symbol(ticker: str, days: calendar.Days) -> str:
-    """Return the symbol whose exchange was open on most of the days: TEM-L is London's TEM.L, BRK-B is itself."""
+    """Return the symbol whose exchange was open on most of the days: TEM-L is London's TEM.L, BRK-B is itself.
+
+    Where the days fit both, a suffix that names an exchange is taken for one.
+    """
     head, _, rest = ticker.partition("-")
-    candidates = [ticker, f"{head}.{rest.split('-')[0]}"] if rest else [ticker]
+    candidates = [f"{head}.{rest.split('-')[0]}", ticker] if rest else [ticker]
     return min(candidates, key=lambda symbol: _closed_days(listing_of(symbol).exchange, days))
 
 

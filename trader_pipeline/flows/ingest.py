@@ -56,13 +56,16 @@ def ingest(
     since: dt.date | None = None,
     restate: bool = False,
     shard: tuple[int, int] | None = None,
+    fallback: bool = False,
     report: Callable[[FetchProgress], None] = _silent,
 ) -> IngestOutcome:
     """Fetch what is due and publish it. A vendor is not asked at all when every ticker is complete.
 
     `since` asks for the history from that day on again; `restate` for all of it, and takes the answer as it is, where the guard
-    against a reused symbol would refuse it; `shard=(k, n)` asks for the k-th of n parts of the tickers. `report` is called after
-    every answer.
+    against a reused symbol would refuse it; `shard=(k, n)` asks for the k-th of n parts of the tickers. `fallback` asks the sources
+    of bars after the first choice again for the tickers that lack the last closed session, although they had nothing new of them
+    before; the first choice is asked only for what it was not asked yet. Where one source alone can be asked, it is asked again.
+    `report` is called after every answer.
 
     Raises `SourceUnavailableError` after publishing when too many tickers failed, `UsageError` when the source knows none of the
     tickers that the run names, or is the only one for bars and not ready.
@@ -74,7 +77,7 @@ def ingest(
             raise UsageError(f"no source of bars can be asked: {why}")
         return IngestOutcome(skipped=why)
     plan = _plan(lake.snapshot(), feed, settings, as_of=as_of, tickers=tickers, shard=shard)
-    plan = replace(plan, forced=since, whole=restate)
+    plan = replace(plan, forced=since, whole=restate, again=fallback and _stands_in(plan))
     request = FetchRequest(
         as_of=as_of,
         fetched_at=fetched_at,
@@ -114,6 +117,11 @@ def _plan(
     subjects = subjects_of(snapshot, feed, settings, as_of=as_of, tickers=tickers, shard=shard)
     bars = bars_in_order(feed, settings) if feed.kind == "bars" else ()
     return Plan(feed=feed, stored=Stored(snapshot, subjects), as_of=as_of, bars=bars, benchmark=frozenset({settings.benchmark}))
+
+
+def _stands_in(plan: Plan) -> bool:
+    """Say whether the feed comes after the first choice for bars, or there is no other that could."""
+    return bool(plan.bars) and (plan.feed is not plan.bars[0] or len(plan.bars) == 1)
 
 
 def _fetched(counted: Counted, sink: Sink) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:

@@ -48,6 +48,8 @@ class Plan:
     forced: dt.date | None = None
     whole: bool = False
     """Ask for everything again, from the first stored session on."""
+    again: bool = False
+    """Take no answer as the last word while the last closed session is missing."""
     benchmark: frozenset[str] = frozenset()
 
     @cached_property
@@ -87,6 +89,8 @@ class Plan:
             wanted = tuple(symbol for symbol in wanted if symbol not in brought)
         answered = self.stored.answered(self.feed, min(self.cutoffs.values()))
         mine = self.marks.get(self.feed.source, {})
+        if self.again:
+            return wanted
         held = bool(self.bars) and outage_hold(self.stored.snapshot) is not None
         return tuple(s for s in wanted if not self._answered(s, answered) or (held and s in mine))
 

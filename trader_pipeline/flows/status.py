@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from trader_pipeline import heartbeats
 from trader_pipeline.errors import TraderError
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.flows import sources_status
@@ -46,7 +47,7 @@ def status(lake: Lake, settings: Settings, *, now: dt.datetime) -> Row:
     facts.add("gates", read=lambda: sources_status.gates(settings, now=now))
     facts.add("ended", read=lambda: sources_status.ended(snapshot))
     facts.add("stand_ins", read=lambda: sources_status.stand_ins(snapshot, settings))
-    return {**facts.known, **_disk(settings), "damage": facts.damage}
+    return {**facts.known, **_daemon(settings, now), **_disk(settings), "damage": facts.damage}
 
 
 class _Facts:
@@ -67,6 +68,14 @@ class _Facts:
     def lost(self, what: str, error: Exception) -> None:
         """Remember what could not be read."""
         self.damage.append({"fact": what, "error": str(error).splitlines()[0]})
+
+
+def _daemon(settings: Settings, now: dt.datetime) -> Row:
+    """Return when the daemon's sensors were alive, in words too, and what each of them decided last."""
+    beats = heartbeats.read(settings.heartbeats)
+    seen = heartbeats.last_seen(beats)
+    said = [{"sensor": beat.sensor, "at": beat.at, "said": beat.said} for beat in beats if beat.sensor != heartbeats.ALIVE]
+    return {"daemon": heartbeats.in_words(seen, now, dataset=settings.dataset), "daemon_seen": seen, "sensors": said}
 
 
 def _disk(settings: Settings) -> Row:

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trader_pipeline import durable
-
-MANIFEST_SCHEMA = "trader.predictions/1"
+from trader_pipeline.schema.contracts import MANIFEST_SCHEMA
 
 
 def export_paths(folder: Path, session: dt.date) -> tuple[Path, Path]:

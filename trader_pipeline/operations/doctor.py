@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, SecretStr
 
-from trader_pipeline import calendar, durable
+from trader_pipeline import calendar, durable, heartbeats
 from trader_pipeline.errors import TraderError
 from trader_pipeline.lake import Lake, Snapshot
 from trader_pipeline.operations.disk import ALERT_RATIO, disk_usage
@@ -62,6 +62,7 @@ def examine(
         lambda: _settings(settings),
         lambda: sources,
         lambda: _lake(settings, now),
+        lambda: _daemon(settings, now),
         lambda: _last_failure(last_failure),
     )
     return [finding for look in walk for finding in look()]
@@ -162,6 +163,13 @@ def _lake(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     yield Finding(name="lake", state="ok", fact=f"commit {snapshot.commit.id}: {whole} tables whole, {parts} parts")
     yield from _freshness(snapshot, settings, damage, now)
     yield from _model(snapshot, settings, damage)
+
+
+def _daemon(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    """Say whether schedule and sensors live; only data that grows by the day needs them."""
+    seen = heartbeats.last_seen(heartbeats.read(settings.heartbeats))
+    fact, _, mend = heartbeats.in_words(seen, now, dataset=settings.dataset).partition(": ")
+    yield Finding(name="daemon", state="warn" if mend else "ok", fact=fact, mend=mend)
 
 
 def _freshness(snapshot: Snapshot, settings: Settings, damage: Mapping[str, object], now: dt.datetime) -> Iterator[Finding]:

@@ -16,9 +16,9 @@ def text(name: str, description: str, *, nullable: bool = False, since: int = 1)
     return Column(name=name, dtype=pa.string(), unit="-", description=description, nullable=nullable, since=since)
 
 
-def number(name: str, unit: str, description: str, *, nullable: bool = True) -> Column:
+def number(name: str, unit: str, description: str, *, nullable: bool = True, since: int = 1) -> Column:
     """Return a float64 column."""
-    return Column(name=name, dtype=pa.float64(), unit=unit, description=description, nullable=nullable)
+    return Column(name=name, dtype=pa.float64(), unit=unit, description=description, nullable=nullable, since=since)
 
 
 def count(name: str, unit: str, description: str, *, nullable: bool = False) -> Column:

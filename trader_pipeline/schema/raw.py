@@ -84,6 +84,7 @@ SAMPLE_MACRO = Table(
 OWN_BARS = Table(
     layer="raw",
     name="own_bars",
+    version=2,
     year_of="date",
     key=("ticker", "date", "fetched_at"),
     description="A user's own files, column spellings mapped.",
@@ -99,6 +100,8 @@ OWN_BARS = Table(
         text("file", "File name the row came from."),
         FETCHED_AT,
         REQUEST,
+        number("adj_close", "vendor", "The file's close adjusted for dividends; only checks look at it.", since=2),
+        number("capital_gain", "vendor", "A fund's capital gain distributed on the date; `dividend` contains it.", since=2),
     ),
 )
 SIMULATED_BARS = Table(

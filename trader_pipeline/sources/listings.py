@@ -32,6 +32,7 @@ _BY_SUFFIX = {
     "ST": Listing("XSTO", "SEK", "SEK"),
     "SW": Listing("XSWX", "CHF", "CHF"),
     "T": Listing("XTKS", "JPY", "JPY"),
+    "TA": Listing("XTAE", "ILS", "ILA"),
     "TO": Listing("XTSE", "CAD", "CAD"),
     "VI": Listing("XWBO", "EUR", "EUR"),
     "WA": Listing("XWAR", "PLN", "PLN"),

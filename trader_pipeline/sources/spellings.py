@@ -18,11 +18,13 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "volume": ("volume", "vol", "v", "shares", "volumeshares", "sharevolume", "5volume"),
     "dividend": ("dividend", "dividends", "divcash", "cashdividend"),
     "split_ratio": ("stocksplits", "stocksplit", "split", "splits", "splitratio", "splitfactor"),
+    "adj_close": ("adjclose", "adjustedclose", "closeadj", "closeadjusted"),
+    "capital_gain": ("capitalgains", "capitalgain"),
 }
-"""Canonical name to spellings, lower case without punctuation. Adjusted closes are left out on purpose: we adjust ourselves."""
+"""Canonical name to spellings, lower case without punctuation. Only checks look at an adjusted close: we adjust ourselves."""
 
 REQUIRED = ("date", "open", "high", "low", "close", "volume")
-NUMBERS = ("open", "high", "low", "close", "volume", "dividend", "split_ratio")
+NUMBERS = ("open", "high", "low", "close", "volume", "dividend", "split_ratio", "adj_close", "capital_gain")
 _BLANK = frozenset({"", "nan", "na", "n/a", "null", "none", "-"})
 _CANONICAL = {spelling: name for name, spellings in SPELLINGS.items() for spelling in spellings}
 

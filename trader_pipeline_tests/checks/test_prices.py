@@ -11,8 +11,8 @@ CLEAN = bars({"A": DAYS[:50], "B": DAYS[:50]})
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
-        ({"low": 10.2}, "low_above"),
-        ({"high": 10.2}, "high_below"),
+        ({"low": 10.7, "close": 12.6}, "low_above"),
+        ({"high": 9.8, "low": 9.0, "open": 9.5, "close": 12.6}, "high_below"),
         ({"low": 11.0, "high": 9.0}, "low_above"),
         ({"open": 0.0, "low": 0.0}, "not_positive"),
         ({"close": -10.5, "low": -10.5}, "not_positive"),

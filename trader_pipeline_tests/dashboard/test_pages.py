@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from trader_pipeline import lake
+from trader_pipeline import heartbeats, lake
 from trader_pipeline.dashboard import pages_predictions
 from trader_pipeline.lake import Change
 from trader_pipeline.schema import core
 from trader_pipeline_tests import published
-from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
+from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, client_of, settings_of
 
 PAGES = ("/", "/?horizon=all", "/ticker/AAPL", "/ticker/SPY", "/status", "/report")
 
@@ -261,6 +261,19 @@ def test_a_new_commit_shows_without_a_restart(tmp_path):
     assert "No predictions available" in client.get("/").text
     published.publish(settings)
     assert "Historical sample to 2020-02-07" in client.get("/").text
+
+
+def test_the_status_page_says_whether_the_daemon_lives(tmp_path):
+    settings = settings_of(tmp_path, "live")
+    page = client_of(settings, now=NEXT_MORNING).get("/status").text
+    assert "The daemon was never seen: schedule and sensors do not run; start them with `TRADER_DATASET=live trader dev`" in page
+    for sensor, said in (("heartbeat", "alive"), ("on_stale_data", "sessions behind <2020-02-07>")):
+        heartbeats.write(settings.heartbeats, heartbeats.Beat(sensor=sensor, at=NEXT_MORNING - dt.timedelta(minutes=2), said=said))
+    page = client_of(settings, now=NEXT_MORNING).get("/status").text
+    assert "The daemon was last seen 2 minutes ago" in page
+    assert "sessions behind &lt;2020-02-07&gt;" in page
+    page = client_of(settings, now=NEXT_MORNING + dt.timedelta(hours=5)).get("/status").text
+    assert "last seen 5 hours ago: schedule and sensors do not run" in page
 
 
 def test_the_status_page_counts_what_was_published(deep):

@@ -1,18 +1,20 @@
 """What the Dagster location promises by name."""
 
 import datetime as dt
-from itertools import pairwise
+from itertools import islice, pairwise
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon asks
 
+from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.definitions import build_defs
+from trader_pipeline.defs.freshness import WINDOW
 from trader_pipeline.defs.partitions import SESSIONS
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of, moment_of
-from trader_pipeline.defs.sensors import stale_requests
 from trader_pipeline.errors import UsageError
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import FEEDS
@@ -58,15 +60,35 @@ def test_jobs_schedule_sensors(defs):
     repository = defs.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "fetch", "backfill", "purge"}
     assert {s.name for s in repository.schedule_defs} == {"after_close", "weekly_purge"}
-    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure", "on_full_disk"}
+    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure", "on_full_disk", "heartbeat"}
 
 
 def test_every_rule_is_a_named_check(defs):
     found = defs.get_repository_def().asset_graph.asset_check_keys
     names = {key.name for key in found if key.asset_key.path[0] == "core"}
     assert names == {rule.name for rule in CHECKS}
-    assert {key.name for key in found} - names == {"coverage"}
+    assert {key.name for key in found} - names == {"coverage", "contract"}
     assert names >= {"missing_dates", "nan_ratio", "staleness", "ohlc_order", "duplicates"}
+
+
+def test_a_rule_is_a_check_of_the_table_that_it_judges_and_only_of_that(defs):
+    keys = {key for key in defs.get_repository_def().asset_graph.asset_check_keys if key.asset_key.path[0] == "core"}
+    assert {(key.name, "/".join(key.asset_key.path)) for key in keys} == {(rule.name, "/".join(rule.table.path)) for rule in CHECKS}
+    assert {key.asset_key.path[1] for key in keys} >= {
+        "daily_bars",
+        "ticker_map",
+        "universe",
+        "fundamentals",
+        "macro",
+        "news",
+        "option_quotes",
+    }
+
+
+@pytest.mark.parametrize("job", ["refetch", "daily"])
+def test_data_is_brought_up_to_date_with_every_check(defs, job):
+    steps = set(defs.resolve_job_def(job).graph.node_names())
+    assert steps >= {f"{rule.table.name}_checks" for rule in CHECKS}
 
 
 def test_every_vendor_has_a_pool_of_its_own(defs):
@@ -123,7 +145,11 @@ def test_schedule_and_freshness_sensor_run_only_for_live_data(tmp_path):
         ("2026-11-26", False),  # Thanksgiving
         ("2026-11-27", True),  # a half day
         ("2026-12-25", False),
+        ("2026-03-06", True),
         ("2026-03-09", True),  # the Monday after clocks went forward
+        ("2026-11-02", True),  # the Monday after they went back
+        ("2025-01-09", False),  # the mourning of Jimmy Carter
+        ("2026-07-03", False),  # the holiday of a Saturday, observed
     ],
 )
 def test_the_schedule_knows_holidays(defs, day, runs):
@@ -131,8 +157,39 @@ def test_the_schedule_knows_holidays(defs, day, runs):
     at = dt.datetime.fromisoformat(f"{day}T17:30").replace(tzinfo=NEW_YORK)
     with dg.DagsterInstance.ephemeral() as instance:
         tick = schedule.evaluate_tick(dg.build_schedule_context(instance, at, repository_def=defs.get_repository_def()))
-    assert [r.partition_key for r in tick.run_requests or []] == ([day] if runs else [])
+    assert [(r.partition_key, r.run_key) for r in tick.run_requests or []] == ([(day, day)] if runs else [])
     assert bool(tick.skip_message) is not runs
+
+
+@pytest.mark.parametrize(("week", "utc_hour"), [("2026-03-02", 22), ("2026-03-09", 21), ("2026-10-26", 21), ("2026-11-02", 22)])
+def test_the_schedule_ticks_at_half_past_five_in_new_york_on_weekdays(defs, week, utc_hour):
+    schedule = defs.get_repository_def().get_schedule_def("after_close")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 17 * * 1-5", "America/New_York")
+    monday = dt.datetime.fromisoformat(week).replace(tzinfo=NEW_YORK)
+    every = schedule_execution_time_iterator(monday.timestamp(), schedule.cron_schedule, schedule.execution_timezone)
+    ticks = list(islice(every, 6))
+    assert [(tick.astimezone(NEW_YORK).weekday(), tick.hour, tick.minute) for tick in ticks[:5]] == [(day, 17, 30) for day in range(5)]
+    assert [tick.astimezone(dt.UTC).hour for tick in ticks[:5]] == [utc_hour] * 5
+    assert (ticks[5] - ticks[4]).days >= 2
+
+
+def test_what_every_session_writes_has_a_freshness_policy(defs, tmp_path):
+    graph = defs.resolve_asset_graph()
+    kept = {key.to_user_string(): graph.get(key).freshness_policy for key in graph.get_all_asset_keys()}
+    written = {"raw/yahoo_bars", "core/daily_bars", "core/accepted_bars", "features/panel", "predictions/daily", "decisions/daily"}
+    assert written | {"reports/daily"} <= {key for key, policy in kept.items() if policy}
+    assert not {"training/runs", "evaluation/scorecard", "raw/fmp_bars", "raw/sample_bars"} & {
+        key for key, policy in kept.items() if policy
+    }
+    assert {policy.fail_window.to_timedelta() for policy in kept.values() if policy} == {WINDOW}
+    historical = build_defs(Settings(home=tmp_path)).resolve_asset_graph()
+    assert not any(historical.get(key).freshness_policy for key in historical.get_all_asset_keys())
+
+
+def test_the_policy_outlasts_every_gap_between_two_sessions():
+    known = calendar.known_at_array("XNYS", calendar.sessions("XNYS", dt.date(2013, 1, 1), dt.date(2026, 12, 31)))
+    longest = (known[1:] - known[:-1]).max().item()
+    assert dt.timedelta(days=4) <= longest <= WINDOW - dt.timedelta(hours=8)
 
 
 def test_sessions_are_partitions_and_nothing_else_is():
@@ -185,27 +242,3 @@ def test_a_run_speaks_of_its_option_or_partition_or_the_newest_session(tmp_path,
 def test_a_run_that_names_two_sessions_is_refused(tmp_path):
     with pytest.raises(UsageError, match="as_of is 2019-11-27, the partition 2019-11-29"):
         as_of(run_context("2019-11-29"), Trader(Settings(home=tmp_path, dataset="live")), RunOptions(as_of="2019-11-27"))
-
-
-def test_stale_data_is_fetched_once_then_told_once():
-    target, behind = dt.date(2026, 11, 20), {"core.daily_bars": 3, "core.macro": 0}
-    fetch, tell, cursor = stale_requests(behind, target, "", 2)
-    assert (fetch, tell) == (["core.daily_bars"], [])
-    fetch, tell, cursor = stale_requests(behind, target, cursor, 2)
-    assert (fetch, tell) == ([], ["core.daily_bars"])
-    fetch, tell, cursor = stale_requests(behind, target, cursor, 2)
-    assert (fetch, tell) == ([], [])
-    fetch, _, cursor = stale_requests(behind, dt.date(2026, 11, 23), cursor, 2)
-    assert fetch == ["core.daily_bars"]
-
-
-def test_a_fetch_under_way_is_awaited(tmp_path):
-    defs = build_defs(Settings(home=tmp_path, dataset="live"))
-    sensor = defs.get_repository_def().get_sensor_def("on_stale_data")
-    with dg.DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(defs.resolve_job_def("refetch"), status=dg.DagsterRunStatus.STARTED)
-        tick = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor="{}", repository_def=defs.get_repository_def()))
-        assert "under way" in tick.skip_message
-        instance.report_run_failed(run)
-        tick = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor="{}", repository_def=defs.get_repository_def()))
-        assert "sessions behind" in tick.skip_message

@@ -5,6 +5,7 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
+from trader_pipeline import heartbeats
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.flows.status import status
 from trader_pipeline.lake import Change, Lake
@@ -42,6 +43,7 @@ def test_an_empty_home(settings):
     assert (facts["dataset"], facts["home"], facts["commit"]) == ("deep", str(settings.dataset_home), "empty")
     assert (facts["session_through"], facts["predictions_state"], facts["predictions"], facts["model"]) == (None, "none", 0, None)
     assert facts["tables"] == facts["coverage"] == facts["findings"] == facts["fetches"] == facts["disk"] == facts["behind"] == []
+    assert (facts["daemon"], facts["daemon_seen"], facts["sensors"]) == ("never seen", None, [])
     assert facts["free_bytes"] > 0
     assert not settings.home.exists()  # looking writes nothing
 
@@ -110,3 +112,15 @@ def test_what_is_there(settings):
     }
     assert facts["behind"] == [{"table": "core.accepted_bars", "sessions": 0}]
     assert facts["disk"][0]["folder"] == "lake"
+
+
+def test_whether_the_daemon_lives(settings):
+    live = settings.model_copy(update={"dataset": "live"})
+    for sensor, minutes, said in (("heartbeat", 1, "alive"), ("on_stale_data", 4, "refetch started")):
+        heartbeats.write(live.heartbeats, heartbeats.Beat(sensor=sensor, at=NOW - dt.timedelta(minutes=minutes), said=said))
+    facts = status(Lake(live.dataset_home / "lake", "live"), live, now=NOW)
+    assert (facts["daemon"], facts["daemon_seen"]) == ("last seen 1 minute ago", NOW - dt.timedelta(minutes=1))
+    assert facts["sensors"] == [{"sensor": "on_stale_data", "at": NOW - dt.timedelta(minutes=4), "said": "refetch started"}]
+    later = status(Lake(live.dataset_home / "lake", "live"), live, now=NOW + dt.timedelta(days=1))
+    assert later["daemon"].startswith("last seen 24 hours ago: schedule and sensors do not run; start them with")
+    assert status(Lake(settings.dataset_home / "lake", "deep"), settings, now=NOW)["daemon_seen"] is None  # another market's

@@ -7,6 +7,7 @@ import json
 import pyarrow as pa
 import pytest
 
+from trader_pipeline import heartbeats
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.operations import disk, doctor
 from trader_pipeline.operations.doctor import examine
@@ -54,6 +55,7 @@ def test_an_empty_home_is_a_warning_and_the_rest_is_looked_at(settings):
         "home",
         "settings",
         "lake",
+        "daemon",
         "last failed run",
     ]
     lake = next(f for f in findings if f.name == "lake")
@@ -129,3 +131,23 @@ def test_the_last_failure_is_told(settings):
 def test_a_missing_package_is_named(settings, monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("pyarrow", "no-such-package"))
     assert next((f.state, f.fact.split()[-1]) for f in found(settings, "packages")) == ("fail", "no-such-package")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "ago", "state", "fact"),
+    [
+        ("live", None, "warn", "never seen"),
+        ("live", 3, "ok", "last seen 3 minutes ago"),
+        ("live", 180, "warn", "last seen 3 hours ago"),
+        ("deep", None, "ok", "never seen"),
+        ("deep", 180, "ok", "last seen 3 hours ago"),
+    ],
+)
+def test_a_dead_daemon_is_named_with_the_mend(settings, dataset, ago, state, fact):
+    settings = settings.model_copy(update={"dataset": dataset})
+    if ago is not None:
+        beat = heartbeats.Beat(sensor="heartbeat", at=NOW - dt.timedelta(minutes=ago), said="alive")
+        heartbeats.write(settings.heartbeats, beat)
+    [finding] = found(settings, "daemon")
+    assert (finding.state, finding.fact) == (state, fact)
+    assert ("TRADER_DATASET=live trader dev" in finding.mend) is (state == "warn")

@@ -1,0 +1,216 @@
+"""One ticker's rows of one source in the order of time, as arrays: what the rules on levels, splits and dividends compute on."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trader_pipeline.checks.context import CheckContext
+
+Floats = npt.NDArray[np.float64]
+Days = npt.NDArray[np.datetime64]
+
+PRICES = ("open", "high", "low", "close")
+
+REPAIRS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("ticker", "source", "column_name", "reason")),
+        pa.field("session", pa.date32()),
+        *(pa.field(name, pa.float64()) for name in ("stored", "proposed")),
+    ]
+)
+"""What a rule would put in the place of a stored value, and why."""
+
+LEAST_NOISE = 0.01
+"""A series that moves less than 1 % a row (log return) is taken to move that much: thin ones stand still for weeks, then step."""
+
+MAD_TO_SIGMA = 1.4826
+"""Of a normal distribution."""
+
+SPLIT_MOVE = math.log(1.2)
+"""Smaller steps (log return) are never taken for a split: single stocks make them on news."""
+
+_STEPS = """
+create temp table if not exists price_steps as
+with rows_in_order as (
+  select ticker, source, session, greatest(open, high, low, close) as top, least(open, high, low, close) as bottom, close,
+    lag(close) over (partition by ticker, source order by session) as before
+  from bars where close > 0 and isfinite(close)
+)
+select ticker, source,
+  max(greatest(abs(ln(close / before)), if(bottom > 0 and isfinite(top), ln(top / bottom), 0))) as largest
+from rows_in_order where before > 0 group by all
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Rows with a close, oldest first. T rows; price_T4 is open, high, low, close, NaN where null or not positive.
+
+    `traded_T`: volume above 0. `split_T` is the ratio of a split of the row, else 1. `as_traded`: prices jump at a split.
+    `adj_T` is the close as the vendor adjusted it, NaN where there is none; `dividend_T`, `gain_T` are NaN where the vendor
+    sends no such column at all. `gap_T` counts sessions since the row before, at least 1, by the series' own spacing.
+    """
+
+    ticker: str
+    source: str
+    spacing: str
+    as_traded: bool
+    day_T: Days
+    price_T4: Floats
+    volume_T: Floats
+    split_T: Floats
+    adj_T: Floats
+    dividend_T: Floats
+    gain_T: Floats
+
+    @property
+    def close_T(self) -> Floats:  # noqa: N802 - the shape
+        """Closes."""
+        return self.price_T4[:, 3]
+
+    @property
+    def traded_T(self) -> npt.NDArray[np.bool_]:  # noqa: N802 - the shape
+        """Whether shares changed hands."""
+        return np.nan_to_num(self.volume_T) > 0
+
+    @property
+    def gap_T(self) -> Floats:  # noqa: N802 - the shape
+        """Rows that a step spans: 1, or more where rows are missing before it."""
+        days_T = np.diff(self.day_T).astype(float)
+        usual = {"weekly": 7.0, "monthly": 30.0}.get(self.spacing, 1.45)
+        return np.concatenate([[1.0], np.maximum(1.0, days_T / usual)])
+
+
+def noise(step_T: Floats) -> float:
+    """Return the robust standard deviation of log returns, at least LEAST_NOISE; NaN steps are dropped."""
+    known = np.abs(step_T[np.isfinite(step_T)])
+    return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(known))) if len(known) else LEAST_NOISE
+
+
+def steps_over(context: CheckContext, least: float) -> set[tuple[str, str]]:
+    """Return the (ticker, source) whose closes step, or whose row spans, more than `least` (log) anywhere."""
+    context.connection.execute(_STEPS)
+    rows = context.rows("select ticker, source from price_steps where largest > ?", [least])
+    return {(row["ticker"], row["source"]) for row in rows}
+
+
+def with_listed_splits(context: CheckContext) -> set[tuple[str, str]]:
+    """Return the (ticker, source) for which a split is known."""
+    rows = context.rows(
+        "select distinct b.ticker, b.source from series b join corporate_actions a using (ticker) where a.kind = 'split' and a.value <> 1 "
+        "union select distinct ticker, source from vendor_prices where split_ratio > 0 and split_ratio <> 1"
+    )
+    return {(row["ticker"], row["source"]) for row in rows}
+
+
+def series_of(context: CheckContext, chosen: set[tuple[str, str]]) -> Iterator[Series]:
+    """Yield the chosen (ticker, source): as the vendor adjusted them where `vendor_prices` holds the whole series, else as traded."""
+    if not chosen:
+        return
+    whole = {
+        (row["ticker"], row["source"])
+        for row in context.rows(
+            "select ticker, source from (select ticker, source, count(*) as n from vendor_prices group by all) v "
+            "join (select ticker, source, count(*) as m from bars group by all) b using (ticker, source) where n >= m"
+        )
+    }
+    spacings = {(row["ticker"], row["source"]): row["spacing"] for row in context.rows("select ticker, source, spacing from series")}
+    yield from vendor_series(context, chosen & whole, spacings)
+    yield from _traded_series(context, chosen - whole, spacings)
+
+
+def vendor_series(context: CheckContext, chosen: set[tuple[str, str]], spacings: dict[tuple[str, str], str]) -> Iterator[Series]:
+    """Yield the chosen series of `vendor_prices`."""
+    if not chosen:
+        return
+    rows = context.connection.table("vendor_prices").to_arrow_table()
+    for key, piece in _pieces(rows, chosen):
+        yield _series(key, piece, spacings.get(key, "daily"), as_traded=False)
+
+
+def _traded_series(context: CheckContext, chosen: set[tuple[str, str]], spacings: dict[tuple[str, str], str]) -> Iterator[Series]:
+    if not chosen:
+        return
+    splits: dict[str, list[tuple[np.datetime64, float]]] = {}
+    for row in context.rows(
+        "select ticker, session, arg_max(value, known_at) as value from corporate_actions where kind = 'split' group by all order by all"
+    ):
+        if row["value"] > 0 and row["value"] != 1:
+            splits.setdefault(row["ticker"], []).append((np.datetime64(row["session"]), row["value"]))
+    rows = context.table(
+        "select ticker, source, session, open, high, low, close, volume_shares as volume from bars "
+        "semi join (select unnest($tickers::varchar[]) as ticker) using (ticker)",
+        {"tickers": sorted({ticker for ticker, _ in chosen})},
+    )
+    for key, piece in _pieces(rows, chosen):
+        series = _series(key, piece, spacings.get(key, "daily"), as_traded=True)
+        split_T = series.split_T.copy()
+        for day, ratio in splits.get(key[0], []):
+            at = int(np.searchsorted(series.day_T, day))
+            if 0 < at < len(split_T):
+                split_T[at] *= ratio
+        yield replace(series, split_T=split_T)
+
+
+def _pieces(rows: pa.Table, chosen: set[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], pa.Table]]:
+    """Yield each chosen (ticker, source) with its rows, oldest first; rows of one day keep the order of the file."""
+    rows = rows.filter(pc.is_in(rows["ticker"], pa.array(sorted({ticker for ticker, _ in chosen}), pa.string()))).combine_chunks()
+    code_R = np.zeros(rows.num_rows, dtype=np.int64)
+    for name in ("ticker", "source"):
+        codes = pc.rank(rows[name], tiebreaker="dense").to_numpy()
+        code_R = code_R * (int(codes.max()) + 1 if len(codes) else 1) + codes
+    day_R = rows["session"].to_numpy().astype("datetime64[D]")
+    order_R = np.argsort(code_R, kind="stable")
+    for place_T in np.split(order_R, np.flatnonzero(np.diff(code_R[order_R])) + 1):
+        if not len(place_T):
+            continue
+        downwards = day_R[place_T[0]] > day_R[place_T[-1]]
+        mine = place_T[::-1] if downwards else place_T
+        piece = rows.take(mine[np.argsort(day_R[mine], kind="stable")])
+        key = (piece["ticker"][0].as_py(), piece["source"][0].as_py())
+        if key in chosen:
+            yield key, piece
+
+
+def _series(key: tuple[str, str], piece: pa.Table, spacing: str, *, as_traded: bool) -> Series:
+    def column(name: str) -> Floats:
+        if name not in piece.column_names:
+            return np.full(piece.num_rows, np.nan)
+        return np.asarray(piece[name].to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    price_T4 = np.column_stack([column(name) for name in PRICES])
+    price_T4[~(np.isfinite(price_T4) & (price_T4 > 0))] = np.nan
+    keep_T = np.isfinite(price_T4[:, 3])
+    split_T = np.nan_to_num(column("split_ratio"), nan=1.0)
+    split_T[~(split_T > 0)] = 1.0
+    # what happens on a day without a price takes effect on the next row that has one
+    dividend_T, gain_T = (_carried(column(name), keep_T) for name in ("dividend", "capital_gain"))
+    moved_T = np.exp(_carried(np.log(split_T), keep_T))
+    return Series(
+        ticker=key[0],
+        source=key[1],
+        spacing=spacing,
+        as_traded=as_traded,
+        day_T=piece["session"].to_numpy().astype("datetime64[D]")[keep_T],
+        price_T4=price_T4[keep_T],
+        volume_T=column("volume")[keep_T],
+        split_T=moved_T,
+        adj_T=column("adj_close")[keep_T],
+        dividend_T=dividend_T,
+        gain_T=gain_T,
+    )
+
+
+def _carried(value_T: Floats, keep_T: npt.NDArray[np.bool_]) -> Floats:
+    """Return the sums of `value_T` up to each kept row; all NaN stays all NaN."""
+    if not np.isfinite(value_T).any():
+        return np.full(int(keep_T.sum()), np.nan)
+    sums_T = np.cumsum(np.nan_to_num(value_T))[keep_T]
+    moved_T = np.diff(sums_T, prepend=0.0)
+    exact_T = np.nan_to_num(value_T)[keep_T]
+    return np.asarray(np.where(np.isclose(moved_T, exact_T, rtol=1e-9, atol=1e-9), exact_T, moved_T))
