@@ -227,6 +227,7 @@ RULES = (
         blocking=False,
         description="Sessions missing against the exchange calendar, between a ticker's own first and last session.",
         run=missing_dates,
+        whole=True,
     ),
     Rule(
         name="off_calendar",
@@ -236,5 +237,6 @@ RULES = (
         blocking=False,
         description="Rows on days without a session, and rows of sessions that are not closed yet.",
         run=off_calendar,
+        whole=True,
     ),
 )

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.checks.overrides import Override
+from trader_pipeline.checks.window import Window
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
@@ -68,6 +69,10 @@ select *, case when len($order::varchar[]) = 0 then source else first_value(sour
   as lead
 from placed
 """
+_WITH_VALUES = "* exclude (known_at_basis)"
+_WITHOUT_VALUES = "ticker, session, source, known_at, close, " + ", ".join(
+    f"case when {name} is not null then true end as {name}" for name in ("open", "high", "low", "volume_shares")
+)
 _ACTIONS = """
 create temp table corporate_actions as
 with told as (
@@ -222,12 +227,28 @@ def open_context(
 
 
 def open_lake_context(
-    snapshot: Snapshot, *, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override] = ()
+    snapshot: Snapshot,
+    *,
+    as_of: dt.datetime,
+    settings: CheckSettings,
+    order: Sequence[str],
+    overrides: Sequence[Override] = (),
+    window: Window | None = None,
+    values: bool = True,
 ) -> CheckContext:
-    """Return the context of what `snapshot` knew at `as_of`: its bars in memory, everything else read when a rule asks for it."""
+    """Return the context of what `snapshot` knew at `as_of`: its bars in memory, everything else read when a rule asks for it.
+
+    With a `window` it holds the bars that are seen through it alone. Without `values` a bar keeps its close, and of its other
+    numbers whether they are there: what rules that are `whole` look at.
+    """
     connection = snapshot.cursor(core.DAILY_BARS, core.ACCEPTED_BARS, core.TICKER_MAP, *BESIDE)
     known = f"known_at <= timestamptz '{as_of.isoformat()}'"
-    bars = f"select * exclude (known_at_basis) from core.daily_bars where {known}"  # noqa: S608 - an instant of ours; a view takes no values
+    columns = _WITH_VALUES if values else _WITHOUT_VALUES
+    near = ""
+    if window:
+        connection.register("whole_tickers", pa.table({"ticker": pa.array(sorted(window.whole), pa.string())}))
+        near = f"and (session >= date '{window.seen_from}' or ticker in (select ticker from whole_tickers))"  # noqa: S608 - a day of ours
+    bars = f"select {columns} from core.daily_bars where {known} {near}"  # noqa: S608 - as above; a view takes no values
     connection.execute(f"create temp view known_bars as {bars}")
     connection.execute("create temp view ticker_map as select * from core.ticker_map")
     for table in BESIDE:

@@ -64,5 +64,6 @@ RULES = (
         blocking=False,
         description="Closes of two sources over 0.5 % apart: a warning, an error where most of what both have disagrees.",
         run=source_disagreement,
+        whole=True,
     ),
 )

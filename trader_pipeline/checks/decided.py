@@ -63,5 +63,6 @@ RULES = (
         blocking=False,
         description="Rows that a person let through or keeps out (overrides.toml), each with its reason and its end.",
         run=overrides,
+        whole=True,
     ),
 )

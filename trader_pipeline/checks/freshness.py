@@ -106,5 +106,6 @@ RULES = (
         blocking=True,
         description="Sessions between the newest bar and the last closed session: 2 warn, 5 block what follows.",
         run=staleness,
+        whole=True,
     ),
 )

@@ -110,5 +110,6 @@ RULES = (
         blocking=False,
         description="Share of null values by column: over 1 % warns, over 5 % of a price column quarantines the ticker.",
         run=nan_ratio,
+        whole=True,
     ),
 )

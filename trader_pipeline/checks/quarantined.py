@@ -61,5 +61,6 @@ RULES = (
         blocking=True,
         description="More than 5 % of the listed tickers quarantined as a whole blocks what follows.",
         run=quarantined_tickers,
+        whole=True,
     ),
 )

@@ -11,6 +11,7 @@ from trader_pipeline.checks.context import QUARANTINED, CheckContext
 from trader_pipeline.checks.history import since
 from trader_pipeline.checks.overrides import let_through, standing
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
+from trader_pipeline.checks.window import Earlier
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE, REPAIRS
 
@@ -83,25 +84,39 @@ class CheckReport:
             QUARANTINE: quarantine,
             REPAIRS: self.repairs.append_column("applied", applied),
         }
-        return {table: self._stamped(table, rows[table]) for table in rows}
+        return {table: self.stamped(table, rows[table]) for table in rows}
 
-    def _stamped(self, table: Table, rows: pa.Table) -> pa.Table:
+    def stamped(self, table: Table, rows: pa.Table) -> pa.Table:
+        """Return rows of a quality table with this run's id and instant."""
         n = rows.num_rows
         stamped = rows.append_column("run_id", pa.array([self.run_id] * n, pa.string()))
         return table.conform(stamped.append_column("known_at", pa.array([self.as_of] * n, table.arrow_schema.field("known_at").type)))
 
 
-def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str) -> CheckReport:
-    """Run the rules in order; each sees in `context.quarantine` what the ones before it quarantined and nobody let through."""
+def run_rules(
+    rules: Sequence[Rule], context: CheckContext, *, run_id: str, near: CheckContext | None = None, earlier: Earlier | None = None
+) -> CheckReport:
+    """Run the rules in order; each sees in `context.quarantine` what the ones before it quarantined and nobody let through.
+
+    With `near`, the context of `earlier.window`, the rules that are not `whole` look at that alone, and what they said `earlier`
+    of all other rows stands.
+    """
     decided = standing(context.overrides, context.as_of)
     reports, repairs = [], [REPAIRED.empty_table()]
     for rule in rules:
-        result = rule.run(context)
+        near_only = near is not None and earlier is not None and not rule.whole
+        result = rule.run(replace(near, quarantine=context.quarantine) if near and near_only else context)
         found = _named(rule, result.quarantine, QUARANTINED)
         kept = let_through(found, rule.name, rule.table.full_name, decided)
+        proposed = _named(rule, result.repairs, REPAIRED)
         metrics = dict(result.metrics) | ({"let_through": found.num_rows - kept.num_rows} if kept.num_rows < found.num_rows else {})
-        reports.append(report_of(rule, replace(result, metrics=metrics)))
-        repairs.append(_named(rule, result.repairs, REPAIRED))
+        report = report_of(rule, replace(result, metrics=metrics))
+        if earlier and near_only:
+            kept, proposed = earlier.rows_with(earlier.quarantine, rule.name, kept), earlier.rows_with(earlier.repairs, rule.name, proposed)
+            report = _verdict(rule, earlier.findings_with(rule.name, report.findings), {}, blocks=result.blocks)
+        report = replace(report, metrics={"quarantined_rows": kept.num_rows, **report.metrics})
+        reports.append(report)
+        repairs.append(proposed)
         context = replace(context, quarantine=pa.concat_tables([context.quarantine, kept]))
     return CheckReport(
         run_id=run_id,

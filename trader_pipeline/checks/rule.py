@@ -55,7 +55,8 @@ class RuleResult:
 class Rule:
     """A named check of one table. `severity` is the worst it can say; a `blocking` rule may fail at table scope.
 
-    `reads` are the tables that it looks at beside its own.
+    `reads` are the tables that it looks at beside its own. Where only newer rows changed, a rule judges those and their
+    neighbourhood, unless it is `whole`: it speaks of a whole series, and sees of every bar its close and which values are there.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Rule:
     description: str
     run: Callable[[CheckContext], RuleResult]
     reads: tuple[Table, ...] = ()
+    whole: bool = False
 
 
 def of_days(row: Mapping[str, Any], *, value: float, message: str) -> Finding:

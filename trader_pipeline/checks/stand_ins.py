@@ -98,5 +98,6 @@ RULES = (
         blocking=False,
         description="A later source fills what the first choice lacks only where their closes agree: 0.5 % in the median of 60.",
         run=stand_in_agrees,
+        whole=True,
     ),
 )

@@ -2,21 +2,24 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE, open_lake_context
+from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, CheckContext, open_lake_context
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
+from trader_pipeline.checks.window import Earlier
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
+from trader_pipeline.flows.check_window import window_of
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
-from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
-from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE, REPAIRS
+from trader_pipeline.schema.core import DAILY_BARS, SECTORS, TICKER_MAP
+from trader_pipeline.schema.quality import FINDINGS, JUDGED_PARTS, METRICS, QUARANTINE, REPAIRS
 from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
@@ -33,31 +36,50 @@ def check(
     run_id: str,
     order: Sequence[str] = SOURCE_ORDER,
     overrides: Sequence[Override] = (),
+    whole: bool = False,
 ) -> CheckReport:
-    """Run every rule over the bars known at `as_of` and publish metrics, findings and quarantine in one commit.
+    """Run every rule over what is known at `as_of` and publish metrics, findings and quarantine in one commit.
 
     `order` ranks the sources: a later one stands in for an earlier one. `overrides` are what people decided.
 
-    Where the same rows were judged at the same last closed session by the same settings and decisions, nothing is written and the stored
-    report comes back (`changed` False). A report of the same `as_of` is replaced; all others are kept.
+    Where the same rows were judged at the same last closed session by the same settings and decisions, nothing is written and the
+    stored report comes back (`changed` False). Where only newer rows came, those and their neighbourhood are judged, and what was
+    said of older ones stands; `whole` judges everything. A report of the same `as_of` is replaced; all others are kept.
     """
     snapshot = lake.snapshot()
-    inputs = _inputs(snapshot, as_of, settings, order, overrides)
+    basis = _basis(snapshot, as_of, settings, order, overrides)
+    inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
     stored = snapshot.inputs(QUARANTINE)
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
-    context = open_lake_context(snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides)
-    report = run_rules(CHECKS, context, run_id=run_id)
+    earlier = None if whole else _earlier(snapshot, stored or "", basis, as_of)
+    opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides)
+    report = _judged(opened, earlier, run_id)
     rows = report.tables(snapshot.read(QUARANTINE), settings.apply_repairs)
     kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
-    stamp = f"{inputs}:{run_id}"
+    seen = pa.table({"part": pa.array([part.path for part in snapshot.parts(DAILY_BARS)], pa.string())})
     lake.publish(
         Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]])),
         Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]])),
         Change.replace(REPAIRS, rows[REPAIRS]),
-        Change.replace(QUARANTINE, rows[QUARANTINE], inputs=stamp),
+        Change.replace(JUDGED_PARTS, report.stamped(JUDGED_PARTS, seen)),
+        Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{run_id}"),
     )
     return report
+
+
+def _judged(opened: Callable[..., CheckContext], earlier: Earlier | None, run_id: str) -> CheckReport:
+    """Run the rules: over everything, or where they spoke `earlier` over what changed and its neighbourhood."""
+    context = opened(values=earlier is None)
+    if earlier is None:
+        return run_rules(CHECKS, context, run_id=run_id)
+    report = run_rules(CHECKS, context, run_id=run_id, near=opened(window=earlier.window), earlier=earlier)
+    near_only = {rule.name for rule in CHECKS if not rule.whole}
+    torn = earlier.torn(pa.concat_tables([result.findings for result in report.results if result.rule in near_only]))
+    if not torn:
+        return report
+    earlier = earlier.with_whole(torn)
+    return run_rules(CHECKS, context, run_id=run_id, near=opened(window=earlier.window), earlier=earlier)
 
 
 def last_report(snapshot: Snapshot) -> CheckReport:
@@ -75,19 +97,46 @@ def last_report(snapshot: Snapshot) -> CheckReport:
     )
 
 
-def _inputs(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override]) -> str:
-    """Everything that the verdict depends on: rows known, sessions closed, settings, decisions, code."""
+def _basis(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override]) -> str:
+    """Return the digest of what a verdict on any row depends on beside the rows: rules, settings, decisions, sectors."""
+    decisions = [f"{override} {override.holds(as_of)}" for override in overrides]
+    return _digest([_VERSION, settings.model_dump_json(), *order, *decisions, snapshot.data_version([SECTORS])])
+
+
+def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:
+    """Return the digest of what is known at `as_of`: how many bars, which sessions are closed, and everything beside the bars."""
     exchanges = {DEFAULT_EXCHANGE, *snapshot.read(TICKER_MAP, ["exchange"])["exchange"].to_pylist()}
-    facts = [
-        _VERSION,
-        settings.model_dump_json(),
-        " ".join(order),
-        *(f"{override} {override.holds(as_of)}" for override in overrides),
-        str(snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()),
-        *sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges),
-    ]
-    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
-    return f"{snapshot.data_version([DAILY_BARS])}:{snapshot.data_version([TICKER_MAP])}:{digest}"
+    closed = sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges)
+    bars = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
+    return _digest([str(bars), *closed, snapshot.data_version([TICKER_MAP, *BESIDE])])
+
+
+def _earlier(snapshot: Snapshot, stored: str, basis: str, as_of: dt.datetime) -> Earlier | None:
+    """Return what the last checks said and what must be judged again, None where that is everything."""
+    run_id = stored.rpartition(":")[2]
+    if stored.split(":")[1:2] != [basis]:
+        return None
+    metrics = _of_run(snapshot, METRICS, run_id)
+    window = window_of(
+        snapshot,
+        seen=frozenset(snapshot.read(JUDGED_PARTS)["part"].to_pylist()),
+        before=metrics["known_at"][0].as_py(),
+        as_of=as_of,
+        run_id=run_id,
+        rules=[rule.name for rule in CHECKS if not rule.whole],
+    )
+    if window is None:
+        return None
+    return Earlier(
+        window=window,
+        findings=_of_run(snapshot, FINDINGS, run_id),
+        quarantine=snapshot.read(QUARANTINE),
+        repairs=snapshot.read(REPAIRS),
+    )
+
+
+def _digest(facts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 def _without_instant(rows: pa.Table, as_of: dt.datetime) -> pa.Table:

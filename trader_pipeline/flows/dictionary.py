@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from trader_pipeline import durable
 from trader_pipeline.features import PANEL
+from trader_pipeline.flows.lineage import LINEAGE
 from trader_pipeline.schema import TABLES
 from trader_pipeline.schema.dictionary import render
 from trader_pipeline.settings import Settings
@@ -21,7 +22,7 @@ _BEGIN, _END = "<!-- settings -->\n", "<!-- /settings -->"
 def data_dictionary() -> str:
     """Return docs/data-dictionary.md: every table of the schema, and features.panel beside its targets."""
     first = next(i for i, table in enumerate(TABLES) if table.layer == PANEL.layer)
-    return render((*TABLES[:first], PANEL, *TABLES[first:]))
+    return render((*TABLES[:first], PANEL, *TABLES[first:]), LINEAGE)
 
 
 def settings_table() -> str:
