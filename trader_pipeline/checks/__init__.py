@@ -1,16 +1,25 @@
-"""Quality rules over core.daily_bars: what is missing, null, old, impossible or double, and what must not go on."""
+"""Quality rules over the core tables: what is missing, null, old, impossible, double or contradictory, and what must not go on."""
 
 from trader_pipeline.checks import (
+    capital_gains,
     completeness,
     cross_source,
+    dividends,
     duplicates,
     freshness,
+    fundamentals,
+    macro,
+    news,
     nulls,
+    options,
     outliers,
     prices,
     quarantined,
+    securities,
+    splits,
     stand_ins,
     stuck,
+    units,
     volumes,
 )
 from trader_pipeline.checks.rule import Rule
@@ -21,11 +30,20 @@ CHECKS: tuple[Rule, ...] = (
     *freshness.RULES,
     *prices.RULES,
     *duplicates.RULES,
+    *units.RULES,
+    *splits.RULES,
+    *dividends.RULES,
+    *capital_gains.RULES,
     *stuck.RULES,
     *volumes.RULES,
     *outliers.RULES,
     *quarantined.RULES,
     *stand_ins.RULES,
     *cross_source.RULES,
+    *securities.RULES,
+    *fundamentals.RULES,
+    *macro.RULES,
+    *news.RULES,
+    *options.RULES,
 )
 """Every rule, in the order in which they run and are shown. A rule sees what those before it quarantined."""

@@ -10,13 +10,14 @@ import duckdb
 import pyarrow as pa
 
 from trader_pipeline import calendar
+from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
 from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline.settings import CheckSettings
 
 DEFAULT_EXCHANGE = "XNYS"
-"""Calendar of a ticker that core.ticker_map does not know."""
+"""Calendar of a ticker that core.ticker_map does not know, or whose exchange has none."""
 
 BESIDE = (
     core.CORPORATE_ACTIONS,
@@ -51,7 +52,8 @@ with mapped as (
   select ticker, arg_max(exchange, valid_from) as exchange, case when count(*) = count(valid_to) then max(valid_to) end as valid_to
   from ticker_map group by all
 )
-select ticker, coalesce(exchange, ?) as exchange, valid_to from (select distinct ticker from bars) left join mapped using (ticker)
+select ticker, if(exchange is null or list_contains($without_calendar, exchange), $default, exchange) as exchange, valid_to
+from (select distinct ticker from bars) left join mapped using (ticker)
 """
 _LEADS = """
 create temp table leads as
@@ -152,7 +154,8 @@ def open_context(
     for table in BESIDE:
         connection.register(table.name, beside.get(table, table.empty()))
     connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
-    connection.execute(_LISTINGS, [DEFAULT_EXCHANGE])
+    without_calendar = exchanges_without_calendar(ticker_map.select(["exchange"]).to_pylist())
+    connection.execute(_LISTINGS, {"default": DEFAULT_EXCHANGE, "without_calendar": without_calendar})
     _add_sessions(connection, as_of)
     connection.execute(_LEADS, {"order": list(order)})
     connection.execute(_SERIES)
@@ -165,6 +168,19 @@ def open_context(
         connection=connection,
         quarantine=_QUARANTINED.empty_table(),
     )
+
+
+def exchanges_without_calendar(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the exchanges of the rows that no calendar is known for, sorted; their tickers are judged by DEFAULT_EXCHANGE."""
+    return sorted(exchange for exchange in {row["exchange"] for row in rows} if not _has_calendar(exchange))
+
+
+def _has_calendar(exchange: str) -> bool:
+    try:
+        calendar.is_session(exchange, dt.date(2020, 1, 2))
+    except UsageError:
+        return False
+    return True
 
 
 def _add_sessions(connection: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:

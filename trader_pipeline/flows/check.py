@@ -1,4 +1,4 @@
-"""Judge core.daily_bars, keep what was found, and publish the bars that passed."""
+"""Judge the core tables, keep what was found, and publish the bars that passed."""
 
 import datetime as dt
 import hashlib
@@ -9,18 +9,18 @@ import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE, open_context
+from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, exchanges_without_calendar, open_context
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
-from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS, TICKER_MAP
 from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE
 from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_VERSION = "2"
+_VERSION = "3"
 """Raise it when a rule changes its mind about the same rows."""
 
 _KNOWN = """
@@ -28,10 +28,28 @@ select * from core.daily_bars where known_at <= ?
 qualify rank() over (partition by ticker, session, source order by known_at desc) = 1
 order by ticker, session, source
 """
+_ACTIONS = """
+with leads as (
+  select ticker, source as lead, min(session) as low, max(session) as high from core.daily_bars where known_at <= $as_of
+  group by ticker, source
+  qualify row_number() over (partition by ticker order by coalesce(list_position($order::varchar[], source), 1000), source) = 1
+), newest as (
+  select * from core.corporate_actions where known_at <= $as_of
+  qualify row_number() over (partition by ticker, session, kind, source order by known_at desc) = 1
+), placed as (
+  select a.*, coalesce(a.session between l.low and l.high, false) as inside, a.source = l.lead as led,
+    coalesce(list_position($order::varchar[], a.source), 1000) as place
+  from newest a left join leads l using (ticker)
+  where a.value <> case a.kind when 'split' then 1.0 else 0.0 end
+)
+select * exclude (inside, led, place) from placed where led or not inside
+qualify row_number() over (partition by ticker, session, kind order by place, source) = 1 order by ticker, session, kind
+"""
+"""Of a ticker's first source while it has bars, of whichever source has some outside: two sources may date one split a session apart."""
 
 
 def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: str, order: Sequence[str] = SOURCE_ORDER) -> CheckReport:
-    """Run every rule over the bars known at `as_of` and publish metrics, findings and quarantine in one commit.
+    """Run every rule over what core knows at `as_of` and publish metrics, findings and quarantine in one commit.
 
     `order` ranks the sources: a later one stands in for an earlier one.
 
@@ -50,6 +68,7 @@ def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: st
         settings=settings,
         published_through=snapshot.sql("select max(session) as day from core.accepted_bars")["day"][0].as_py(),
         order=order,
+        beside={table: _beside(snapshot, table, as_of, order) for table in BESIDE if snapshot.rows(table)},
     )
     report = run_rules(CHECKS, context, run_id=run_id)
     rows = report.tables()
@@ -77,18 +96,39 @@ def last_report(snapshot: Snapshot) -> CheckReport:
     )
 
 
+def _beside(snapshot: Snapshot, table: Table, as_of: dt.datetime, order: Sequence[str]) -> pa.Table:
+    """Return the rows of a table as known at `as_of`; one without a clock as it is."""
+    if table is CORPORATE_ACTIONS:
+        return snapshot.sql(_ACTIONS, {"as_of": as_of, "order": list(order)})
+    return snapshot.known(table, as_of) if _has_clock(table) else snapshot.read(table)
+
+
+def _has_clock(table: Table) -> bool:
+    return "known_at" in table.arrow_schema.names
+
+
 def _inputs(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str]) -> str:
     """Everything that the verdict depends on: rows known, sessions closed, settings, code."""
-    exchanges = {DEFAULT_EXCHANGE, *snapshot.read(TICKER_MAP, ["exchange"])["exchange"].to_pylist()}
+    listed = snapshot.read(TICKER_MAP, ["exchange"]).to_pylist()
+    exchanges = {DEFAULT_EXCHANGE, *(row["exchange"] for row in listed)}.difference(exchanges_without_calendar(listed))
+    tables = [table for table in (DAILY_BARS, *BESIDE) if snapshot.rows(table)]
     facts = [
         _VERSION,
         settings.model_dump_json(),
         " ".join(order),
-        str(snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()),
+        snapshot.data_version(tables),
+        *(f"{table.full_name} {_known(snapshot, table, as_of)}" for table in tables if _has_clock(table)),
         *sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges),
     ]
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
     return f"{snapshot.data_version([DAILY_BARS])}:{snapshot.data_version([TICKER_MAP])}:{digest}"
+
+
+def _known(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> int:
+    """Return how many rows of a table are known at `as_of`."""
+    rows = snapshot.sql(f"select count(*) as n from {table.full_name} where known_at <= ?", [as_of])  # noqa: S608 - identifiers come from the schema
+    n: int = rows["n"][0].as_py()
+    return n
 
 
 def _without_instant(rows: pa.Table, as_of: dt.datetime) -> pa.Table:
