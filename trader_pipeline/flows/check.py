@@ -11,6 +11,7 @@ from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, exchanges_without_calendar, open_context
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
+from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
@@ -20,7 +21,7 @@ from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_VERSION = "3"
+_VERSION = "4"
 """Raise it when a rule changes its mind about the same rows."""
 
 _KNOWN = """
@@ -69,6 +70,7 @@ def check(lake: Lake, *, as_of: dt.datetime, settings: CheckSettings, run_id: st
         published_through=snapshot.sql("select max(session) as day from core.accepted_bars")["day"][0].as_py(),
         order=order,
         beside={table: _beside(snapshot, table, as_of, order) for table in BESIDE if snapshot.rows(table)},
+        vendor_prices=vendor_prices.vendor_prices(snapshot, as_of),
     )
     report = run_rules(CHECKS, context, run_id=run_id)
     rows = report.tables()
@@ -116,7 +118,7 @@ def _inputs(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, ord
         _VERSION,
         settings.model_dump_json(),
         " ".join(order),
-        snapshot.data_version(tables),
+        snapshot.data_version([*tables, *vendor_prices.TABLES]),
         *(f"{table.full_name} {_known(snapshot, table, as_of)}" for table in tables if _has_clock(table)),
         *sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges),
     ]
