@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import durable, parts
-from trader_pipeline.errors import SchemaError, UsageError
+from trader_pipeline.errors import UsageError
 from trader_pipeline.parts import Commit, Entry, Part
 from trader_pipeline.schema import Table
 from trader_pipeline.snapshot import Snapshot
@@ -190,11 +190,6 @@ class Lake:
         pieces = []
         for part in old:
             piece = parts.read(self.root, table, part, list(columns) if columns else None)
-            if set(piece.column_names) != set(wanted.names):
-                raise SchemaError(
-                    f"{table.full_name}: part {part.path} has other columns than version {table.version} declares "
-                    f"({sorted(set(piece.column_names) ^ set(wanted.names))}); raise the version, or publish the whole table"
-                )
             pieces.append(piece.select(wanted.names))
         return pa.concat_tables(pieces).replace_schema_metadata(wanted.metadata)
 

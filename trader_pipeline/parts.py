@@ -147,7 +147,7 @@ def check(root: Path, name: str, part: Part, *, anew: bool = False) -> None:
 
 
 def read(root: Path, table: Table, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return the rows of a part of `table`, of an older version as its migrations make them. Raises `CorruptPartError`.
+    """Return the rows of a part of `table`, of an older version as its migrations make them. Raises `CorruptPartError`, `SchemaError`.
 
     Columns that came after it was written are null.
     """
@@ -157,9 +157,22 @@ def read(root: Path, table: Table, part: Part, columns: Sequence[str] | None = N
         if table.rewrites(version):
             rows = table.upgrade(file.read(), version)
             return rows.select(list(columns)) if columns is not None else rows
+        _require_columns(table, part, file.schema_arrow, columns)
         stored = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
         rows = file.read(columns=stored)
     return table.complete(rows, columns).replace_schema_metadata(table.arrow_schema.metadata)
+
+
+def _require_columns(table: Table, part: Part, stored: pa.Schema, columns: Sequence[str] | None) -> None:
+    """Raise `SchemaError` where a part has other columns than its version says: somebody changed them without raising it."""
+    have = {field.name: field.type for field in stored}
+    want = {c.name: c.dtype for c in table.columns if c.name in have or c.since <= table.version_of(stored)}
+    asked = {*have, *want} if columns is None else set(columns) & {*have, *want}
+    if other := sorted(name for name in asked if have.get(name) != want.get(name)):
+        raise SchemaError(
+            f"{table.full_name}: part {part.path} has other columns than version {table.version} declares ({other}); "
+            "raise the version, or publish the whole table"
+        )
 
 
 def version(root: Path, table: Table, part: Part) -> int:

@@ -1,17 +1,26 @@
-"""Quality rules over core.daily_bars: what is missing, null, old, impossible or double, and what must not go on."""
+"""Quality rules over the core tables: what is missing, null, old, impossible, double or contradictory, and what must not go on."""
 
 from trader_pipeline.checks import (
+    capital_gains,
     completeness,
     cross_source,
     decided,
+    dividends,
     duplicates,
     freshness,
+    fundamentals,
+    macro,
+    news,
     nulls,
+    options,
     outliers,
     prices,
     quarantined,
+    securities,
+    splits,
     stand_ins,
     stuck,
+    units,
     volumes,
 )
 from trader_pipeline.checks.rule import Rule
@@ -22,6 +31,10 @@ CHECKS: tuple[Rule, ...] = (
     *freshness.RULES,
     *prices.RULES,
     *duplicates.RULES,
+    *units.RULES,
+    *splits.RULES,
+    *dividends.RULES,
+    *capital_gains.RULES,
     *stuck.RULES,
     *volumes.RULES,
     *outliers.RULES,
@@ -29,5 +42,10 @@ CHECKS: tuple[Rule, ...] = (
     *quarantined.RULES,
     *stand_ins.RULES,
     *cross_source.RULES,
+    *securities.RULES,
+    *fundamentals.RULES,
+    *macro.RULES,
+    *news.RULES,
+    *options.RULES,
 )
 """Every rule, in the order in which they run and are shown. A rule sees what those before it quarantined."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from trader_pipeline import calendar
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.window import Window
+from trader_pipeline.errors import UsageError
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
@@ -20,7 +21,7 @@ from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline.settings import CheckSettings
 
 DEFAULT_EXCHANGE = "XNYS"
-"""Calendar of a ticker that core.ticker_map does not know."""
+"""Calendar of a ticker that core.ticker_map does not know, or whose exchange has none."""
 
 BESIDE = (
     core.CORPORATE_ACTIONS,
@@ -58,7 +59,8 @@ with mapped as (
   select ticker, arg_max(exchange, valid_from) as exchange, case when count(*) = count(valid_to) then max(valid_to) end as valid_to
   from ticker_map group by all
 )
-select ticker, coalesce(exchange, ?) as exchange, valid_to from (select distinct ticker from spans) left join mapped using (ticker)
+select ticker, if(exchange is null or list_contains($without_calendar, exchange), $default, exchange) as exchange, valid_to
+from (select distinct ticker from spans) left join mapped using (ticker)
 """
 _LEADS = """
 create temp table leads as
@@ -75,14 +77,18 @@ _WITHOUT_VALUES = "ticker, session, source, known_at, close, " + ", ".join(
 )
 _ACTIONS = """
 create temp table corporate_actions as
-with told as (
-  select a.*, l.lead = a.source as first_choice
-  from told_actions a left join (select distinct ticker, lead from leads) l on l.ticker = a.ticker
+with placed as (
+  select a.*, coalesce(a.session between p.first and p.last, false) as inside, a.source = l.lead as led, coalesce(o.place, 1000) as place
+  from told_actions a
+  left join (select distinct ticker, lead from leads) l on l.ticker = a.ticker
+  left join spans p on p.ticker = a.ticker and p.source = l.lead
+  left join leads o on o.ticker = a.ticker and o.source = a.source
   where a.value <> case a.kind when 'split' then 1.0 else 0.0 end
 )
-select * exclude (first_choice) from told
-qualify rank() over (partition by ticker order by first_choice desc nulls last) = 1
+select * exclude (inside, led, place) from placed where led or not inside
+qualify row_number() over (partition by ticker, session, kind order by place, source) = 1
 """
+"""Of a ticker's first source while it has bars, of whichever source has some outside: two sources may date one split a session apart."""
 _BARS = """
 create temp table bars as
 select b.* replace (b.ticker::names as ticker, b.source::sources as source), s.position::int as position
@@ -162,8 +168,7 @@ class CheckContext:
     those that stand in joined with their lead, with newest_session (of the exchange), behind_sessions (closed at `as_of` and
     after the last one), behind_newest_sessions (up to newest_session) and until_position, up to where the ticker should have bars:
     the newest session, unless it was delisted or has been silent for `stale_error` sessions;
-    `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`, of corporate actions those
-    that the ticker's first source tells, if it tells of any, and did not take back; `vendor_prices`, as VENDOR_PRICES says.
+    `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
     `quarantine` holds what the rules before this one quarantined, `overrides` what people decided.
     """
 
@@ -221,7 +226,7 @@ def open_context(
     connection.register("known_bars", bars)
     connection.register("ticker_map", ticker_map)
     for table in BESIDE:
-        connection.register(_name(table), beside.get(table, table.empty()))
+        connection.register(table.name, beside.get(table, table.empty()))
     connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
     return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
 
@@ -233,6 +238,7 @@ def open_lake_context(
     settings: CheckSettings,
     order: Sequence[str],
     overrides: Sequence[Override] = (),
+    vendor_prices: pa.Table,
     window: Window | None = None,
     values: bool = True,
 ) -> CheckContext:
@@ -252,15 +258,13 @@ def open_lake_context(
     connection.execute(f"create temp view known_bars as {bars}")
     connection.execute("create temp view ticker_map as select * from core.ticker_map")
     for table in BESIDE:
-        connection.execute(f"create temp view {_name(table)} as {_newest(table, known)}")
-    connection.register("vendor_prices", VENDOR_PRICES.empty_table())
+        name = "told_actions" if table is core.CORPORATE_ACTIONS else table.name
+        connection.execute(f"create temp view {name} as {_newest(table, known)}")
+    connection.register("vendor_prices", vendor_prices)
     (published_through,) = connection.sql("select max(session) from core.accepted_bars").fetchall()[0]
-    return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
-
-
-def _name(table: Table) -> str:
-    """Return the name of a table's view; actions are shown when it is known whose of them count."""
-    return "told_actions" if table is core.CORPORATE_ACTIONS else table.name
+    context = _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
+    connection.execute(_ACTIONS)
+    return context
 
 
 def _newest(table: Table, known: str) -> str:
@@ -290,12 +294,12 @@ def _prepared(
         connection.execute(f"create temp type {name} as enum ({quoted})")
     connection.execute("alter table spans alter ticker type names")
     connection.execute("alter table spans alter source type sources")
-    connection.execute(_LISTINGS, [DEFAULT_EXCHANGE])
+    without_calendar = exchanges_without_calendar(connection.sql("select distinct exchange from ticker_map").to_arrow_table().to_pylist())
+    connection.execute(_LISTINGS, {"default": DEFAULT_EXCHANGE, "without_calendar": without_calendar})
     _add_sessions(connection, as_of)
     connection.execute(_BARS)
     connection.execute(_SUPERSEDED)
     connection.execute(_LEADS, {"order": list(order)})
-    connection.execute(_ACTIONS)
     connection.execute(_SERIES)
     connection.execute(_DAILY_SERIES, {"presumed_delisted": settings.stale_error})
     return CheckContext(
@@ -306,6 +310,19 @@ def _prepared(
         quarantine=QUARANTINED.empty_table(),
         overrides=tuple(overrides),
     )
+
+
+def exchanges_without_calendar(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the exchanges of the rows that no calendar is known for, sorted; their tickers are judged by DEFAULT_EXCHANGE."""
+    return sorted(exchange for exchange in {row["exchange"] for row in rows} if not _has_calendar(exchange))
+
+
+def _has_calendar(exchange: str) -> bool:
+    try:
+        calendar.is_session(exchange, dt.date(2020, 1, 2))
+    except UsageError:
+        return False
+    return True
 
 
 def _add_sessions(connection: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:

@@ -194,17 +194,17 @@ def _fell_elsewhere(series: Series, payout: Payout) -> int | None:
 
 
 def _too_small(listed: list[Payout]) -> list[Payout]:
-    """Return payouts a hundredth of the others for which the price fell a hundredfold."""
+    """Return payouts whose hundredfold is what the others pay: the very cash of one of them, or what the price fell for."""
     found = []
     for payout in listed:
-        others = [p.share for p in listed if p is not payout]
+        others = [p for p in listed if p is not payout]
         share = payout.share * HUNDRED
-        if (
-            len(others) >= LEAST_OTHERS
-            and abs(math.log(share / float(np.median(others)))) < math.log(2)
-            and share > UNPAID_SIGMAS * payout.sigma
-            and abs(payout.drop_close - share) < max(2 * payout.sigma, share / 3)
-        ):
+        alike = [p for p in others if abs(math.log(p.share / share)) < math.log(2)]
+        if len(alike) < LEAST_OTHERS or len(alike) <= len(others) / 2:
+            continue
+        same = any(abs(math.log(p.cash / payout.cash / HUNDRED)) < SAME for p in alike)
+        fell = share > UNPAID_SIGMAS * payout.sigma and abs(payout.drop_close - share) < max(2 * payout.sigma, share / 3)
+        if same or fell:
             found.append(payout)
     return found
 

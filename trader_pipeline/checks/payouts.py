@@ -15,6 +15,9 @@ NOISE_ROWS = 40
 WAIT_ROWS = 10
 """A price that nobody traded on the ex-date shows the cash on the next row that was, up to this many later."""
 
+TAIL, TAIL_TO_SIGMA = 0.9, 1.645
+"""A price in coarse ticks stands still on most rows: the tenth that moves most shows what a tick is. Of a normal distribution."""
+
 FLOAT_NOISE = 3e-6
 """Relative; prices come as 32-bit floats and are written with six digits."""
 
@@ -55,10 +58,29 @@ class Payout:
         return missing / self.sigma if missing > share / 2 else 0.0
 
 
+_DOUBTFUL = """
+with ordered as (
+  select ticker, source, session, close, dividend, coalesce(dividend, 0) as cash, coalesce(capital_gain, 0) as gain,
+    adj_close / close as factor, lag(close) over w as before, lag(adj_close / close) over w as factor_before
+  from vendor_prices where close > 0 window w as (partition by ticker, source order by session)
+), paid as (
+  select *, before * (1 - factor_before / factor) as taken from ordered where before is not null
+), dividends as (
+  select ticker, source, session - lag(session) over w as gap, cash / lag(cash) over w as ratio, cash / before as share,
+    median(cash / before) over (partition by ticker, source) as usual
+  from paid where cash > 0 window w as (partition by ticker, source order by session)
+)
+select ticker, source from paid where dividend is not null
+  and (gain > 0 or cash > 0.03 * before or abs(taken - cash) > greatest(0.05 * cash, 1e-4 * before))
+union select ticker, source from dividends where gap <= 20 or share < usual / 30 or usual < 0.001
+"""
+"""Series that some rule may object to: each line is wider than the rule's own."""
+
+
 def paying_series(context: CheckContext) -> Iterator[tuple[Series, list[Payout]]]:
-    """Yield each daily or slower series of `vendor_prices` with its payouts, oldest first."""
+    """Yield each daily or slower series of `vendor_prices` on which a rule may have something to say, with its payouts, oldest first."""
     spacings = {(row["ticker"], row["source"]): row["spacing"] for row in context.rows("select ticker, source, spacing from series")}
-    rows = context.rows("select distinct ticker, source from vendor_prices where dividend is not null")
+    rows = context.rows(_DOUBTFUL)
     chosen = {key for row in rows if spacings.get(key := (row["ticker"], row["source"])) != "intraday"}
     for series in vendor_series(context, chosen, spacings):
         if len(series.day_T) > 1:
@@ -145,4 +167,6 @@ def _local_noise(close_T: Floats, t: int) -> float:
     near = close_T[max(0, t - NOISE_ROWS) : t + NOISE_ROWS + 1]
     moves = np.abs(np.diff(np.log(near)))
     moves = np.delete(moves, min(t, NOISE_ROWS) - 1)  # the step of the payout itself
-    return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(moves))) if len(moves) else LEAST_NOISE
+    if not len(moves):
+        return LEAST_NOISE
+    return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(moves)), float(np.quantile(moves, TAIL)) / TAIL_TO_SIGMA)

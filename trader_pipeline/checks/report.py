@@ -1,6 +1,7 @@
 """All rules over one context, and what they said in the shape of the quality tables."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ REPAIRED = pa.schema(
         for name in ("table_name", "ticker", "session", "source", "column_name", "rule", "stored", "proposed", "reason")
     ]
 )
-_COUNTED = frozenset({"findings", "released"})
+_COUNTED = frozenset({"findings", "quarantined", "released"})
 _FINDING_SCHEMA = pa.schema([FINDINGS.arrow_schema.field(name) for name in FINDING_COLUMNS])
 
 
@@ -72,10 +73,16 @@ class CheckReport:
         """Return the rows of the quality tables. `before` is quality.quarantine so far; repairs of the rules in `apply` are applied."""
         findings = pa.concat_tables([r.findings for r in self.results])
         quarantine, released = since(before, self.quarantine, self.as_of)
+        held = Counter(self.quarantine["rule"].to_pylist())
         metrics = [
             {"table_name": r.table, "rule": r.rule, "name": name, "value": float(value), "passed": r.passed or r.severity == "warning"}
             for r in self.results
-            for name, value in {"findings": r.findings.num_rows, "released": released.get((r.table, r.rule), 0), **r.metrics}.items()
+            for name, value in {
+                "findings": r.findings.num_rows,
+                "quarantined": held[r.rule],
+                "released": released.get((r.table, r.rule), 0),
+                **r.metrics,
+            }.items()
         ]
         applied = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
         rows = {
@@ -114,7 +121,6 @@ def run_rules(
         if earlier and near_only:
             kept, proposed = earlier.rows_with(earlier.quarantine, rule.name, kept), earlier.rows_with(earlier.repairs, rule.name, proposed)
             report = _verdict(rule, earlier.findings_with(rule.name, report.findings), {}, blocks=result.blocks)
-        report = replace(report, metrics={"quarantined_rows": kept.num_rows, **report.metrics})
         reports.append(report)
         repairs.append(proposed)
         context = replace(context, quarantine=pa.concat_tables([context.quarantine, kept]))

@@ -26,7 +26,7 @@ OF_TRADES = 0.9
 """The unit in which this share of the traded rows stands is the series' own."""
 
 LEAST_BLOCK = 5
-"""A shorter run of rows at the end is not taken for a new unit of quotation."""
+"""A shorter run of rows is no new unit of quotation: where no other unit has a longer one, the rows in it are strays."""
 
 Labels = npt.NDArray[np.int64]
 
@@ -45,6 +45,8 @@ class Mixed:
 def powers_of_100(series: Series) -> Labels:
     """Return of each price by which power of 100 it differs from the first row's open, real moves and splits followed."""
     log_T4 = np.log(series.price_T4)
+    if (np.abs(np.abs(np.log(series.split_T)) - UNIT) < MOST_REACH).any():
+        return np.zeros(log_T4.shape, dtype=np.int64)  # a split of 100:1 is for the rule on splits
     if series.as_traded:
         log_T4 = log_T4 + np.cumsum(np.log(series.split_T))[:, None]
     step_T = np.diff(log_T4[:, 3])
@@ -78,10 +80,8 @@ def judged_units(series: Series) -> Mixed | None:
     if few_blocks:
         newest = int(row_T[-1]) if lengths[-1] >= min(LEAST_BLOCK, lengths[0]) else int(row_T[0])
         return Mixed(power_T4=power_T4 - newest, settled=True)
-    lone_T = _lone(row_T)
-    if (_lone_removed(row_T, lone_T) == row_T[0]).all():
-        return Mixed(power_T4=power_T4 - int(row_T[0]), settled=True)
-    return Mixed(power_T4=power_T4 - most, settled=False)
+    strays = lengths[row_T[starts] != most]
+    return Mixed(power_T4=power_T4 - most, settled=bool((strays < LEAST_BLOCK).all()))
 
 
 def _of_rows(power_T4: Labels, series: Series) -> Labels:
@@ -93,17 +93,6 @@ def _of_rows(power_T4: Labels, series: Series) -> Labels:
     for t in np.flatnonzero(low_T != high_T):
         row_T[t] = row_T[t - 1] if t else power_T4[t, 0]
     return np.asarray(row_T)
-
-
-def _lone(row_T: Labels) -> npt.NDArray[np.bool_]:
-    """Say which rows differ from both neighbours while these agree."""
-    lone_T = np.zeros(len(row_T), dtype=bool)
-    lone_T[1:-1] = (row_T[:-2] == row_T[2:]) & (row_T[1:-1] != row_T[:-2])
-    return lone_T
-
-
-def _lone_removed(row_T: Labels, lone_T: npt.NDArray[np.bool_]) -> Labels:
-    return row_T[~lone_T]
 
 
 def price_unit(context: CheckContext) -> RuleResult:

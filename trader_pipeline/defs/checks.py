@@ -1,4 +1,4 @@
-"""Every quality rule as a named check of core/daily_bars; a rule that fails at table scope stops what follows."""
+"""Every quality rule as a named check of the table that it judges; a rule that fails at table scope stops what follows."""
 
 from collections.abc import Iterator
 
@@ -8,35 +8,40 @@ from trader_pipeline.checks import CHECKS
 from trader_pipeline.defs.metadata import records
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.check import check
-from trader_pipeline.schema.core import DAILY_BARS
+from trader_pipeline.schema import Table
 from trader_pipeline.sources import bars_order
 
-_KEY = dg.AssetKey(list(DAILY_BARS.path))
 
+def _checks_of(table: Table) -> dg.AssetChecksDefinition:
+    """Return the checks of one table: a check that two assets shared would block strangers (dagster #20659)."""
+    key = dg.AssetKey(list(table.path))
 
-@dg.multi_asset_check(
-    name="daily_bars_checks",
-    specs=[dg.AssetCheckSpec(r.name, asset=_KEY, blocking=r.blocking, description=r.description) for r in CHECKS],
-)
-def daily_bars_checks(
-    context: dg.AssetCheckExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
-) -> Iterator[dg.AssetCheckResult]:
-    """Run all rules, store what they found, and report each."""
-    report = check(
-        trader.lake,
-        as_of=as_of(context, trader, options),
-        settings=trader.settings.checks,
-        run_id=context.run.run_id,
-        order=bars_order(trader.settings),
+    @dg.multi_asset_check(
+        name=f"{table.name}_checks",
+        specs=[dg.AssetCheckSpec(r.name, asset=key, blocking=r.blocking, description=r.description) for r in CHECKS if r.table is table],
     )
-    for rule in report.results:
-        yield dg.AssetCheckResult(
-            asset_key=_KEY,
-            check_name=rule.rule,
-            passed=rule.passed,
-            severity=dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN,
-            metadata={"findings": records(rule.findings), **{name: float(value) for name, value in rule.metrics.items()}},
+    def checks_of_table(
+        context: dg.AssetCheckExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions
+    ) -> Iterator[dg.AssetCheckResult]:
+        """Report what each rule of the table said. The first table's turn runs all rules and stores what they found; the others read it."""
+        report = check(
+            trader.lake,
+            as_of=as_of(context, trader, options),
+            settings=trader.settings.checks,
+            run_id=context.run.run_id,
+            order=bars_order(trader.settings),
         )
+        for rule in report.results:
+            if rule.table == table.full_name:
+                yield dg.AssetCheckResult(
+                    asset_key=key,
+                    check_name=rule.rule,
+                    passed=rule.passed,
+                    severity=dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN,
+                    metadata={"findings": records(rule.findings), **{name: float(value) for name, value in rule.metrics.items()}},
+                )
+
+    return checks_of_table
 
 
-CHECKS_DEFS = [daily_bars_checks]
+CHECKS_DEFS = [_checks_of(table) for table in dict.fromkeys(rule.table for rule in CHECKS)]

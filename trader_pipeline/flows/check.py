@@ -1,4 +1,4 @@
-"""Judge core.daily_bars, keep what was found, and publish the bars that passed."""
+"""Judge the core tables, keep what was found, and publish the bars that passed."""
 
 import datetime as dt
 import hashlib
@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
-from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, CheckContext, open_lake_context
+from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, CheckContext, exchanges_without_calendar, open_lake_context
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
 from trader_pipeline.checks.window import Earlier
+from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.flows.check_window import window_of
 from trader_pipeline.lake import Change, Lake, Snapshot
@@ -24,7 +25,7 @@ from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_VERSION = "3"
+_VERSION = "5"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -53,7 +54,8 @@ def check(
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
     earlier = None if whole else _earlier(snapshot, stored or "", basis, as_of)
-    opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides)
+    prices = vendor_prices.vendor_prices(snapshot, as_of)
+    opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
     report = _judged(opened, earlier, run_id)
     rows = report.tables(snapshot.read(QUARANTINE), settings.apply_repairs)
     kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
@@ -104,11 +106,13 @@ def _basis(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, orde
 
 
 def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:
-    """Return the digest of what is known at `as_of`: how many bars, which sessions are closed, and everything beside the bars."""
-    exchanges = {DEFAULT_EXCHANGE, *snapshot.read(TICKER_MAP, ["exchange"])["exchange"].to_pylist()}
+    """Return the digest of what is known at `as_of`: how many rows of each table, which sessions are closed, and which rows those are."""
+    listed = snapshot.read(TICKER_MAP, ["exchange"]).to_pylist()
+    exchanges = {DEFAULT_EXCHANGE, *(row["exchange"] for row in listed)}.difference(exchanges_without_calendar(listed))
     closed = sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges)
-    bars = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
-    return _digest([str(bars), *closed, snapshot.data_version([TICKER_MAP, *BESIDE])])
+    clocked = [table for table in (DAILY_BARS, *BESIDE) if "known_at" in table.arrow_schema.names and snapshot.rows(table)]
+    counts = [f"{table.full_name} {_rows_known(snapshot, table, as_of)}" for table in clocked]
+    return _digest([*counts, *closed, snapshot.data_version([TICKER_MAP, *BESIDE, *vendor_prices.TABLES])])
 
 
 def _earlier(snapshot: Snapshot, stored: str, basis: str, as_of: dt.datetime) -> Earlier | None:
@@ -137,6 +141,12 @@ def _earlier(snapshot: Snapshot, stored: str, basis: str, as_of: dt.datetime) ->
 
 def _digest(facts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _rows_known(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> int:
+    rows = snapshot.sql(f"select count(*) as n from {table.full_name} where known_at <= ?", [as_of])  # noqa: S608 - identifiers come from the schema
+    n: int = rows["n"][0].as_py()
+    return n
 
 
 def _without_instant(rows: pa.Table, as_of: dt.datetime) -> pa.Table:

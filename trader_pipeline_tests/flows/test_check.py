@@ -8,7 +8,7 @@ from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.freshness import staleness
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
+from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, DAILY_BARS, MACRO, TICKER_MAP
 from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline_tests.checks.build import DAYS, bars, changed, row, table
@@ -72,6 +72,53 @@ def test_what_others_measured_at_the_same_instant_is_kept(lake):
     assert checked(lake, changed(CLEAN, "A", DAYS[5], close=10.6), run_id="run-3").blocked_by == []
     runs = lake.snapshot().sql("select distinct run_id, rule = 'history' as other from quality.metrics order by all").to_pylist()
     assert runs == [{"run_id": "run-1", "other": True}, {"run_id": "run-3", "other": False}]
+
+
+def observation(day, **values):
+    known = {"known_at": calendar.known_at("XNYS", day), "known_at_basis": "assumed", "source": "fred", "vintage": "final"}
+    return known | {"series": "DGS10", "observed_on": day, "value": 2.5, **values}
+
+
+def test_the_tables_beside_the_bars_are_judged_as_known_and_again_when_they_change(lake):
+    sound = [observation(day) for day in DAYS[:20]]
+    lake.publish(Change.replace(MACRO, MACRO.conform(pa.Table.from_pylist(sound))))
+    assert [r.table for r in checked(lake, CLEAN).results if not r.passed] == []
+    assert checked(lake, run_id="run-2").changed is False
+    later = observation(DAYS[30], known_at=AS_OF + dt.timedelta(days=1), vintage="nobody's")
+    lake.publish(Change.replace(MACRO, MACRO.conform(pa.Table.from_pylist([*sound, later, observation(DAYS[25], vintage="odd")]))))
+    report = checked(lake, run_id="run-3")
+    assert (report.changed, report.blocked_by) == (True, [])
+    stored = lake.snapshot().sql("select table_name, rule, ticker, first_session from quality.findings where run_id = 'run-3'").to_pylist()
+    assert stored == [{"table_name": "core.macro", "rule": "macro_versions", "ticker": "DGS10", "first_session": DAYS[25]}]
+    assert accepted(lake).rows == 300
+
+
+def split(source, day, known_at=AS_OF - dt.timedelta(days=50)):
+    of = {"ticker": "A", "session": day, "kind": "split", "value": 4.0, "source": source}
+    return of | {"known_at": known_at, "known_at_basis": "assumed"}
+
+
+@pytest.mark.parametrize(("order", "moves"), [(("own", "yahoo"), 0), (("yahoo", "own"), 2 * 2)])
+def test_a_split_is_dated_by_the_first_source_while_it_has_bars(lake, order, moves):
+    low = {"open": 2.5, "high": 2.75, "low": 2.25, "close": 2.625}
+    both = pa.concat_tables([changed(rows, "A", *DAYS[50:], **low) for rows in (CLEAN, bars({"A": DAYS[:100]}, source="yahoo"))])
+    actions = pa.Table.from_pylist([split("own", DAYS[50]), split("yahoo", DAYS[52])])
+    lake.publish(Change.replace(DAILY_BARS, both), Change.replace(CORPORATE_ACTIONS, CORPORATE_ACTIONS.conform(actions)))
+    report = check(lake, as_of=AS_OF, settings=CheckSettings(), run_id="run-1", order=order)
+    outliers = next(r for r in report.results if r.rule == "outlier_returns")
+    assert outliers.metrics["outliers"] == moves  # down on the day, up where the wrong date undoes a split, in both sources
+
+
+def test_an_exchange_without_a_calendar_is_told_and_stops_nothing(lake):
+    row = {"ticker": "A", "symbol": "A", "valid_from": DAYS[0], "issuer_id": "A", "exchange": "XXXX", "role": "stock"}
+    lake.publish(Change.replace(TICKER_MAP, TICKER_MAP.conform(pa.Table.from_pylist([row]))))
+    report = checked(lake, CLEAN)
+    assert [(r.rule, r.findings["message"][0].as_py()) for r in report.results if not r.passed] == [
+        (
+            "ticker_map",
+            "A: no calendar is known for the exchange XXXX: 1 row, first 2018-01-02; correct symbols.toml or the source's listing",
+        )
+    ]
 
 
 def test_an_empty_table_blocks(lake):

@@ -14,7 +14,7 @@ from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.ingest import ingest
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
-from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS, TICKER_MAP
 from trader_pipeline.settings import CheckSettings, Settings
 from trader_pipeline.sources import last_session_of
 from trader_pipeline_tests.checks.build import changed
@@ -121,7 +121,8 @@ def test_deep_passes_but_for_one_volume_that_is_a_thousandth(deep):
 
 
 def judged(lake, rows, as_of):
-    context = open_context(rows, lake.snapshot().read(TICKER_MAP), as_of=as_of, settings=CheckSettings())
+    beside = {CORPORATE_ACTIONS: lake.snapshot().actions(as_of)}
+    context = open_context(rows, lake.snapshot().read(TICKER_MAP), as_of=as_of, settings=CheckSettings(), beside=beside)
     return run_rules(CHECKS, context, run_id="mutant")
 
 
