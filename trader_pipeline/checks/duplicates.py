@@ -11,9 +11,8 @@ create or replace temp table repeats as
 select ticker, source, session, count(*) as rows,
   if(count(distinct (open, high, low, close, volume_shares)) = 1, 'identical', 'different') as kind
 from bars
-semi join (select ticker, source from series where spacing <> 'intraday') using (ticker, source)
-semi join (select ticker, source, session from bars group by all having count(*) > 1) using (ticker, source, session)
-group by all
+semi join (select ticker, source from series where spacing <> 'intraday' and repeats > 0) using (ticker, source)
+group by all having count(*) > 1
 """
 _BY_TICKER = """
 select ticker, source, list(session order by session) as days, max(rows) as most, min(kind) as kind
