@@ -120,7 +120,8 @@ with gaps as (
     max(position) filter (session <= last_closed) as last_position
   from bars join listings using (ticker) join closed using (exchange) group by all
 )
-select c.ticker, c.source, l.exchange, l.valid_to, k.last_closed, c.repeats, c.first_session, e.last_session, e.first_position, e.last_position,
+select c.ticker, c.source, l.exchange, l.valid_to, k.last_closed, c.repeats, c.first_session, e.last_session, e.first_position,
+  e.last_position,
   case when d.share > 0.5 then 'intraday'
        when 2 * c.over_10_days > c.gaps then 'monthly'
        when 2 * c.over_3_days > c.gaps then 'weekly'
@@ -164,11 +165,10 @@ class CheckContext:
     `closed`, one row an exchange: judged_from, where its calendar begins, and last_closed, its last closed session at `as_of`;
     `series`, one row a ticker and source: exchange, valid_to, repeats (rows of a session that has one already), spacing (daily,
     weekly, monthly or intraday), first_session, last_session (null where nothing is closed), first_position, last_position and
-    last_closed; `leads`, one row a ticker and
-    source: its place in the order and the ticker's first source, which the others stand in for; `daily_series`, the daily ones,
-    those that stand in joined with their lead, with newest_session (of the exchange), behind_sessions (closed at `as_of` and
-    after the last one), behind_newest_sessions (up to newest_session) and until_position, up to where the ticker should have bars:
-    the newest session, unless it was delisted or has been silent for `stale_error` sessions;
+    last_closed; `leads`, one row a ticker and source: its place in the order and the ticker's first source, which the others stand
+    in for; `daily_series`, the daily ones, those that stand in joined with their lead, with newest_session (of the exchange),
+    behind_sessions (closed at `as_of` and after the last one), behind_newest_sessions (up to newest_session) and until_position, up
+    to where the ticker should have bars: the newest session, unless it was delisted or has been silent for `stale_error` sessions;
     `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
     `quarantine` holds what the rules before this one quarantined, `overrides` what people decided.
     """

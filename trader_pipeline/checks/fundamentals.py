@@ -40,19 +40,19 @@ from fundamentals window w as (partition by ticker, metric, months, source, unit
 """
 _VALUES = f"""
 with beside as (select * from ({_NEIGHBOURS}) where metric = 'total_revenue')
-select ticker, source, period_end as day, 'error' as severity, metric || ' is negative' as fact
+select ticker, source, period_end as day, metric || ' ' || months as item, 'error' as severity, metric || ' is negative' as fact
 from fundamentals where value < 0 and list_contains($never_negative, metric)
 union all
-select ticker, source, period_end, 'error', metric || ' is infinite' from fundamentals where isinf(value)
+select ticker, source, period_end, metric || ' ' || months, 'error', metric || ' is infinite' from fundamentals where isinf(value)
 union all
-select ticker, source, period_end, 'warning', 'total_revenue changes its sign for one period'
+select ticker, source, period_end, metric || ' ' || months, 'warning', 'total_revenue changes its sign for one period'
 from beside where value <> 0 and (
   (value * a1 < 0 and value * b1 < 0)
   or (b1 is null and value * a1 < 0 and value * a2 < 0)
   or (a1 is null and value * b1 < 0 and value * b2 < 0))
 """  # noqa: S608 - our own text
 _DATES = """
-select ticker, source, period_end as day, 'error' as severity,
+select ticker, source, period_end as day, metric || ' ' || months as item, 'error' as severity,
   case when period_end > filed_on then metric || ' of a period that ends after its filing'
     else metric || ' known before its period ended' end as fact
 from fundamentals where period_end > filed_on or period_end > (known_at at time zone 'UTC')::date
@@ -68,7 +68,7 @@ ratios as (
     r1 is null or s1 is null as at_end
   from ratios
 )
-select ticker, source, period_end as day, if(at_end, 'warning', 'error') as severity,
+select ticker, source, period_end as day, metric || ' ' || months as item, if(at_end, 'warning', 'error') as severity,
   metric || if(one > 0, ' far larger', ' far smaller') || ' than beside it, as in another unit' as fact
 from pairs where sign(one) = sign(other) and least(abs(one), abs(other)) > ln($jump)
 """  # noqa: S608 - the same

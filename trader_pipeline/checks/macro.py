@@ -13,14 +13,15 @@ SPANS = 3
 """A value that is off lies farther from its neighbours than three times the span that they cover: near zero a ratio says little."""
 
 _VERSIONS = """
-select series as ticker, source, observed_on as day, 'error' as severity, 'unknown vintage ' || vintage as fact
+select series as ticker, source, observed_on as day, '' as item, 'error' as severity, 'unknown vintage ' || vintage as fact
 from macro where not list_contains($vintages, vintage)
 union all
-select series, source, observed_on, 'error', 'one version given more than once' from macro group by series, source, observed_on, known_at
-having count(*) > 1
+select series, source, observed_on, '', 'error', 'one version given more than once'
+from macro
+group by series, source, observed_on, known_at having count(*) > 1
 """
 _CLOCK = """
-select series as ticker, source, observed_on as day, 'error' as severity, 'known before the day it speaks of' as fact
+select series as ticker, source, observed_on as day, '' as item, 'error' as severity, 'known before the day it speaks of' as fact
 from macro where observed_on > (known_at at time zone 'UTC')::date
 """
 _JUMPS = """
@@ -35,13 +36,13 @@ with beside as (
   select *, ln(abs(value) / nullif(a, 0)) as r, ln(abs(value) / nullif(b, 0)) as s, n_a = 0 or n_b = 0 as at_end
   from beside where value <> 0 and isfinite(value) and n_a + n_b >= 5
 )
-select series as ticker, source, observed_on as day, if(at_end, 'warning', 'error') as severity,
+select series as ticker, source, observed_on as day, '' as item, if(at_end, 'warning', 'error') as severity,
   'far ' || if(coalesce(r, s) > 0, 'larger', 'smaller') || ' than beside it, as in another unit' as fact
 from judged
 where coalesce(least(abs(r), abs(s)), abs(r), abs(s)) > ln($jump) and coalesce(sign(r) = sign(s), true)
   and abs(value - coalesce(typical_a, typical_b)) > $spans * coalesce(span, 0)
 union all
-select series, source, observed_on, 'error', 'infinite' from macro where isinf(value)
+select series, source, observed_on, '', 'error', 'infinite' from macro where isinf(value)
 """
 
 

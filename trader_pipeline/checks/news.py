@@ -6,15 +6,15 @@ from trader_pipeline.checks.rule import Rule, RuleResult
 from trader_pipeline.schema.core import NEWS
 
 _CLOCK = """
-select ticker, source, (published_at at time zone 'UTC')::date as day, 'error' as severity,
+select ticker, source, (published_at at time zone 'UTC')::date as day, news_id as item, 'error' as severity,
   if(published_at > known_at, 'published after it was known', 'published in the future') as fact
 from news where published_at > known_at or published_at > $as_of
 """
 _TEXT = """
-select ticker, source, (published_at at time zone 'UTC')::date as day, 'warning' as severity, 'no title' as fact
+select ticker, source, (published_at at time zone 'UTC')::date as day, news_id as item, 'warning' as severity, 'no title' as fact
 from news where title is null or trim(title) = ''
 union all
-select ticker, source, (max(published_at) at time zone 'UTC')::date, 'warning', 'one id given more than once'
+select ticker, source, (max(published_at) at time zone 'UTC')::date, news_id, 'warning', 'one id given more than once'
 from news group by ticker, source, news_id having count(*) > 1
 """
 

@@ -9,17 +9,20 @@ HIGHEST_VOLATILITY = 5.0
 """500 % a year."""
 
 _VOLATILITY = """
-select ticker, source, session as day, 'warning' as severity,
+select ticker, source, session as day, expiry || ' ' || kind || ' ' || strike as item, 'warning' as severity,
   if(implied_volatility <= 0, 'implied volatility not above 0', 'implied volatility above 500 %') as fact
 from option_quotes where implied_volatility <= 0 or implied_volatility > $highest
 """
 _QUOTES = """
-select ticker, source, session as day, 'error' as severity, 'expired before the session' as fact from option_quotes where expiry < session
+select ticker, source, session as day, expiry || ' ' || kind || ' ' || strike as item, 'error' as severity,
+  'expired before the session' as fact
+from option_quotes where expiry < session
 union all
-select ticker, source, session, 'error', 'a negative price' from option_quotes
+select ticker, source, session, expiry || ' ' || kind || ' ' || strike, 'error', 'a negative price' from option_quotes
 where least(bid, ask, last, underlying) < 0 or strike <= 0
 union all
-select ticker, source, session, 'warning', 'the ask below the bid' from option_quotes where bid > 0 and ask > 0 and ask < bid
+select ticker, source, session, expiry || ' ' || kind || ' ' || strike, 'warning', 'the ask below the bid'
+from option_quotes where bid > 0 and ask > 0 and ask < bid
 """
 
 

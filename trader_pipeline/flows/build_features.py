@@ -25,15 +25,20 @@ CODE_VERSION = "2"
 
 _CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO)
 _INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
-_USABLE_MACRO = """
-with usable as (select * from core.macro where known_at <= ? and vintage <> 'latest'),
+_HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
+_USABLE_MACRO = f"""
+with usable as (
+    select * from core.macro anti join ({_HELD_MACRO}) using (series, observed_on, source) where known_at <= ? and vintage <> 'latest'
+),
 chosen as (
     select series, source from usable group by series, source
     qualify row_number() over (partition by series order by bool_or(vintage = 'released') desc, source) = 1
 )
 select * from usable semi join chosen using (series, source)
-"""
-"""Every version of a series from one source, one with vintages first. What was revised since, without vintages, is look-ahead."""
+"""  # noqa: S608 - a constant
+"""Every version of a series from one source, one with vintages first, but for what the checks hold.
+
+What was revised since, without vintages, is look-ahead."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,13 +85,15 @@ def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
 
 
 def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
-    """Return what the panel depends on: the parts, how far `as_of` reaches into them, and the code."""
+    """Return what the panel depends on: the parts, how far `as_of` reaches into them, what is held, and the code."""
     newest = [
         snapshot.sql(f"select epoch_us(max(known_at)) n from {table.full_name} where known_at <= ?", [as_of])["n"][0].as_py()  # noqa: S608 - identifiers come from the schema
         for table in _CLOCKED
     ]
+    held = snapshot.sql(f"{_HELD_MACRO} order by all").to_pylist()
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    return f"{snapshot.data_version(_INPUTS)}:{newest}:{declared}:{CODE_VERSION}"
+    macro = hashlib.sha256(repr(held).encode()).hexdigest()[:16]
+    return f"{snapshot.data_version(_INPUTS)}:{newest}:{macro}:{declared}:{CODE_VERSION}"
 
 
 def _known_versions(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> pa.Table:

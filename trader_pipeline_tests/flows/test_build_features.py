@@ -2,6 +2,7 @@ import datetime as dt
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -11,6 +12,7 @@ from trader_pipeline.flows.build_features import build_features
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline_tests.features import markets
 from trader_pipeline_tests.old_lakes import commit
 
@@ -59,6 +61,21 @@ def test_features_of_an_older_schema_are_made_again(lake):
     assert build_features(lake, as_of=LATE, run_id="r2").changed
     assert [lake.snapshot().read(table) for table in (PANEL, TARGETS)] == before
     assert lake.snapshot().stale() == []
+
+
+def test_a_macro_value_that_the_checks_hold_is_not_read(lake, market):
+    build_features(lake, as_of=LATE, run_id="r1")
+    before = lake.snapshot().read(PANEL)
+    rows = market[0].macro.sort_by([("observed_on", "descending")]).slice(0, 1).to_pylist()
+    assert rows[0]["series"] == "regime"
+    held = {"table_name": "core.macro", "ticker": "regime", "session": rows[0]["observed_on"], "item": "", "source": rows[0]["source"]}
+    held |= {"rule": "macro_unit", "reason": "-", "first_seen": LATE, "strikes": 1, "known_at": LATE, "run_id": "c1"}
+    lake.publish(Change.replace(QUARANTINE, pa.Table.from_pylist([held])))
+    assert build_features(lake, as_of=LATE, run_id="r2").changed
+    after = lake.snapshot().read(PANEL)
+    changed = {name for name in before.column_names if not before[name].equals(after[name])}
+    assert "regime" in changed
+    assert all("regime" in name for name in changed)
 
 
 def test_a_second_run_changes_nothing(lake):
