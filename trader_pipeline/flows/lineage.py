@@ -13,7 +13,7 @@ import pyarrow as pa
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.features import FEATURES, PANEL, Feature
 from trader_pipeline.schema import TABLES, Table, core, lineage_core, lineage_outputs, quality
-from trader_pipeline.schema.lineage import EVERY, Lineage, Reads
+from trader_pipeline.schema.lineage import WHOLE, Lineage, Reads
 from trader_pipeline.sources.fmp_metrics import FIGURES
 
 _NAMED: Mapping[str, str] = {
@@ -74,14 +74,13 @@ def _of_checks() -> Iterator[Lineage]:
     judged = list(dict.fromkeys(rule.table for rule in CHECKS))
     beside = list(dict.fromkeys(table for rule in CHECKS for table in rule.reads if table not in judged))
     rows = {table: _row_names(table) for table in judged}
-    everything = {table.full_name: ", ".join([*dict.fromkeys(_key(table)), EVERY]) for table in (*judged, *beside)}
 
     def reads(row: Mapping[str, str], values: str) -> Reads:
         found: dict[str, dict[str, str]] = {}
         for table in judged:
             found[table.full_name] = {ours: rows[table][what] for ours, what in row.items() if rows[table][what]}
-        for name, theirs in everything.items():
-            found.setdefault(name, {})[values] = theirs
+        for table in (*judged, *beside):
+            found.setdefault(table.full_name, {})[values] = WHOLE
         return found
 
     yield Lineage(
@@ -107,19 +106,17 @@ def _of_checks() -> Iterator[Lineage]:
         reads=reads(whose | {"session": "session"}, "stored, proposed, reason"),
         made={"run_id, known_at": _RUN, "table_name, column_name, rule": _RULE, "applied": "settings.checks.apply_repairs"},
     )
-
-
-def _key(table: Table) -> tuple[str, ...]:
-    return tuple(name for name in table.key if name != "known_at")
+    yield Lineage(table=quality.JUDGED_PARTS, reads={}, made={"part": "the lake's own name of it", "run_id, known_at": _RUN})
 
 
 def _row_names(table: Table) -> dict[str, str]:
     """Return what a finding calls ticker, session, source and item, in the names of the judged table."""
     types = {column.name: column.dtype for column in table.columns}
-    days = [name for name in table.key if name != "known_at" and (pa.types.is_date(types[name]) or pa.types.is_timestamp(types[name]))]
+    key = [name for name in table.key if name != "known_at"]
+    days = [name for name in key if pa.types.is_date(types[name]) or pa.types.is_timestamp(types[name])]
     ticker = [name for name in _WHOSE if name in types][:1]
     source = [name for name in ("source",) if name in types]
-    rest = [name for name in _key(table) if name not in {*days[:1], *ticker, *source}]
+    rest = [name for name in key if name not in {*days[:1], *ticker, *source}]
     return {"ticker": ", ".join(ticker), "session": ", ".join(days[:1]), "source": ", ".join(source), "item": ", ".join(rest)}
 
 

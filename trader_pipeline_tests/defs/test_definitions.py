@@ -56,6 +56,27 @@ def test_the_chain_is_there_by_its_names(defs):
     }
 
 
+def test_every_table_carries_schema_and_lineage_of_its_columns(defs):
+    graph = defs.resolve_asset_graph()
+    tables = {key.to_user_string(): graph.get(key).metadata for key in graph.get_all_asset_keys() if key.path[0] != "reports"}
+    assert all(set(metadata) >= {"dagster/column_schema", "dagster/table_name"} for metadata in tables.values())
+    assert {key for key, metadata in tables.items() if "dagster/column_lineage" not in metadata} == {
+        key for key in tables if key[:4] == "raw/"
+    }
+    for key, metadata in tables.items():
+        if lineage := metadata.get("dagster/column_lineage"):
+            assert set(lineage.deps_by_column) == {column.name for column in metadata["dagster/column_schema"].columns}, key
+
+
+def test_the_lineage_of_a_column_names_assets_and_their_columns(defs):
+    bars = defs.resolve_asset_graph().get(dg.AssetKey(["core", "daily_bars"])).metadata
+    deps = bars["dagster/column_lineage"].deps_by_column
+    assert ("raw/yahoo_bars", "splits_after") in {(dep.asset_key.to_user_string(), dep.column_name) for dep in deps["open"]}
+    assert deps["source"] == []
+    said = next(column.description for column in bars["dagster/column_schema"].columns if column.name == "open")
+    assert "[price_unit / share] From raw.sample_bars: open; raw.own_bars: open, splits_after;" in said
+
+
 def test_jobs_schedule_sensors(defs):
     repository = defs.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "fetch", "backfill", "purge"}

@@ -5,6 +5,7 @@ from trader_pipeline.flows.dictionary import PAGE, data_dictionary, settings_tab
 from trader_pipeline.schema import TABLES
 from trader_pipeline.schema.columns import number, text
 from trader_pipeline.schema.dictionary import render
+from trader_pipeline.schema.lineage import Lineage
 from trader_pipeline.schema.table import Table
 
 
@@ -21,6 +22,13 @@ def test_a_table_is_rendered_with_its_key_units_and_nulls():
     assert "### core.things\n\nThings | more.\n\nKey: `ticker`. Schema version 3, not split by year." in page
     assert "| `ticker` | text | - | no | Symbol. |\n| `close_usd` | float64 | USD / share | yes | Close. |" in page
     assert "| [core.things](#corethings) | ticker | Things \\| more. |" in page
+
+
+def test_a_table_with_a_lineage_tells_where_its_columns_come_from():
+    table = Table(layer="core", name="things", description="Things.", key=("ticker",), columns=(text("ticker", "Symbol."),))
+    page = render([table], {table: Lineage(table=table, reads={"raw.things": {"ticker": "Symbol"}}, made={})})
+    assert "| column | type | unit | null | meaning | from |\n|---|---|---|---|---|---|\n" in page
+    assert "| `ticker` | text | - | no | Symbol. | raw.things: Symbol |" in page
 
 
 def test_the_page_in_docs_is_what_the_code_says():

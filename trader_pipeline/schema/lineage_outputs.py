@@ -1,0 +1,195 @@
+"""From which columns labels, forecasts, their scores and decisions are made."""
+
+from trader_pipeline.schema import features, outputs
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.lineage import EVERY, Lineage, Reads, same
+from trader_pipeline.schema.outputs import QUANTILE_NAMES
+
+_RUN = "stamp of the run"
+_CHOSEN = "chosen for the run: settings and recipe"
+_HORIZON = "one row a horizon: 1, 5, 20 and 60 sessions"
+
+
+def _of(stem: str) -> str:
+    """Return a label's columns of all horizons."""
+    return ", ".join(f"{stem}_{horizon}d" for horizon in HORIZONS_SESSIONS)
+
+
+_FORWARD, _SCALED, _RANK = _of("forward_return"), _of("scaled_return"), _of("residual_rank")
+_BENCHMARK = f"beta, {_of('benchmark_return')}, {_RANK}"
+_QUANTILES = ", ".join(QUANTILE_NAMES)
+_SCALED_QUANTILES = ", ".join(f"scaled_{name}" for name in QUANTILE_NAMES)
+
+TARGETS = Lineage(
+    table=features.TARGETS,
+    reads={
+        "core.accepted_bars": {
+            **same("ticker, session"),
+            "volatility_daily": "close",
+            f"{_FORWARD}, {_SCALED}, {_BENCHMARK}": "open, close",
+        },
+        "core.corporate_actions": {f"volatility_daily, {_FORWARD}, {_SCALED}, {_BENCHMARK}": "session, kind, value"},
+        "core.ticker_map": {_BENCHMARK: "role"},
+    },
+    made={},
+)
+_FITTED = f"score, scaled_mean, {_SCALED_QUANTILES}"
+OUT_OF_FOLD = Lineage(
+    table=outputs.OUT_OF_FOLD,
+    reads={
+        "features.panel": {**same("ticker, session"), _FITTED: EVERY},
+        "features.targets": {_FITTED: f"{_RANK}, {_SCALED}"},
+        "core.sectors": {_FITTED: "sector"},
+    },
+    made={"model_id": _RUN, "fold": "the walk-forward's own split of the sessions", "model": _CHOSEN, "horizon_sessions": _HORIZON},
+)
+_RETURNS = f"return_mean, {_QUANTILES}"
+_FORECAST = f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, novelty, abstained"
+_UP = "up_shrink, up_score_slope, mean_center"
+_MEAN = "mean_shrink, mean_score_slope, mean_center, drift"
+DAILY = Lineage(
+    table=outputs.DAILY,
+    reads={
+        "features.panel": {**same("session, ticker"), _FORECAST: EVERY},
+        "core.sectors": {f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "sector"},
+        "training.runs": {"model_id": "model_id", _FORECAST: "folder"},
+        "training.calibration": {
+            _RETURNS: _MEAN,
+            _QUANTILES: "interval_scale, median_offset",
+            "p_up": _UP,
+            "confidence, abstained": f"{_UP}, attainable",
+            "p_outperform": "outperform_shrink",
+        },
+        "features.targets": {f"{_RETURNS}, abstained": "volatility_daily", "base_rate, p_up, confidence, abstained": _FORWARD},
+    },
+    made={"horizon_sessions": _HORIZON, "data_version, made_at, run_id": _RUN},
+)
+"""`training.runs.folder` stands for the trained members, which lie there."""
+
+_MOMENTUM = "momentum_12_1, trend_200d, price_to_52_week_high"
+_BLENDED = (
+    "score, rank, momentum_share, ml_share, momentum_share_covariance, ml_share_covariance, action, target_weight, uncut_weight, reasons"
+)
+DECISIONS = Lineage(
+    table=outputs.DECISIONS,
+    reads={
+        "predictions.daily": {
+            **same("session, ticker, model_id, data_version"),
+            "issuer_id": "ticker",
+            f"ml_score, ml_part, {_BLENDED}": "score",
+            "reasons": "abstained",
+        },
+        "features.panel": {f"momentum_score, momentum_part, {_BLENDED}": _MOMENTUM},
+        "features.targets": {"action, target_weight, uncut_weight, reasons": "volatility_daily"},
+        "core.ticker_map": {"issuer_id, action, target_weight, reasons": "issuer_id"},
+        "evaluation.scorecard": {f"ml_score, ml_part, {_BLENDED}": "rank_ic"},
+    },
+    made={"made_at, run_id": _RUN},
+)
+RUNS = Lineage(
+    table=outputs.RUNS,
+    reads={
+        "features.targets": {
+            "trained_through, first_session, sessions": f"session, {_SCALED}",
+            "tickers": f"ticker, {_SCALED}",
+        }
+    },
+    made={
+        "model_id, run_id, data_version, as_of, folder, manifest_sha256, git_revision, finished_at": _RUN,
+        "recipe, members, seed": _CHOSEN,
+        "features": "names of the declared features",
+        "wall_s, cpu_s, peak_mb": "measured",
+    },
+)
+TRIALS = Lineage(
+    table=outputs.TRIALS,
+    reads={
+        "features.panel": {"train_first, train_last, test_first, test_last": "session", "rank_ic, rows": EVERY},
+        "features.targets": {"rank_ic, rows": f"{_RANK}, {_SCALED}"},
+        "core.sectors": {"rank_ic, rows": "sector"},
+    },
+    made={
+        "model_id, run_id": _RUN,
+        "model": _CHOSEN,
+        "fold": "the walk-forward's own split of the sessions",
+        "horizon_sessions": _HORIZON,
+    },
+)
+_LOSSES = "train_loss, validation_loss, skipped_steps"
+CURVES = Lineage(
+    table=outputs.CURVES,
+    reads={
+        "features.panel": {_LOSSES: EVERY},
+        "features.targets": {_LOSSES: f"{_RANK}, {_SCALED}"},
+        "core.sectors": {_LOSSES: "sector"},
+    },
+    made={
+        "model_id": _RUN,
+        "model, learning_rate": _CHOSEN,
+        "fold": "the walk-forward's own split of the sessions",
+        "epoch": "counted",
+        "seconds": "measured",
+    },
+)
+_JUDGED: Reads = {
+    "training.runs": {"model_id": "model_id", "known_at": "as_of"},
+}
+CALIBRATION = Lineage(
+    table=outputs.CALIBRATION,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {
+            "fold": "fold",
+            "mean_center, rows": "scaled_mean",
+            "outperform_shrink": "score",
+            "up_shrink, up_score_slope, mean_shrink, mean_score_slope, median_offset, attainable": "score, scaled_mean",
+            "interval_scale": f"score, scaled_mean, {_SCALED_QUANTILES}",
+        },
+        "features.targets": {
+            "up_shrink, up_score_slope, base_rate, attainable": _FORWARD,
+            "drift, mean_shrink, mean_score_slope, median_offset, interval_scale, rows": _SCALED,
+            "outperform_shrink": _RANK,
+        },
+    },
+    made={"horizon_sessions": _HORIZON},
+)
+_ACCURACY = "accuracy, accuracy_half_width, target_met, verdict, leak_alarm"
+_OF_P_UP = f"{_ACCURACY}, brier, brier_skill, ece, ece_noise_floor"
+_IC = "rank_ic, rank_ic_half_width, leak_alarm"
+_ORACLE = "oracle_rank_ic, leak_alarm"
+SCORECARD = Lineage(
+    table=outputs.SCORECARD,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {
+            "model": "model",
+            f"{_OF_P_UP}, coverage, rows, windows": "fold, score, scaled_mean",
+            "base_rate": "fold, score, scaled_mean",
+            _IC: "score",
+            "oracle_rank_ic": "score",
+            "interval_90_coverage": f"fold, score, scaled_mean, {_SCALED_QUANTILES}",
+        },
+        "features.targets": {
+            f"{_OF_P_UP}, base_rate": _FORWARD,
+            "coverage, rows, windows, interval_90_coverage": _SCALED,
+            f"{_IC}, oracle_rank_ic": _RANK,
+        },
+        "core.oracle": {_ORACLE: "expected_log_return"},
+    },
+    made={"horizon_sessions": _HORIZON, "target": "the user's target, a constant"},
+)
+_PAPER = "strategy_return, gross_return, cost, turnover, exposure"
+BACKTEST = Lineage(
+    table=outputs.BACKTEST,
+    reads={
+        "training.runs": {"model_id": "model_id"},
+        "predictions.out_of_fold": {_PAPER: "score"},
+        "features.panel": {_PAPER: f"return_1d, intraday_return_1d, {_MOMENTUM}", "benchmark_return": "return_1d"},
+        "features.targets": {"session": "session", _PAPER: "volatility_daily"},
+        "core.ticker_map": {_PAPER: "issuer_id", "benchmark_return, benchmark": "role"},
+        "core.accepted_bars": {"benchmark_return": "close", "benchmark": "ticker"},
+        "core.corporate_actions": {"benchmark_return": "session, kind, value"},
+    },
+    made={},
+)
+LINEAGES = (TARGETS, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST)
