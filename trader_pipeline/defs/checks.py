@@ -14,7 +14,6 @@ from trader_pipeline.flows.column_statistics import column_statistics
 from trader_pipeline.schema import Table
 from trader_pipeline.sources import bars_order
 
-
 _LEVELS = "▁▂▃▄▅▆▇█"
 _DRAWN = 60
 """Checks in the picture: a quarter of daily ones."""
