@@ -30,6 +30,7 @@ Judge = Callable[[Series, list[Payout]], list[Fault]]
 
 
 def run(context: CheckContext, judge: Judge) -> RuleResult:
+    """Judge every series with payouts. An error quarantines the row of its payout; what a fault proposes is a repair."""
     findings: list[Finding] = []
     away: list[dict[str, Any]] = []
     repairs: list[dict[str, Any]] = []
