@@ -1,4 +1,4 @@
-"""Commands that measure: `trader bench features`, `trader bench ingest`, `trader bench quality`. They work in a folder of their own, which goes afterwards."""
+"""Commands that measure: `trader bench features`, `ingest`, `quality`. They work in a folder of their own, which goes afterwards."""
 
 import datetime as dt
 from enum import StrEnum
