@@ -11,7 +11,7 @@ import pyarrow as pa
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.jumps import UNLISTED_MOVE, Jump, jumps_of
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, Severity, counted
-from trader_pipeline.checks.series import PRICES, REPAIRS, SPLIT_MOVE, Series, series_of, steps_over, with_listed_splits
+from trader_pipeline.checks.series import PRICES, REPAIRS, Series, series_of, steps_over, with_listed_splits
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 
 MIN_PEERS = 5
@@ -25,8 +25,9 @@ def split_applied(context: CheckContext) -> RuleResult:
     Judged on dividend-adjusted closes where the vendor has them, with units made alike. Within 10 rows of its split, or where the
     prices step back, it is an error; farther off, a single step below 3:1 may be real and is a warning.
     """
-    chosen = steps_over(context, SPLIT_MOVE) & with_listed_splits(context)
-    found = [(series, jump) for series in series_of(context, chosen) for jump in jumps_of(series) if jump.listed is not None]
+    found = [
+        (series, jump) for series in series_of(context, with_listed_splits(context)) for jump in jumps_of(series) if jump.listed is not None
+    ]
     return _result(found, [_applied_finding(series, jump) for series, jump in found])
 
 
