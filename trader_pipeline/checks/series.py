@@ -100,10 +100,12 @@ def steps_over(context: CheckContext, least: float) -> set[tuple[str, str]]:
 
 
 def with_listed_splits(context: CheckContext) -> set[tuple[str, str]]:
-    """Return the (ticker, source) for which a split is known."""
+    """Return the (ticker, source) for which a split is known that is large enough to be judged."""
     rows = context.rows(
-        "select distinct b.ticker, b.source from series b join corporate_actions a using (ticker) where a.kind = 'split' and a.value <> 1 "
-        "union select distinct ticker, source from vendor_prices where split_ratio > 0 and split_ratio <> 1"
+        "select distinct b.ticker, b.source from series b join corporate_actions a using (ticker) "
+        "where a.kind = 'split' and a.value > 0 and abs(ln(a.value)) > $least "
+        "union select distinct ticker, source from vendor_prices where split_ratio > 0 and abs(ln(split_ratio)) > $least",
+        {"least": SPLIT_MOVE},
     )
     return {(row["ticker"], row["source"]) for row in rows}
 
@@ -162,8 +164,8 @@ def _pieces(rows: pa.Table, chosen: set[tuple[str, str]]) -> Iterator[tuple[tupl
     rows = rows.filter(pc.is_in(rows["ticker"], pa.array(sorted({ticker for ticker, _ in chosen}), pa.string()))).combine_chunks()
     code_R = np.zeros(rows.num_rows, dtype=np.int64)
     for name in ("ticker", "source"):
-        codes = pc.rank(rows[name], tiebreaker="dense").to_numpy()
-        code_R = code_R * (int(codes.max()) + 1 if len(codes) else 1) + codes
+        codes = rows[name].combine_chunks().dictionary_encode()
+        code_R = code_R * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
     day_R = rows["session"].to_numpy().astype("datetime64[D]")
     order_R = np.argsort(code_R, kind="stable")
     for place_T in np.split(order_R, np.flatnonzero(np.diff(code_R[order_R])) + 1):

@@ -101,7 +101,7 @@ def price_unit(context: CheckContext) -> RuleResult:
     A hundredfold step, within what the series moves, is a change of unit: nothing else moves a price so. The unit in which 90 % of
     the traded rows stand is right; after one change (or one there and back) the newer one, which the source now quotes in. Those
     rows are errors, quarantined, with the value they should have. Where trades stand in both units and change again and again,
-    the rows do not say which is right: a warning, nothing is proposed, and the whole ticker is quarantined.
+    the rows do not say which is right: a warning, nothing is proposed, and all rows from the first change on are quarantined.
     """
     found, away, repairs = [], [], []
     for series in series_of(context, steps_over(context, UNIT - MOST_REACH)):
@@ -137,7 +137,7 @@ def _finding(series: Series, mixed: Mixed) -> Finding:
     mend = (
         f"quarantined; {PRICES[column]} {stored:g} of {days[0]} should be {stored / 100.0**power:g}: fetch again"
         if mixed.settled
-        else "trades stand in both units and no row says which is right: the ticker is quarantined; fetch it from another source"
+        else "trades stand in both units and no row says which is right: quarantined from the first change on; ask another source"
     )
     return Finding(
         ticker=series.ticker,
@@ -153,7 +153,9 @@ def _finding(series: Series, mixed: Mixed) -> Finding:
 
 
 def _quarantined(series: Series, mixed: Mixed) -> pa.Table:
-    chosen_T = _wrong(series, mixed) if mixed.settled else np.ones(len(series.day_T), dtype=bool)
+    chosen_T = _wrong(series, mixed)
+    if not mixed.settled:
+        chosen_T = np.arange(len(chosen_T)) >= np.flatnonzero(np.diff(chosen_T, prepend=chosen_T[0]))[0]
     days = np.unique(series.day_T[chosen_T])
     reason = (
         "prices a hundredfold or a hundredth of those around them" if mixed.settled else "two units in turn, and no telling which is right"

@@ -1,4 +1,4 @@
-"""Commands that measure: `trader bench features`, `trader bench ingest`. They work in a folder of their own, which goes afterwards."""
+"""Commands that measure: `trader bench features`, `ingest`, `quality`. They work in a folder of their own, which goes afterwards."""
 
 import datetime as dt
 from enum import StrEnum
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench_app.command("features")(features)
     bench_app.command("ingest")(ingest)
+    bench_app.command("quality")(quality)
     app.add_typer(bench_app, name="bench")
 
 
@@ -73,6 +74,28 @@ def ingest(
     if incremental := figures.get("incremental"):
         line("\nOne more session of tickers whose history is stored, CPU beyond the bare HTTP calls:")
         _told(incremental)
+
+
+def quality(
+    defects: Annotated[
+        Path | None, typer.Option(help="Folder of CSV files with real faults, each named by its kind, and their twins.", exists=True)
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure which faults the quality rules find, and to what sound data they object."""
+    from trader_pipeline.bench import quality_defects
+
+    figures: dict[str, Any] = {}
+    if defects is not None:
+        figures["defects"] = quality_defects.measure(defects, now=dt.datetime.now(dt.UTC))
+    if as_json:
+        print_json("bench_quality", figures)
+        return
+    if found := figures.get("defects"):
+        by_file = found.pop("by_file")
+        _told(found)
+        grid([{"file": name, "errors": ", ".join(v["errors"]), "right": v["right"]} for name, v in by_file.items()])
 
 
 def _told(figures: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trader_pipeline.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+Force = Annotated[bool, typer.Option("--force", help="Go on although the checks block; the run records what was overridden.")]
 Tickers = Annotated[str, typer.Option("--tickers", help="Comma-separated tickers; empty is the whole universe.")]
 
 
@@ -82,6 +83,7 @@ def run(
     path: Annotated[Path | None, typer.Option(help="Folder of CSV or Parquet files (own).")] = None,
     as_of: Annotated[str, typer.Option("--as-of", help="Session YYYY-MM-DD: its close + 30 min. Empty: the newest.")] = "",
     *,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Bring one market up to date: fetch, check, train if no model exists, predict, decide, report."""
@@ -96,7 +98,7 @@ def run(
         changes["live_universe"] = universe
     settings = Settings(**changes)
     chosen = tickers_of(settings, tickers)
-    ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json)
+    ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json, force=force)
     require_predicted(settings, ran.session, chosen)
     done = facts(settings, ran.session, None)
     if as_json:
@@ -111,13 +113,14 @@ def predict(
     tickers: Tickers = "",
     session: Annotated[str, typer.Option(help="Session YYYY-MM-DD; empty: the newest.")] = "",
     *,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Make the predictions of one session if they are not there, and print them."""
     from trader_pipeline.settings import Settings
 
     settings = Settings()
-    day = _predicted(settings, session, quiet=as_json)
+    day = _predicted(settings, session, quiet=as_json, force=force)
     rows = predictions(settings, day, tickers_of(settings, tickers))
     if as_json:
         print_json("predict", {"session": day, "predictions": rows})
@@ -142,15 +145,17 @@ def report(
         line(str(path))
 
 
-def _predicted(settings: "Settings", session: str, *, quiet: bool) -> dt.date:
+def _predicted(settings: "Settings", session: str, *, quiet: bool, force: bool = False) -> dt.date:
     """Return the session whose predictions are there now; say on stderr which feed fell short."""
-    ran = _run_due(settings, as_of=session or None, tickers=(), quiet=quiet, may_train=False)
+    ran = _run_due(settings, as_of=session or None, tickers=(), quiet=quiet, may_train=False, force=force)
     if ran.shortfall:
         warn(str(ran.shortfall))
     return ran.session
 
 
-def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool, may_train: bool = True) -> "Ran":
+def _run_due(
+    settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool, may_train: bool = True, force: bool = False
+) -> "Ran":
     with progress(quiet=quiet) as show:
         from trader_pipeline.definitions import build_defs
         from trader_pipeline.defs.environment import prepare_environment
@@ -158,7 +163,7 @@ def _run_due(settings: "Settings", *, as_of: str | None, tickers: Sequence[str],
 
         prepare_environment(settings)
         launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
-        return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers, may_train=may_train)
+        return launcher.run_due(now=dt.datetime.now(dt.UTC), as_of=as_of, tickers=tickers, may_train=may_train, force=force)
 
 
 def tickers_of(settings: "Settings", tickers: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.checks.overrides import read_overrides
+from trader_pipeline.checks.report import RuleReport
 from trader_pipeline.dashboard.trend import Trend, trends
 from trader_pipeline.defs.metadata import records
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
@@ -57,7 +58,7 @@ def _checks_of(table: Table) -> dg.AssetChecksDefinition:
                     asset_key=key,
                     check_name=rule.rule,
                     passed=rule.passed,
-                    severity=dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN,
+                    severity=_severity(rule, forced=options.force),
                     metadata={
                         "findings": records(rule.findings),
                         "findings_over_time": drawn(past[rule.rule]),
@@ -67,6 +68,11 @@ def _checks_of(table: Table) -> dg.AssetChecksDefinition:
                 )
 
     return checks_of_table
+
+
+def _severity(rule: RuleReport, *, forced: bool) -> dg.AssetCheckSeverity:
+    """Return an error for what blocks; a run that is forced is warned, and goes on."""
+    return dg.AssetCheckSeverity.ERROR if rule.severity == "error" and not forced else dg.AssetCheckSeverity.WARN
 
 
 CHECKS_DEFS = [_checks_of(table) for table in dict.fromkeys(rule.table for rule in CHECKS)]

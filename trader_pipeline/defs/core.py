@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from trader_pipeline.defs.forced import record
 from trader_pipeline.defs.metadata import table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.accept import accept
+from trader_pipeline.flows.gate import failed_checks
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.schema import Table, core
 from trader_pipeline.sources import FEEDS, bars_order
@@ -37,8 +39,16 @@ def standardized(
 @dg.multi_asset(name="accepted_bars", specs=[table_spec(core.ACCEPTED_BARS, group="core", deps=[core.DAILY_BARS, core.TICKER_MAP])])
 def accepted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
     """Keep the bars that passed, one source a ticker-session."""
-    outcome = accept(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id, order=bars_order(trader.settings))
-    return table_result(trader.lake.snapshot(), core.ACCEPTED_BARS, {"quarantined_rows": outcome.quarantined})
+    outcome = accept(
+        trader.lake,
+        as_of=as_of(context, trader, options),
+        run_id=context.run.run_id,
+        order=bars_order(trader.settings),
+        force=options.force,
+    )
+    snapshot = trader.lake.snapshot()
+    shown = record(context, map(str, failed_checks(snapshot))) if options.force else {}
+    return table_result(snapshot, core.ACCEPTED_BARS, {"quarantined_rows": outcome.quarantined, **shown})
 
 
 ASSETS = [standardized, accepted]

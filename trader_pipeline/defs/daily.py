@@ -4,6 +4,7 @@ import datetime as dt
 
 import dagster as dg
 
+from trader_pipeline.defs.forced import record
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.partitions import SESSIONS
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
@@ -34,10 +35,10 @@ def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trad
         as_of=as_of(context, trader, options),
         made_at=dt.datetime.now(dt.UTC),
         run_id=context.run.run_id,
+        force=options.force,
     )
-    return table_result(
-        trader.lake.snapshot(), outputs.DAILY, {"rows": outcome.rows, "abstained": outcome.abstained, "model_id": outcome.model_id}
-    )
+    shown = {"rows": outcome.rows, "abstained": outcome.abstained, "model_id": outcome.model_id}
+    return table_result(trader.lake.snapshot(), outputs.DAILY, shown | record(context, map(str, outcome.forced)))
 
 
 @dg.multi_asset(

@@ -11,6 +11,7 @@ import dagster as dg
 
 from trader_pipeline.defs import checks, contracts, core, coverage, daily, features, training
 from trader_pipeline.defs.backfill import backfill
+from trader_pipeline.defs.forced import FORCED_TAG
 from trader_pipeline.defs.resources import Trader
 from trader_pipeline.operations.janitor import clean
 from trader_pipeline.settings import Settings
@@ -40,10 +41,12 @@ def sweep_the_lake(context: dg.OpExecutionContext, trader: dg.ResourceParam[Trad
 
 @dg.op
 def delete_old_runs(context: dg.OpExecutionContext) -> int:
-    """Delete finished runs older than 90 days with their events: Dagster keeps them for ever."""
+    """Delete finished runs older than 90 days with their events: Dagster keeps them for ever. A run that was forced stays."""
     before = dt.datetime.now(dt.UTC) - KEEP_RUNS
     done = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    old = context.instance.get_runs(filters=dg.RunsFilter(statuses=done, created_before=before))
+    old = [
+        run for run in context.instance.get_runs(filters=dg.RunsFilter(statuses=done, created_before=before)) if FORCED_TAG not in run.tags
+    ]
     for run in old:
         context.instance.delete_run(run.run_id)
     context.log.info("%d runs older than %d days deleted", len(old), KEEP_RUNS.days)

@@ -16,8 +16,7 @@ from trader_pipeline.defs.coverage import ShortfallError
 from trader_pipeline.defs.environment import prepare_environment
 from trader_pipeline.defs.resources import EXCHANGE, Trader, moment_of
 from trader_pipeline.errors import BlockedByDataError, NoModelError, TraderError
-from trader_pipeline.flows import due, train
-from trader_pipeline.flows.check import last_report
+from trader_pipeline.flows import due, gate, train
 from trader_pipeline.flows.due import default_as_of
 from trader_pipeline.operations.alerts import alert_full_disk
 from trader_pipeline.settings import Settings
@@ -31,6 +30,7 @@ class Ask:
     tickers: list[str] = field(default_factory=list)
     since: str = ""
     restate: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,13 @@ class Launcher:
         """The settings' lake and source."""
         return Trader(self.settings)
 
-    def run_due(self, *, now: dt.datetime, as_of: str | None, tickers: Sequence[str] = (), may_train: bool = True) -> Ran:
+    def run_due(
+        self, *, now: dt.datetime, as_of: str | None, tickers: Sequence[str] = (), may_train: bool = True, force: bool = False
+    ) -> Ran:
         """Run what is due, in order: `refetch` and `train` where no model can serve, `daily` where the session lacks a current forecast.
 
         A session older than the lake's newest takes bars and features back to what was known then; afterwards a `refetch` brings
-        them forward again. Raises `NoModelError` where a model is due and `may_train` is false.
+        them forward again. `force` goes on where the checks block. Raises `NoModelError` where a model is due and `may_train` is false.
         """
         moment = moment_of(as_of, now=now) if as_of else default_as_of(self.settings, now=now)
         session = calendar.last_closed_session(EXCHANGE, moment)
@@ -80,7 +82,7 @@ class Launcher:
         alert_full_disk(self.settings, now=now)
         short: list[ShortfallError] = []
         try:
-            ran = self._run_due(session, moment, tickers, may_train=may_train, short=short)
+            ran = self._run_due(session, moment, Ask(tickers=list(tickers), force=force), may_train=may_train, short=short)
         except TraderError:
             self._bring_forward(newest, tickers, short)
             raise
@@ -93,22 +95,20 @@ class Launcher:
             with _going_on(short):
                 self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), ask=Ask(tickers=list(tickers)))
 
-    def _run_due(
-        self, session: dt.date, moment: dt.datetime, tickers: Sequence[str], *, may_train: bool, short: list[ShortfallError]
-    ) -> list[str]:
+    def _run_due(self, session: dt.date, moment: dt.datetime, ask: Ask, *, may_train: bool, short: list[ShortfallError]) -> list[str]:
         lake, ran = self.trader.lake, []
         if due.model(lake, as_of=moment):
             if not may_train:
                 mend = f"`trader run --source {self.trader.source.source} --as-of {session}`"
                 raise NoModelError(f"no model was trained on what was known on {session}; train one: {mend}")
             with _going_on(short):
-                self.launch("refetch", as_of=moment, ask=Ask(tickers=list(tickers)))
+                self.launch("refetch", as_of=moment, ask=ask)
             train.require_history(lake, recipe=self.settings.recipe, as_of=moment)
-            self.launch("train", as_of=moment)
+            self.launch("train", as_of=moment, ask=Ask(force=ask.force))
             ran += ["refetch", "train"]
-        if due.daily(lake, self.settings, self.trader.feeds, session=session, as_of=moment, tickers=tuple(tickers)):
+        if due.daily(lake, self.settings, self.trader.feeds, session=session, as_of=moment, tickers=tuple(ask.tickers)):
             with _going_on(short):
-                self.launch("daily", as_of=moment, partition=session, ask=Ask(tickers=list(tickers)))
+                self.launch("daily", as_of=moment, partition=session, ask=ask)
             ran.append("daily")
         return ran
 
@@ -148,7 +148,9 @@ class Launcher:
                     run_id=run_id,
                 )
             except DagsterAssetCheckFailedError as error:
-                why = last_report(self.trader.lake.snapshot()).explain_block()
-                raise BlockedByDataError(f"{why}; `trader status` has all findings, --as-of names an earlier session") from error
+                blocks = gate.failed_checks(self.trader.lake.snapshot())
+                why = "; ".join(map(str, blocks)) or str(error)
+                said = "`trader status` has all findings, --as-of names an earlier session"
+                raise BlockedByDataError(f"{why}; {said}; {gate.FORCE}") from error
             except DagsterExecutionInterruptedError as error:
                 raise KeyboardInterrupt from error

@@ -64,6 +64,9 @@ class RunOptions(dg.ConfigurableResource):
     source: str = ""
     """`fallback` asks the sources of bars after the first choice again for what is lacking, the only source where there is one."""
 
+    force: bool = False
+    """Go on although the checks block; the run's tag `trader/forced` then names what was overridden."""
+
     @property
     def first_day(self) -> dt.date | None:
         """`since` as a day; None is what each ticker lacks. Raises `UsageError`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
+from trader_pipeline.defs.forced import record
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.defs.training_child import ERROR_FILE
@@ -45,7 +46,10 @@ def trained(
         seed=settings.seed if config.seed is None else config.seed,
         as_of=as_of(context, trader, options),
         run_id=context.run.run_id,
+        checks=settings.checks,
+        force=options.force,
     )
+    forced = record(context, request.forced)
     command = [sys.executable, "-u", "-m", "trader_pipeline.defs.training_child", str(request.path)]
     try:
         pipes.run(context=context.op_execution_context, command=command)
@@ -55,7 +59,7 @@ def trained(
     train.publish(trader.lake, request, finished_at=dt.datetime.now(dt.UTC))
     snapshot = trader.lake.snapshot()
     for table in TRAINED:
-        yield table_result(snapshot, table, {"model_id": request.model_id})
+        yield table_result(snapshot, table, {"model_id": request.model_id, **forced})
 
 
 @dg.multi_asset(name="evaluated", specs=[table_spec(t, group="training", deps=[outputs.OUT_OF_FOLD, TARGETS]) for t in EVALUATED])

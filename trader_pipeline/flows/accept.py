@@ -68,17 +68,17 @@ class AcceptOutcome:
     changed: bool
 
 
-def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] = SOURCE_ORDER) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
+def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] = SOURCE_ORDER, force: bool = False) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
     """Publish the newest version known at `as_of` of the first source in `order` that passes, for each ticker and session.
 
     A row whose repair the settings apply carries the repaired values from the instant of the repair on, and the rule's name. What
     other rules than `ohlc_order` hold against it keeps it out all the same. Benchmarks are included.
 
-    Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last checks failed at table scope;
-    core.accepted_bars then stays as it was.
+    Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last checks failed at table scope and
+    `force` is not set; core.accepted_bars then stays as it was.
     """
     snapshot = lake.snapshot()
-    run = _require_pass(snapshot)
+    run = _require_pass(snapshot, force=force)
     held_from = _held_from(snapshot, run)
     known = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
     inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE, REPAIRS])}:{known}:{held_from}:{' '.join(order)}:{_VERSION}"
@@ -107,13 +107,13 @@ def _held_from(snapshot: Snapshot, run_id: str) -> dt.date | None:
     return day
 
 
-def _require_pass(snapshot: Snapshot) -> str:
+def _require_pass(snapshot: Snapshot, *, force: bool) -> str:
     """Return the id of the last checks' run, or raise."""
     version, _, rest = (snapshot.inputs(QUARANTINE) or "").partition(":")
     if version != snapshot.data_version([DAILY_BARS]):
         raise BlockedByDataError(f"{DAILY_BARS.full_name} changed since it was checked; run the checks (`trader run`) before accepting")
     run: str = rest.rpartition(":")[2]
     blocks = snapshot.sql(_BLOCKS, {"run_id": run}).to_pylist()
-    if blocks:
+    if blocks and not force:
         raise BlockedByDataError("; ".join(f"{b['rule']}: {b['message']}" for b in blocks))
     return run

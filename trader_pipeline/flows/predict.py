@@ -15,6 +15,8 @@ from trader_pipeline.ensembles.combine import combine
 from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
+from trader_pipeline.flows import gate
+from trader_pipeline.flows.gate import Block
 from trader_pipeline.flows.serving import calibrations_of, require_fresh, serving_run
 from trader_pipeline.flows.train import sectors_on
 from trader_pipeline.inference import export
@@ -43,6 +45,8 @@ class PredictOutcome:
     abstained: int
     changed: bool
     export: Path
+    forced: tuple[Block, ...] = ()
+    """What blocked it and was overridden."""
 
 
 def is_due(lake: Lake, *, session: dt.date, as_of: dt.datetime) -> bool:
@@ -55,18 +59,22 @@ def is_due(lake: Lake, *, session: dt.date, as_of: dt.datetime) -> bool:
     return not _published(snapshot, session, run["model_id"]).num_rows
 
 
-def predict(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.datetime, made_at: dt.datetime, run_id: str) -> PredictOutcome:
+def predict(
+    lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.datetime, made_at: dt.datetime, run_id: str, force: bool = False
+) -> PredictOutcome:
     """Forecast every ticker of the session at every horizon, publish, and write the export; only mends the export when up to date.
 
-    Raises `NoModelError` without a usable model, `BlockedByDataError` when the session's features are missing or stale or
-    the model tells no ticker apart.
+    Raises `NoModelError` without a usable model, `BlockedByDataError` when the last checks failed, when the session's features are
+    missing or stale or when the model tells no ticker apart. `force` goes on after failed checks and with some of the tickers.
     """
     snapshot = lake.snapshot()
     run = serving_run(snapshot, session, as_of)
     rows = _published(snapshot, session, run["model_id"])
     changed = not rows.num_rows
+    forced: tuple[Block, ...] = ()
     if changed:
-        require_fresh(snapshot, session, settings.checks)
+        forced = gate.require(gate.failed_checks(snapshot), what=f"predicting {session}", force=force)
+        forced += require_fresh(snapshot, session, settings.checks, force=force)
         stamp = inference.Stamp(model_id=run["model_id"], data_version=_data_version(snapshot), made_at=made_at, run_id=run_id)
         rows = _forecast(snapshot, settings, session, run, stamp)
         lake.publish(Change.upsert(DAILY, rows, by=("session",)))
@@ -76,7 +84,7 @@ def predict(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.datet
     abstained = sum(rows["abstained"].to_pylist())
     _log.info("run %s: %d predictions of %s by model %s, %d abstained", run_id, rows.num_rows, session, run["model_id"], abstained)
     path, _ = export.export_paths(folder, session)
-    return PredictOutcome(rows=rows.num_rows, model_id=run["model_id"], abstained=abstained, changed=changed, export=path)
+    return PredictOutcome(rows=rows.num_rows, model_id=run["model_id"], abstained=abstained, changed=changed, export=path, forced=forced)
 
 
 def _data_version(snapshot: Snapshot) -> str:

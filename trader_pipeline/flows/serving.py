@@ -8,6 +8,7 @@ from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
 from trader_pipeline.errors import BlockedByDataError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.accept import outage_hold
+from trader_pipeline.flows.gate import FORCE, Block
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.settings import CheckSettings
@@ -41,10 +42,11 @@ def calibrations_of(snapshot: Snapshot, model_id: str) -> dict[int, Calibration]
     return {row["horizon_sessions"]: Calibration(**{name: row[name] for name in Calibration.__dataclass_fields__}) for row in rows}
 
 
-def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings) -> None:
+def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings, *, force: bool = False) -> tuple[Block, ...]:
     """Raise `BlockedByDataError` unless the panel speaks of the session, for nearly every ticker that it spoke of just before.
 
-    Where very few tickers are listed, one that ended is no outage: the others are served.
+    Where very few tickers are listed, one that ended is no outage: the others are served. With `force` the tickers that are there
+    are served too, and what was overridden is returned; a session without any row cannot be forced.
     """
     if not snapshot.rows(PANEL):
         raise BlockedByDataError("features.panel is empty; run `trader run`")
@@ -66,10 +68,14 @@ def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings) -
         raise BlockedByDataError(f"features.panel has no row of {session}: {behind}; fetch the missing bars with `trader run`")
     missing = 1 - found["here"] / found["listed"]
     if missing > checks.outage_ratio and found["listed"] >= MIN_LISTED_FOR_OUTAGE:
-        raise BlockedByDataError(
+        fact = (
             f"features.panel has {found['here']} of {found['listed']} tickers on {session}: {missing:.0%} are missing, "
-            f"{checks.outage_ratio:.0%} are allowed (checks.outage_ratio); fetch the missing bars with `trader run`"
+            f"{checks.outage_ratio:.0%} are allowed (checks.outage_ratio)"
         )
+        if not force:
+            raise BlockedByDataError(f"{fact}; fetch the missing bars with `trader run`; {FORCE}")
+        return (Block(table=PANEL.full_name, rule="outage", fact=fact),)
+    return ()
 
 
 def _sessions_between(first: dt.date, last: dt.date) -> int:

@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 
 from trader_pipeline import calendar, durable
 from trader_pipeline.features import PANEL
+from trader_pipeline.flows import gate
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models import checkpoint
 from trader_pipeline.schema import Table, outputs
 from trader_pipeline.schema.core import SECTORS
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.settings import CheckSettings
 from trader_pipeline.training import job
 from trader_pipeline.training.data import MINIMUM_TICKERS
 from trader_pipeline.training.request import PartFile, TrainingRequest
@@ -52,15 +54,27 @@ def require_history(lake: Lake, *, recipe: str, as_of: dt.datetime) -> None:
 
 
 def prepare(
-    lake: Lake, *, models_dir: Path, recipe: str, seed: int, as_of: dt.datetime, run_id: str, git_revision: str | None = None
+    lake: Lake,
+    *,
+    models_dir: Path,
+    recipe: str,
+    seed: int,
+    as_of: dt.datetime,
+    run_id: str,
+    git_revision: str | None = None,
+    checks: CheckSettings | None = None,
+    force: bool = False,
 ) -> TrainingRequest:
-    """Write models_dir/<model_id>/request.json and return the request.
+    """Write models_dir/<model_id>/request.json and return the request, which names what `force` overrode.
 
-    Raises `InsufficientHistoryError` that names the sessions needed, and `UsageError` on an unknown recipe.
+    Raises `InsufficientHistoryError` that names the sessions needed, `UsageError` on an unknown recipe, and `BlockedByDataError`
+    when the last checks failed or the data ends too early for `checks`, unless `force` is set.
     """
     require_history(lake, recipe=recipe, as_of=as_of)
     snapshot = lake.snapshot()
     last_session = calendar.last_closed_session(_EXCHANGE, as_of)
+    blocks = (*gate.failed_checks(snapshot), *gate.too_old(snapshot, last_session, checks or CheckSettings()))
+    forced = gate.require(blocks, what="training", force=force)
     data_version = snapshot.data_version([PANEL, TARGETS, SECTORS])
     features = tuple(c.name for c in PANEL.columns if c.name not in PANEL.key)
     identity = [recipe, seed, as_of.isoformat(), data_version, run_id, features]
@@ -79,6 +93,7 @@ def prepare(
         features=features,
         sectors=sectors_on(snapshot, last_session),
         git_revision=git_revision,
+        forced=tuple(map(str, forced)),
     )
     durable.write_atomic(request.path, request.to_json())
     return request

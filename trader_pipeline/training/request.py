@@ -34,6 +34,8 @@ class TrainingRequest:
     features: tuple[str, ...]
     sectors: dict[str, str]
     git_revision: str | None = None
+    forced: tuple[str, ...] = ()
+    """What blocked the training and was overridden."""
 
     @property
     def folder(self) -> Path:
@@ -59,4 +61,5 @@ class TrainingRequest:
         for key in ("panel_parts", "target_parts"):
             raw[key] = tuple(PartFile(**part) for part in raw[key])
         raw["features"] = tuple(raw["features"])
+        raw["forced"] = tuple(raw.get("forced", ()))  # requests of earlier versions have none
         return cls(**raw)

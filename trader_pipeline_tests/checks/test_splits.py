@@ -1,0 +1,155 @@
+import datetime as dt
+
+import pytest
+
+from trader_pipeline_tests.checks.build import DAYS, row
+from trader_pipeline_tests.checks.vendor import PRICES, away, errors, judged, proposals, put, recorded, series, times
+
+SPLIT = 70
+RATIOS = [2.0, 5.0, 1.5, 0.1, 0.4406]
+
+
+def with_split(ratio, **options):
+    return series(120, splits={SPLIT: ratio}, **options)
+
+
+def unadjusted(rows, places, ratio):
+    """Return `rows` with some as before the split: price times ratio, volume divided by it."""
+    return [r | {"volume": r["volume"] / ratio} if i in places else r for i, r in enumerate(times(rows, places, ratio))]
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_a_split_that_was_applied_is_no_finding(ratio):
+    assert judged("split_applied", with_split(ratio)).findings == ()
+    assert judged("split_jump", with_split(ratio)).findings == ()
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("last", [SPLIT - 4, SPLIT - 1], ids=["but for three rows", "nowhere"])
+def test_history_that_is_not_adjusted_is_an_error(ratio, last):
+    result = judged("split_applied", unadjusted(with_split(ratio), range(last + 1), ratio))
+    assert [f.severity for f in result.findings] == ["error"]
+    assert away(result) == (DAYS[last + 1 : SPLIT] or [DAYS[SPLIT]])
+    assert judged("split_jump", unadjusted(with_split(ratio), range(last + 1), ratio)).findings == ()
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_a_split_applied_twice_is_an_error(ratio):
+    assert errors(judged("split_applied", unadjusted(with_split(ratio), range(SPLIT), 1 / ratio))) == [DAYS[SPLIT]]
+
+
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_a_row_that_steps_back_is_quarantined_and_its_prices_proposed(ratio):
+    rows = with_split(ratio)
+    result = judged("split_applied", unadjusted(rows, [SPLIT - 2], ratio))
+    assert away(result) == [DAYS[SPLIT - 2]]
+    # a listed ratio turns the price back, a day's move aside
+    assert proposals(result)[DAYS[SPLIT - 2], "close"] == pytest.approx(rows[SPLIT - 2]["close"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("ratio", "severity"), [(2.0, "warning"), (5.0, "error")])
+def test_far_from_its_split_a_small_ratio_may_be_a_real_move(ratio, severity):
+    result = judged("split_applied", unadjusted(with_split(ratio), range(SPLIT - 50), ratio))
+    assert [f.severity for f in result.findings] == [severity]
+
+
+def test_single_prices_on_the_other_side_of_the_split_are_found():
+    rows = with_split(5.0)
+    result = judged("split_applied", times(rows, [SPLIT - 1], 5.0, "high", "open"))
+    assert away(result) == [DAYS[SPLIT - 1]]
+    assert proposals(result)[DAYS[SPLIT - 1], "open"] == pytest.approx(rows[SPLIT - 1]["open"])
+    assert set(proposals(result)) == {(DAYS[SPLIT - 1], "open"), (DAYS[SPLIT - 1], "high")}
+
+
+def test_recorded_row_of_mob_is_before_its_split():
+    rows, right = recorded("split_row")
+    result = judged("split_applied", rows)
+    ((day, close),) = right.items()
+    assert away(result) == [dt.date.fromisoformat(day)]
+    assert proposals(result)[dt.date.fromisoformat(day), "close"] == pytest.approx(close)
+
+
+def test_recorded_rows_of_4063_step_a_day_before_the_split():
+    rows, right = recorded("split_late")
+    (finding,) = judged("split_applied", rows).findings
+    assert finding.severity == "error"
+    ((day, close),) = right.items()
+    assert f"of {day} should be about {close}" in finding.message
+
+
+def test_prices_as_traded_step_at_their_split_and_nowhere_else():
+    rows = unadjusted(with_split(4.0), range(SPLIT), 4.0)
+    known = [(DAYS[SPLIT], 4.0)]
+    assert judged("split_applied", rows, vendor=False, actions=known).findings == ()
+    assert judged("split_jump", rows, vendor=False, actions=known).findings == ()
+    assert errors(judged("split_applied", with_split(4.0), vendor=False, actions=known)) == [DAYS[SPLIT]]
+
+
+def test_files_without_adjusted_closes_may_be_as_traded():
+    as_traded = [r | {"adj_close": None, "dividend": None} for r in unadjusted(with_split(4.0), range(SPLIT), 4.0)]
+    assert judged("split_applied", as_traded).findings == ()
+    late = [r | {"adj_close": None, "dividend": None} for r in unadjusted(with_split(4.0), range(SPLIT - 1), 4.0)]
+    assert len(errors(judged("split_applied", late))) == 1
+
+
+def test_adjusted_closes_that_hold_the_split_excuse_closes_as_traded():
+    rows = unadjusted(with_split(4.0), range(SPLIT), 4.0)
+    full = [r | {"adj_close": r["adj_close"] / 4 if i < SPLIT else r["adj_close"]} for i, r in enumerate(rows)]
+    assert judged("split_applied", full).findings == ()
+
+
+def test_a_dividend_of_the_split_s_size_is_no_split():
+    rows = series(120, splits={SPLIT + 1: 0.8}, dividends={SPLIT: 20.0})
+    assert rows[SPLIT]["close"] < 0.85 * rows[SPLIT - 1]["close"]
+    assert judged("split_applied", rows).findings == ()
+
+
+@pytest.mark.parametrize("ratio", [2.0, 3.0, 0.1, 0.5])
+def test_a_jump_of_a_usual_ratio_without_an_action_is_a_warning_that_names_it(ratio):
+    result = judged("split_jump", unadjusted(series(120), range(SPLIT), ratio), vendor=False)
+    assert [(f.severity, f.first_session) for f in result.findings] == [("warning", DAYS[SPLIT])]
+    assert ("2:1" if ratio == 2 else "3:1" if ratio == 3 else "1:10" if ratio == 0.1 else "1:2") in result.findings[0].message
+    assert away(result) == []
+
+
+def test_a_jump_there_and_back_is_an_error():
+    rows = unadjusted(series(120), range(50, 60), 2.0)
+    result = judged("split_jump", rows, vendor=False)
+    assert away(result) == DAYS[50:60]
+    assert proposals(result)[DAYS[50], "close"] == pytest.approx(series(120)[50]["close"])
+
+
+@pytest.mark.parametrize("ratio", [1.25, 1.7, 2.5, 12.3])
+def test_ratios_that_nobody_chooses_are_no_split(ratio):
+    assert judged("split_jump", unadjusted(series(120), range(SPLIT), ratio), vendor=False).findings == ()
+
+
+def test_a_fall_during_the_session_is_no_split():
+    rows = times(series(120), range(SPLIT, 120), 0.5)
+    rows = put(rows, SPLIT, open=rows[SPLIT]["open"] * 2, high=rows[SPLIT]["high"] * 2)
+    assert judged("split_jump", rows, vendor=False).findings == ()
+
+
+def test_a_fall_with_ten_times_the_dollars_is_news():
+    rows = times(series(120), range(SPLIT, 120), 0.5)
+    rows = put(rows, SPLIT, volume=rows[SPLIT]["volume"] * 20)
+    assert judged("split_jump", rows, vendor=False).findings == ()
+
+
+def test_a_fall_of_everybody_is_the_market_s():
+    rows = times(series(120), range(SPLIT, 120), 0.5)
+    peers = [row(f"P{k}", DAYS[i], close=10.5 if i < SPLIT else 6.0) for k in range(6) for i in range(SPLIT - 3, SPLIT + 3)]
+    assert judged("split_jump", rows, vendor=False, others=peers).findings == ()
+    still = [r | {"close": 10.5} for r in peers]
+    assert len(judged("split_jump", rows, vendor=False, others=still).findings) == 1
+
+
+def test_a_second_source_that_does_not_step_makes_it_an_error():
+    sound = series(120)
+    rows = unadjusted(sound, range(SPLIT), 2.0)
+    second = [row("A", r["session"], source="tiingo", volume_shares=r["volume"], **{c: r[c] for c in PRICES}) for r in sound]
+    result = judged("split_jump", rows, vendor=False, others=second)
+    assert errors(result) == [DAYS[SPLIT]]
+    assert "tiingo does not step" in result.findings[0].message
+    third = [row("A", r["session"], source="tiingo", volume_shares=r["volume"], **{c: r[c] for c in PRICES}) for r in rows]
+    assert errors(judged("split_jump", rows, vendor=False, others=third)) == []
