@@ -39,7 +39,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     key = settings.fred.api_key
     url = fred_api.URL if key else fred_csv.URL
     secrets = (key.get_secret_value(),) if key else ()
-    client = RestClient("fred", url, settings.fred, settings.home, stop=Stop(), secrets=secrets, judge=fred_api.judge)
+    client = RestClient("fred", url, settings.fred, settings.gate_path, stop=Stop(), secrets=secrets, judge=fred_api.judge)
 
     def find(series: str, tally: Tally) -> Found:
         return _found(series, request, client, tally, FredApi(client=client, key=key, tally=tally) if key else None)
