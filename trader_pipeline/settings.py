@@ -13,7 +13,7 @@ Dataset = Literal["deep", "broad", "simulated", "live", "own"]
 
 
 def _stripped(value: object) -> object:
-    """Return a key without the blanks around it; a blank one is none."""
+    """Return a text without the blanks around it; a blank one is none."""
     return (value.strip() or None) if isinstance(value, str) else value
 
 
@@ -24,7 +24,7 @@ class VendorSettings(BaseModel):
     """How a vendor is asked."""
 
     base_url: str | None = Field(None, description="Mirror or test server; unset is the vendor itself.")
-    requests_per_hour: float = Field(3600, gt=0, description="Pace shared by all processes of the machine.")
+    requests_per_hour: float = Field(3600, gt=0, description="Pace shared by all processes that use the same gate file.")
     burst: int = Field(4, ge=1, description="Requests that may go at once after a pause.")
     timeout_seconds: float = Field(10, gt=0, description="Limit of one request.")
     deadline_seconds: float = Field(300, gt=0, description="Limit of one ticker, retries and waits included.")
@@ -39,7 +39,7 @@ class VendorSettings(BaseModel):
 class YahooSettings(VendorSettings):
     """How Yahoo is asked."""
 
-    requests_per_hour: float = Field(1800, gt=0, description="Pace shared by all processes of the machine.")
+    requests_per_hour: float = Field(1800, gt=0, description="Pace shared by all processes that use the same gate file.")
     news_count: int = Field(30, ge=1, description="Newest headlines a ticker that are asked for.")
     option_expiries: int = Field(6, ge=1, description="Expiries a ticker, spread over option_days; each is a request.")
     option_days: int = Field(275, ge=1, description="How far ahead expiries are looked at, in days.")
@@ -67,7 +67,7 @@ class FredSettings(VendorSettings):
     """How FRED and ALFRED are asked. With a key every vintage comes, without one the latest values only."""
 
     api_key: ApiKey = Field(None, description="Key of FRED: brings vintages (ALFRED).")
-    requests_per_hour: float = Field(7200, gt=0, description="Pace shared by all processes of the machine.")
+    requests_per_hour: float = Field(7200, gt=0, description="Pace shared by all processes that use the same gate file.")
     series: tuple[str, ...] = Field(
         ("DGS10", "DGS2", "DGS3MO", "BAA10Y", "BAMLH0A0HYM2", "CPIAUCSL", "UNRATE", "T10YIE"), description="Series that are followed."
     )
@@ -77,13 +77,15 @@ class SecSettings(VendorSettings):
     """How SEC EDGAR is asked."""
 
     contact: str | None = Field(None, description="Name and e-mail that the SEC wants in the User-Agent: Jane Doe jane@example.com.")
-    requests_per_hour: float = Field(28800, gt=0, description="Pace shared by all processes of the machine; the SEC bars over 10 a second.")
+    requests_per_hour: float = Field(
+        28800, gt=0, description="Pace shared by all processes that use the same gate file; the SEC bars over 10 a second."
+    )
 
 
 class PublicSettings(VendorSettings):
     """How a host of public files is asked: CBOE, Ken French's library, the S&P 500 membership on GitHub."""
 
-    requests_per_hour: float = Field(120, gt=0, description="Pace shared by all processes of the machine.")
+    requests_per_hour: float = Field(120, gt=0, description="Pace shared by all processes that use the same gate file.")
 
 
 class SourceSettings(BaseModel):
@@ -155,6 +157,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRADER_", env_nested_delimiter="__", env_file=".env", extra="ignore")
 
     home: Path = Field(Path.home() / ".local/share/trader", description="Everything that the project writes.")
+    gate_file: Annotated[Path | None, BeforeValidator(_stripped)] = Field(
+        None, description="Pace of requests to every vendor, shared by all homes that name one file; unset is gate.sqlite in the home."
+    )
     dataset: Dataset = Field("deep", description="Market that this home's run is about; one lake each.")
     own_path: Path | None = Field(None, description="Folder of CSV or Parquet files for the dataset `own`.")
     recipe: str = Field("three_members", description="Training recipe.")
@@ -195,6 +200,11 @@ class Settings(BaseSettings):
     def heartbeats(self) -> Path:
         """Where the sensors of the current dataset write that they live."""
         return self.dagster_home / "heartbeats" / self.dataset
+
+    @property
+    def gate_path(self) -> Path:
+        """The file of the request gates, shared by every process that uses it."""
+        return self.gate_file.expanduser() if self.gate_file else self.home / "gate.sqlite"
 
     @property
     def symbols_file(self) -> Path:

@@ -11,6 +11,8 @@ import pytest
 
 from trader_pipeline import durable
 
+os.environ.pop("TRADER_GATE_FILE", None)  # no test asks at the pace of a user's own gate
+
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "numba"
 """Kernels are compiled once for all the homes that tests make."""
 

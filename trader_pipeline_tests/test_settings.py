@@ -1,5 +1,7 @@
 """Settings come from TRADER_* and .env, and a universe from universe.toml."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -10,7 +12,7 @@ from trader_pipeline.settings import Settings, load_universe
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("HOME", "DATASET", "YAHOO__BASE_URL", "WEBHOOK_URL"):
+    for name in ("HOME", "GATE_FILE", "DATASET", "YAHOO__BASE_URL", "WEBHOOK_URL"):
         monkeypatch.delenv(f"TRADER_{name}", raising=False)
 
 
@@ -27,6 +29,16 @@ def test_folders_follow_home_and_dataset(tmp_path):
     assert settings.dataset_home == tmp_path / "simulated"
     assert settings.dagster_home == tmp_path / "dagster"
     assert settings.universe_file == tmp_path / "universe.toml"
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_the_gate_is_the_homes_own_unless_a_file_is_named(tmp_path, monkeypatch, blank):
+    if blank is not None:
+        monkeypatch.setenv("TRADER_GATE_FILE", blank)
+    assert Settings(home=tmp_path).gate_path == tmp_path / "gate.sqlite"
+    (tmp_path / ".env").write_text("TRADER_GATE_FILE=~/gates.sqlite\n")
+    monkeypatch.delenv("TRADER_GATE_FILE", raising=False)
+    assert {Settings(home=tmp_path / name).gate_path for name in ("one", "two")} == {Path.home() / "gates.sqlite"}
 
 
 def test_a_wrong_value_is_refused(monkeypatch):

@@ -103,6 +103,7 @@ def live_settings(home: Path, url: str, *, first: dt.date, benchmark: str, reque
     yahoo = YahooSettings(base_url=url, requests_per_hour=requests_per_hour, burst=burst)
     return Settings(
         home=home,
+        gate_file=None,
         dataset="live",
         sources=SourceSettings(),
         yahoo=yahoo,

@@ -31,7 +31,13 @@ def fetch(
     ] = "",
     kind: Annotated[str, typer.Option(help="bars, news, options, fundamentals, earnings, macro, factors, members, symbols.")] = "",
     tickers: Annotated[str, typer.Option("--tickers", help="Comma-separated tickers; empty is the whole universe.")] = "",
-    since: Annotated[str, typer.Option(help="First day YYYY-MM-DD to ask for; empty is what each ticker lacks.")] = "",
+    since: Annotated[
+        str,
+        typer.Option(
+            help="Ask again from this day YYYY-MM-DD on; a ticker without stored bars is asked for from TRADER_LIVE_FIRST_SESSION on, "
+            "if that is earlier. Empty is what each ticker lacks."
+        ),
+    ] = "",
     *,
     restate: Annotated[bool, typer.Option("--restate", help="Ask for the whole history again; what it says otherwise is kept.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False,

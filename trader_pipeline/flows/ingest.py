@@ -116,7 +116,14 @@ def _plan(
 ) -> Plan:
     subjects = subjects_of(snapshot, feed, settings, as_of=as_of, tickers=tickers, shard=shard)
     bars = bars_in_order(feed, settings) if feed.kind == "bars" else ()
-    return Plan(feed=feed, stored=Stored(snapshot, subjects), as_of=as_of, bars=bars, benchmark=frozenset({settings.benchmark}))
+    return Plan(
+        feed=feed,
+        stored=Stored(snapshot, subjects),
+        as_of=as_of,
+        bars=bars,
+        benchmark=frozenset({settings.benchmark}),
+        answers_in=feed.answers_in(settings) if feed.answers_in else None,
+    )
 
 
 def _stands_in(plan: Plan) -> bool:

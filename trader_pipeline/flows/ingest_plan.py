@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from trader_pipeline.flows.followed import followed
 from trader_pipeline.flows.ingest_stored import Stored, Subject
 from trader_pipeline.flows.symbols import read_symbols
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema import Table
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import feeds_of
 from trader_pipeline.sources.listings import with_hyphen
@@ -51,6 +52,8 @@ class Plan:
     again: bool = False
     """Take no answer as the last word while the last closed session is missing."""
     benchmark: frozenset[str] = frozenset()
+    answers_in: Callable[[str], Table] | None = None
+    """`Feed.answers_in` under the settings of the run."""
 
     @cached_property
     def targets(self) -> dict[str, dt.date]:
@@ -109,14 +112,21 @@ class Plan:
         found = self._since_bars() if self.bars else self._since_answers()
         forced = self.forced
         if forced is not None:
-            found = {symbol: min(forced, day) for symbol, day in found.items()} | ({} if self.bars else dict.fromkeys(self.due, forced))
+            found = {symbol: min(forced, day) for symbol, day in found.items()} | ({} if self.bars else dict.fromkeys(self._begun, forced))
         return found
 
     def _since_answers(self) -> dict[str, dt.date]:
         late = LATE_DAYS.get(self.feed.kind)
         if late is None or self.whole:
             return {}
-        return {symbol: day - dt.timedelta(days=late) for symbol, day in self.stored.last_ok(self.feed).items() if symbol in self.due}
+        return {symbol: day - dt.timedelta(days=late) for symbol, day in self.stored.last_ok(self.feed).items() if symbol in self._begun}
+
+    @cached_property
+    def _begun(self) -> frozenset[str]:
+        """The tickers that are due, less those whose answers so far were not what the feed would answer now."""
+        if self.answers_in is None:
+            return frozenset(self.due)
+        return frozenset(self.due) - self.stored.without_rows({symbol: self.answers_in(symbol) for symbol in self.due})
 
     def _since_bars(self) -> dict[str, dt.date]:
         due = replace(self.stored, subjects=tuple(self.stored.by_symbol[symbol] for symbol in self.due))

@@ -167,6 +167,18 @@ class Stored:
         )
         return dict(zip(rows["ticker"].to_pylist(), rows["day"].to_pylist(), strict=True))
 
+    def without_rows(self, tables: Mapping[str, Table]) -> set[str]:
+        """Return the symbols of which their table, by symbol, has no row; a raw table's key begins with the name."""
+        found: set[str] = set()
+        for table in set(tables.values()):
+            names, lead = [symbol for symbol, own in tables.items() if own is table], f'"{table.key[0]}"'
+            rows = self.snapshot.sql(
+                f"select distinct {lead} as name from {table.full_name} where {lead} in (select unnest($names::varchar[]))",  # noqa: S608 - identifiers of the schema
+                {"names": names},
+            )
+            found |= set(names) - set(rows["name"].to_pylist())
+        return found
+
     def last_outcomes(self, feed: Feed, symbols: Collection[str], since: dt.datetime | None = None) -> dict[str, tuple[str, str | None]]:
         """Return (outcome, detail) of the last attempt of each symbol."""
         rows = self.snapshot.sql(

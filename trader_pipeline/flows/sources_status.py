@@ -13,7 +13,6 @@ from trader_pipeline.lake import Snapshot
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import bars_feed, feeds_of
 from trader_pipeline.sources.gate_states import gate_states
-from trader_pipeline.sources.rest import GATE_FILE
 
 Row = dict[str, Any]
 
@@ -102,4 +101,4 @@ def stand_ins(snapshot: Snapshot, settings: Settings) -> Row:
 
 def gates(settings: Settings, *, now: dt.datetime) -> Row:
     """Return the vendors' gates: until when each is paused or refused, and what has passed since its file was made."""
-    return {"gates": [asdict(state) for state in gate_states(settings.home / GATE_FILE, now=now)]}
+    return {"gates": [asdict(state) for state in gate_states(settings.gate_path, now=now)]}

@@ -6,12 +6,13 @@ Both ways end with the same tables.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from trader_pipeline.flows.lingering import lingering
 from trader_pipeline.flows.standardize_core import Found, Known, core_rows, first_news
 from trader_pipeline.flows.standardize_local import replaced_or_grown
 from trader_pipeline.flows.standardize_securities import Listed, securities
@@ -20,10 +21,10 @@ from trader_pipeline.lake import Change, Lake, Part, Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.raw import FETCH_ATTEMPTS
 from trader_pipeline.sources.source import Feed
-from trader_pipeline.standardize.symbol_changes import OWN, SymbolChange, read_own
+from trader_pipeline.standardize.symbol_changes import BARS, OWN, SymbolChange, read_own
 from trader_pipeline.standardize.symbols import Symbols
 
-CODE_VERSION = "4"
+CODE_VERSION = "6"
 """Rises when the same raw rows would give other core rows."""
 
 DERIVED = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
@@ -71,10 +72,13 @@ def _state(snapshot: Snapshot, feeds: tuple[Feed, ...], symbols_file: Path | Non
     """Return what is told of symbols, what they mean, and all that the core tables are derived from as it is now."""
     own = read_own(symbols_file) if symbols_file else ()
     told = _symbol_changes(snapshot, feeds, own)
+    heard = asked(snapshot, feeds)
+    still = lingering(snapshot, feeds, Symbols.of(told, own), heard)
+    told = pa.concat_tables([told, _as_rows(replace(change, source=BARS) for change in still)])
     symbols = Symbols.of(told, own)
     now = Progress(
         code=_code(feeds),
-        symbols=symbols.version(asked(snapshot, feeds)),
+        symbols=symbols.version(heard),
         raw=_raw_version(snapshot, feeds),
         done={f.name: done(snapshot, f) for f in feeds},
     )
@@ -142,9 +146,13 @@ def _symbol_changes(snapshot: Snapshot, feeds: Sequence[Feed], own: Sequence[Sym
         if feed.kind == "symbols":
             told = feed.to_core({t.full_name: snapshot.read(t) for t in feed.raw_tables})[table]
             rows |= {tuple(row[name] for name in table.key): row for row in told.to_pylist()}
-    written = [{name: getattr(change, name) for name in SymbolChange.__dataclass_fields__} for change in own if change.source == OWN]
+    written = _as_rows(change for change in own if change.source == OWN).to_pylist()
     rows |= {tuple(row[name] for name in table.key): row for row in written}
     return table.conform(pa.Table.from_pylist(list(rows.values()), schema=table.arrow_schema))
+
+
+def _as_rows(changes: Iterable[SymbolChange]) -> pa.Table:
+    return pa.Table.from_pylist([asdict(change) for change in changes], schema=core.SYMBOL_CHANGES.arrow_schema)
 
 
 def _code(feeds: Sequence[Feed]) -> str:

@@ -130,22 +130,33 @@ def _complete(table: Table, rows: pa.Table) -> pa.Table:
 
 
 def relabelled(rows: pa.Table, day: str, symbols: Symbols) -> pa.Table:
-    """Return the rows with the security that `ticker` meant on `day`, a date or an instant; vendors ask and answer by New York's date."""
+    """Return the rows with the security that `ticker` meant on `day`, a date or an instant; vendors ask and answer by New York's date.
+
+    Of what ended, the sessions before its end are its own whenever they were asked for (`Symbols.sessions_before`).
+    """
     known = symbols.known
     asked = rows.filter(pc.is_in(rows["ticker"], value_set=pa.array(sorted(known), pa.string()))) if known else rows.slice(0, 0)
     if not asked.num_rows:
         return rows
-    pairs = asked.select(["ticker", day]).group_by(["ticker", day]).aggregate([]).to_pylist()
-    securities = [symbols.security(pair["ticker"], _date(pair[day])) for pair in pairs]
+    pairs = asked.select(["ticker", day]).group_by(["ticker", day]).aggregate([])
+    asked_on = [(row["ticker"], _date(row[day])) for row in pairs.to_pylist()]
+    earlier = [symbols.sessions_before(*one) or (None, None) for one in asked_on]
     names = pa.table(
-        {"ticker": [p["ticker"] for p in pairs], "on_day": pa.array([p[day] for p in pairs], rows[day].type), "security": securities}
+        {
+            "ticker": pairs["ticker"],
+            "on_day": pairs[day],
+            "security": pa.array([symbols.security(*one) for one in asked_on], pa.string()),
+            "before": pa.array([ticker for ticker, _ in earlier], pa.string()),
+            "until": pa.array([end for _, end in earlier], pa.date32()),
+        }
     )
+    sessions = "case when r.session < n.until then n.before end" if "session" in rows.column_names else "null"
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("rows", rows)
         con.register("names", names)
         return con.sql(
-            "select r.* replace (coalesce(n.security, r.ticker) as ticker) from rows r "  # noqa: S608 - a column of the schema
+            f"select r.* replace (coalesce({sessions}, n.security, r.ticker) as ticker) from rows r "  # noqa: S608 - a column of the schema
             f"left join names n on r.ticker = n.ticker and r.{day} = n.on_day"
         ).to_arrow_table()
 

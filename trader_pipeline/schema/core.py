@@ -179,7 +179,8 @@ SYMBOL_CHANGES = Table(
     layer="core",
     name="symbol_changes",
     key=("symbol", "changed_on", "source"),
-    description="Renames and ends of symbols, as vendors and the user's symbols.toml tell them.",
+    description="Renames and ends of symbols, as vendors and the user's symbols.toml tell them. "
+    "A row of source `bars` repeats one after which answers about the symbol still are of the security that left it.",
     columns=(
         text("symbol", "Symbol until the day before."),
         day("changed_on", "First day on which the symbol meant the security no more."),

@@ -133,12 +133,12 @@ FETCH_ATTEMPTS = Table(
     name="fetch_attempts",
     version=2,
     year_of="at",
-    key=("source", "ticker", "at"),
+    key=("source", "ticker", "at"),  # not `kind`: it is null in version 1, and nulls are unequal, so those rows would have no key
     description="Every attempt to fetch a ticker (or a series), with its outcome.",
     columns=(
         text("source", "Vendor."),
         VENDOR_TICKER,
-        instant("at", "When the attempt ended."),
+        instant("at", "When the fetch began that asked, one a feed."),
         text("outcome", "ok, no_data, unknown_symbol, throttled, transient_exhausted or schema_change."),
         text("detail", "What the vendor said.", nullable=True),
         count("rows", "rows", "Rows received."),

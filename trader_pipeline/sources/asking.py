@@ -37,8 +37,9 @@ _OF_CAUSE: dict[Cause, Outcome] = {"throttled": "throttled", "failed": "transien
 
 @dataclass(slots=True)
 class Tally:
-    """What one ticker has cost so far. `deadline` is seconds since the epoch."""
+    """What one ticker (or series, or file) has cost so far. `deadline` is seconds since the epoch."""
 
+    ticker: str
     deadline: float
     requests: int = 0
     retries: int = 0
@@ -86,7 +87,7 @@ def outcome_of(error: VendorError | CircuitOpenError, tally: Tally) -> tuple[Out
     return next(name for kind, name in _OUTCOMES if isinstance(error, kind)), str(error)
 
 
-def answer_of(ticker: str, request: FetchRequest, tally: Tally, ask: Callable[[], Found]) -> FetchResult:
+def answer_of(request: FetchRequest, tally: Tally, ask: Callable[[], Found]) -> FetchResult:
     """Run `ask` and return its rows with an `ok`, or the outcome that its error means. Any other error is a bug and goes on."""
     found = Found(tables={})
     outcome: Outcome = "ok"
@@ -97,7 +98,7 @@ def answer_of(ticker: str, request: FetchRequest, tally: Tally, ask: Callable[[]
     except (VendorError, CircuitOpenError) as error:
         outcome, detail = outcome_of(error, tally)
     attempt = Attempt(
-        ticker=ticker,
+        ticker=tally.ticker,
         outcome=outcome,
         at=request.fetched_at,
         detail=detail,

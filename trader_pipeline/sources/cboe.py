@@ -51,7 +51,7 @@ _BY_NAME = {index.name: index for index in INDICES}
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for every index's file and yield its rows from the request's first day on."""
-    client = RestClient("cboe", URL, settings.cboe, settings.home, stop=Stop())
+    client = RestClient("cboe", URL, settings.cboe, settings.gate_path, stop=Stop())
     return client.ask_each(request.tickers or tuple(_BY_NAME), request, lambda name, tally: _found(name, request, client, tally))
 
 

@@ -93,7 +93,7 @@ def fetch(request: FetchRequest, settings: Settings, ask: Ask, tickers: tuple[st
     if reason := unready(settings):
         raise UsageError(reason)
     key = settings.fmp.api_key.get_secret_value() if settings.fmp.api_key else ""
-    client = RestClient(SOURCE, URL, settings.fmp, settings.home, stop=Stop(), headers={"apikey": key}, secrets=(key,), judge=judge)
+    client = RestClient(SOURCE, URL, settings.fmp, settings.gate_path, stop=Stop(), headers={"apikey": key}, secrets=(key,), judge=judge)
     return client.ask_each(tickers, request, lambda ticker, tally: ask(FmpTicker(ticker, request, settings, client, tally)))
 
 

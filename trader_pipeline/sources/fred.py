@@ -8,7 +8,7 @@ lag after their day, never later than our own fetch.
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     key = settings.fred.api_key
     url = fred_api.URL if key else fred_csv.URL
     secrets = (key.get_secret_value(),) if key else ()
-    client = RestClient("fred", url, settings.fred, settings.home, stop=Stop(), secrets=secrets, judge=fred_api.judge)
+    client = RestClient("fred", url, settings.fred, settings.gate_path, stop=Stop(), secrets=secrets, judge=fred_api.judge)
 
     def find(series: str, tally: Tally) -> Found:
         return _found(series, request, client, tally, FredApi(client=client, key=key, tally=tally) if key else None)
@@ -149,6 +149,15 @@ def _subjects(settings: Settings) -> tuple[str, ...]:
     return settings.fred.series
 
 
+def _answers_in(settings: Settings) -> Callable[[str], Table]:
+    """Return where a series' answers go: with a key nothing of a revised one was answered that came without vintages.
+
+    Of one that ALFRED keeps no vintages of, all values come each time; they are few.
+    """
+    keyed = settings.fred.api_key is not None
+    return lambda series: FRED_VINTAGES if keyed and declared(series).revised else FRED_LATEST
+
+
 FRED = Feed(
     source="fred",
     kind="macro",
@@ -156,4 +165,5 @@ FRED = Feed(
     fetch=fetch,
     to_core=to_core,
     subjects=_subjects,
+    answers_in=_answers_in,
 )

@@ -74,7 +74,7 @@ _BY_NAME = {file.name: file for file in FILES}
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for both files and yield their rows from the request's first day on."""
-    client = RestClient("french", URL, settings.french, settings.home, stop=Stop())
+    client = RestClient("french", URL, settings.french, settings.gate_path, stop=Stop())
     return client.ask_each(request.tickers or tuple(_BY_NAME), request, lambda name, tally: _found(name, request, client, tally))
 
 

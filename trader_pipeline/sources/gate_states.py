@@ -6,7 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-_QUERY = "select source, paused_until, open_until, granted, throttled, failed from gate order by source"
+from trader_pipeline.sources.gate import TABLE
+
+_QUERY = f"select source, paused_until, open_until, granted, throttled, failed from {TABLE} order by source"  # noqa: S608 - constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,6 @@ from trader_pipeline.sources.http import (
 )
 from trader_pipeline.sources.source import FetchRequest, FetchResult
 
-GATE_FILE = "gate.sqlite"
 MOST_BYTES = 256 * 2**20
 """Unpacked. EDGAR's largest company has some 60 MB; what sends more is no vendor of ours."""
 
@@ -98,7 +97,7 @@ class RestClient:
         source: str,
         url: str,
         settings: VendorSettings,
-        home: Path,
+        gate_file: Path,
         *,
         stop: Stop,
         headers: Mapping[str, str] | None = None,
@@ -110,7 +109,7 @@ class RestClient:
         logging.getLogger("urllib3").setLevel(logging.ERROR)  # its debug lines show the query, and so does a warning of odd headers
         if any(not (secret.isascii() and secret.isprintable()) for secret in secrets):
             raise UsageError(f"{source}: the key holds characters that no key has; set TRADER_{source.upper()}__API_KEY anew")
-        self._gate = gate or SqliteGate(home / GATE_FILE, source, limits_of(settings), sleep=stop.sleep)
+        self._gate = gate or SqliteGate(gate_file, source, limits_of(settings), sleep=stop.sleep)
         self._source = source
         self._url = (settings.base_url or url).rstrip("/")
         self._settings = settings
@@ -121,16 +120,16 @@ class RestClient:
         self._clock = clock
         self._of_thread = threading.local()
 
-    def tally(self) -> Tally:
-        """Return the count of one ticker, which has the vendor's deadline from now on."""
-        return Tally(deadline=self._clock() + self._settings.deadline_seconds)
+    def tally(self, ticker: str) -> Tally:
+        """Return the count of one ticker, series or file, which has the vendor's deadline from now on."""
+        return Tally(ticker=ticker, deadline=self._clock() + self._settings.deadline_seconds)
 
     def ask_each(self, names: Sequence[str], request: FetchRequest, find: Callable[[str, Tally], Found]) -> Iterator[FetchResult]:
         """Yield what `find` brings of every name as each is answered; an error that a vendor may cause is that name's outcome."""
 
         def one(name: str) -> FetchResult:
-            tally = self.tally()
-            return answer_of(name, request, tally, lambda: find(name, tally))
+            tally = self.tally(name)
+            return answer_of(request, tally, lambda: find(name, tally))
 
         return ask_each(names, one, workers=self._settings.workers, stop=self._stop, name=self._source)
 
@@ -163,7 +162,7 @@ class RestClient:
                 raise
             except TransientError as error:
                 tally.trouble = str(error)
-                self._gate.failed()
+                self._gate.failed(tally.ticker)
                 raise
             except VendorError:
                 self._gate.succeeded()  # a refusal is an answer: the vendor is there

@@ -27,7 +27,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     stop = Stop()
     headers = {"User-Agent": settings.sec.contact or ""}
     data, www = (
-        RestClient("sec", url, settings.sec, settings.home, stop=stop, headers=headers, judge=judge) for url in (DATA_URL, WWW_URL)
+        RestClient("sec", url, settings.sec, settings.gate_path, stop=stop, headers=headers, judge=judge) for url in (DATA_URL, WWW_URL)
     )
     tickers = Tickers(client=www)
 

@@ -95,6 +95,9 @@ class Feed:
     """What is asked for whatever the run's tickers are: series, or the one file. None: the run's tickers."""
     actions_in_bars: bool = False
     """A bar row carries its session's split and dividend, so that one that comes again without takes them back."""
+    answers_in: Callable[[Settings], Callable[[str], Table]] | None = None
+    """The raw table in which answers about a subject show under these settings: one with no row there is asked for all there is,
+    whatever was answered under others. None: an answer is an answer."""
     every_sessions: int = 1
     """Asked again when so many sessions closed since the last answer."""
     unready: Callable[[Settings], str | None] = _ready

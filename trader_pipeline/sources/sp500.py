@@ -37,7 +37,7 @@ _DAY = "%Y-%m-%d"
 
 def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     """Ask for the file and yield all of its rows."""
-    client = RestClient("sp500", URL, settings.sp500, settings.home, stop=Stop())
+    client = RestClient("sp500", URL, settings.sp500, settings.gate_path, stop=Stop())
     return client.ask_each(request.tickers or (NAME,), request, lambda name, tally: _found(name, request, client, tally))
 
 

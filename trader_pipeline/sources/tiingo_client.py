@@ -18,7 +18,7 @@ def tiingo(settings: Settings, stop: Stop) -> RestClient:
         raise UsageError(reason or "")
     token = settings.tiingo.api_key.get_secret_value()
     headers = {"Authorization": f"Token {token}"}
-    return RestClient("tiingo", URL, settings.tiingo, settings.home, stop=stop, headers=headers, secrets=(token,), judge=_judge)
+    return RestClient("tiingo", URL, settings.tiingo, settings.gate_path, stop=stop, headers=headers, secrets=(token,), judge=_judge)
 
 
 def unready(settings: Settings) -> str | None:

@@ -15,7 +15,6 @@ from trader_pipeline.settings import Settings, YahooSettings
 from trader_pipeline.sources.asking import Found, Stop, Tally, answer_of, ask_each
 from trader_pipeline.sources.gate import Gate, SqliteGate, limits_of
 from trader_pipeline.sources.http import RetryPolicy, UpstreamError, retrying
-from trader_pipeline.sources.rest import GATE_FILE
 from trader_pipeline.sources.source import FetchRequest, FetchResult
 from trader_pipeline.sources.yahoo_session import Answer, GovernedSession, StaleCrumbError
 
@@ -49,9 +48,9 @@ class YahooClient:
         """Return seconds since the epoch."""
         return self._clock()
 
-    def tally(self) -> Tally:
+    def tally(self, ticker: str) -> Tally:
         """Return the count of one ticker, which has the vendor's deadline from now on."""
-        return Tally(deadline=self._clock() + self._settings.deadline_seconds)
+        return Tally(ticker=ticker, deadline=self._clock() + self._settings.deadline_seconds)
 
     def get(self, path: str, params: Mapping[str, object], *, tally: Tally) -> Answer:
         """Return a sound answer to one GET, asked again while that may help.
@@ -94,15 +93,15 @@ class YahooClient:
 
 
 def fetch_each(request: FetchRequest, settings: Settings, ask: Callable[[YahooClient, str, Tally], Found]) -> Iterator[FetchResult]:
-    """Yield what `ask` finds for every ticker of the request, behind the gate that all processes of this home share."""
+    """Yield what `ask` finds for every ticker of the request, behind the gate that all processes with its file share."""
     if request.tickers is None:
         raise UsageError("yahoo cannot list what it has; name tickers or a universe")
     stop = Stop()
-    gate = SqliteGate(settings.home / GATE_FILE, "yahoo", limits_of(settings.yahoo), sleep=stop.sleep)
+    gate = SqliteGate(settings.gate_path, "yahoo", limits_of(settings.yahoo), sleep=stop.sleep)
     with YahooClient(gate, settings.yahoo, sleep=stop.sleep) as client:
 
         def one(ticker: str) -> FetchResult:
-            tally = client.tally()
-            return answer_of(ticker, request, tally, lambda: ask(client, ticker, tally))
+            tally = client.tally(ticker)
+            return answer_of(request, tally, lambda: ask(client, ticker, tally))
 
         yield from ask_each(request.tickers, one, workers=settings.yahoo.workers, stop=stop, name="yahoo")

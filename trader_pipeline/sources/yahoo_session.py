@@ -110,7 +110,7 @@ class GovernedSession(Session[Response]):
         except ThrottledError:
             raise  # told where it was heard
         except UpstreamError as error:
-            self._gate.failed()
+            self._gate.failed(asking.tally.ticker)
             asking.tally.trouble = str(error)
             raise
         except VendorError:

@@ -12,6 +12,9 @@ from trader_pipeline.errors import InputError
 OWN = "symbols.toml"
 """Source of what the user wrote."""
 
+BARS = "bars"
+"""Source of what bars tell of a change that was told: answers about the symbol still are of the security that left it."""
+
 SAME_EVENT = dt.timedelta(days=30)
 """Two tellings of one rename this near to each other are one: vendors differ by some days."""
 

@@ -3,18 +3,21 @@
 A security keeps one name, its ticker: the last symbol that it traded under, with `-YYYYMM` of its last month once it
 ended or its symbol went to another company. So Waste Management is WM in all years, though its bars of 2005 were asked
 for as WMI; and Washington Mutual, which was WM then, is WM-200809.
+
+Vendors may go on to answer a symbol with the bars of the security that left it. Told of such `lingering` symbols, FB of
+today means META, which it was renamed to; of what the user says ended, only the sessions before the end are its own.
 """
 
 import datetime as dt
 import hashlib
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from trader_pipeline.standardize.symbol_changes import OWN, SymbolChange, settle
+from trader_pipeline.standardize.symbol_changes import BARS, OWN, SymbolChange, settle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,33 +34,79 @@ class Interval:
         return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
 
-class Symbols:
-    """All that is known of renames and ends. A symbol without any means the same security on every day."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vacated:
+    """The `period` of a symbol after the security `left` lost it by `change`; whom it means since, nobody told."""
 
-    def __init__(self, changes: Iterable[SymbolChange] = ()) -> None:
+    period: Interval
+    left: str
+    change: SymbolChange
+
+
+class Symbols:
+    """All that is known of renames and ends. A symbol without any means the same security on every day.
+
+    `lingering` are symbols, each with the day of a change, about which the answers since then are of the security that left.
+    """
+
+    def __init__(self, changes: Iterable[SymbolChange] = (), lingering: Iterable[tuple[str, dt.date]] = ()) -> None:
         self.changes = settle(changes)
         self._periods = _periods(self.changes)
         self._starts = {symbol: [p.first or dt.date.min for p in periods] for symbol, periods in self._periods.items()}
+        brought = {(c.new_symbol, c.changed_on) for c in self.changes}
+        self._left_by = {(c.symbol, c.changed_on): c for c in self.changes if (c.symbol, c.changed_on) not in brought}
+        self.lingering = frozenset(lingering) & self._left_by.keys()
         self._securities: dict[str, tuple[Interval, ...]] = {}
+        self._tickers: dict[tuple[str, dt.date | None], str] = {}
         for chain in _chains(self._periods, self.changes):
-            name = _ticker(chain[-1])
-            if name in self._securities:  # two that lost one symbol within a month
-                name = f"{chain[-1].symbol}-{chain[-1].last:%Y%m%d}"
-            self._securities[name] = chain
-        self._tickers = {(i.symbol, i.first): ticker for ticker, chain in self._securities.items() for i in chain}
+            self._name(self._without_renamed(chain))
 
     @classmethod
     def of(cls, rows: pa.Table, own: Iterable[SymbolChange] = ()) -> "Symbols":
         """Build it from core.symbol_changes rows, of which the user's are replaced by `own`, the file as it is now."""
-        told = (SymbolChange(**row) for row in rows.to_pylist() if row["source"] != OWN)
-        return cls([*own, *told])
+        told = [SymbolChange(**row) for row in rows.to_pylist()]
+        lingering = [(c.symbol, c.changed_on) for c in told if c.source == BARS]
+        return cls([*own, *(c for c in told if c.source not in {OWN, BARS})], lingering)
+
+    def _without_renamed(self, chain: tuple[Interval, ...]) -> tuple[Interval, ...]:
+        """Return the periods that are this security's own: a lingering symbol's is that of the security renamed away from it."""
+        key = _start(chain[0])
+        if key not in self.lingering or self._left_by[key].new_symbol is None:
+            return chain
+        self._tickers[chain[0].symbol, chain[0].first] = self._before(chain[0])
+        return chain[1:]
+
+    def _name(self, chain: tuple[Interval, ...]) -> None:
+        if not chain:
+            return
+        name = _ticker(chain[-1])
+        if name in self._securities:  # two that lost one symbol within a month
+            name = f"{chain[-1].symbol}-{chain[-1].last:%Y%m%d}"
+        self._securities[name] = chain
+        self._tickers |= {(i.symbol, i.first): name for i in chain}
+
+    def _before(self, period: Interval) -> str:
+        """Return the security that had the symbol until the period began."""
+        periods = self._periods[period.symbol]
+        return self._tickers[period.symbol, periods[periods.index(period) - 1].first]
+
+    def _period(self, symbol: str, day: dt.date) -> Interval:
+        return self._periods[symbol][bisect_right(self._starts[symbol], day) - 1]
 
     def security(self, symbol: str, day: dt.date) -> str:
         """Return the ticker of the security that `symbol` meant on `day`."""
-        if symbol not in self._periods:
-            return symbol
-        period = self._periods[symbol][bisect_right(self._starts[symbol], day) - 1]
-        return self._tickers[symbol, period.first]
+        return self._tickers[symbol, self._period(symbol, day).first] if symbol in self._periods else symbol
+
+    def sessions_before(self, symbol: str, day: dt.date) -> tuple[str, dt.date] | None:
+        """Return (ticker, end) where an answer of `day` about `symbol` is of another security for the sessions before its `end`."""
+        period = self._period(symbol, day) if symbol in self._periods else None
+        return (self._before(period), _start(period)[1]) if period and _start(period) in self.lingering else None
+
+    def vacated(self) -> Iterator[Vacated]:
+        """Yield the period of every symbol that its security left and that no rename brought to another on that day."""
+        for (symbol, day), change in self._left_by.items():
+            period = self._period(symbol, day)
+            yield Vacated(period=period, left=self._before(period), change=change)
 
     def asked_as(self, ticker: str, day: dt.date) -> str | None:
         """Return the symbol by which vendors know the security on `day`; None when it had none: not yet, or no more."""
@@ -92,7 +141,8 @@ class Symbols:
         """Return what changes when an answer about a symbol of `asked` may change; a vendor tells of every rename of the market."""
         families = self.families()
         near = {families[symbol] for symbol in asked if symbol in families}
-        facts = [(c.symbol, c.changed_on.isoformat(), c.new_symbol) for c in self.changes if families[c.symbol] in near]
+        told = [c for c in self.changes if families[c.symbol] in near]
+        facts = [(c.symbol, c.changed_on.isoformat(), c.new_symbol, (c.symbol, c.changed_on) in self.lingering) for c in told]
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -127,6 +177,10 @@ def _chains(periods: Mapping[str, tuple[Interval, ...]], changes: Iterable[Symbo
             last: Any = chain[-1].last
             chain.append(by_first[after[chain[-1].symbol, last + dt.timedelta(days=1)]])
         yield tuple(chain)
+
+
+def _start(period: Interval) -> tuple[str, dt.date]:
+    return period.symbol, period.first or dt.date.min
 
 
 def _ticker(period: Interval) -> str:

@@ -22,7 +22,8 @@ def ticker_map(
 
     `spans` is the first and last session with a bar by ticker; `listings` are core.listings rows, of which the first source
     in `order` counts; `ended` says which securities the sources do not know any more. A security's last interval ends with
-    its last bar when the symbol ended or went to another company, or when it is in `ended`.
+    its last bar when the symbol ended or went to another company, or when it is in `ended`. No interval reaches beyond the time
+    when the security had the symbol, whatever bars from before it brought along: so no two of one symbol overlap.
     """
     told = _by_symbol(listings, order)
     rows = [row for ticker in sorted(spans) for row in _rows(ticker, spans[ticker], told, symbols, ended.get(ticker))]
@@ -38,7 +39,7 @@ def _rows(
     name = _name(ticker, lived[-1], symbols) or listing.get("name")
     rows = []
     for position, interval in enumerate(lived):
-        since = first if position == 0 else (interval.first or first)
+        since = _within(interval, first) if position == 0 else (interval.first or first)
         until, why = _end(interval, last, ended if interval is lived[-1] else None)
         rows.append(
             {
@@ -54,6 +55,11 @@ def _rows(
             }
         )
     return rows
+
+
+def _within(interval: Interval, day: dt.date) -> dt.date:
+    """Return the day of the interval that is nearest to `day`."""
+    return min(max(day, interval.first or day), interval.last or dt.date.max)
 
 
 def _end(interval: Interval, last_bar: dt.date, ended: str | None) -> tuple[dt.date | None, str | None]:

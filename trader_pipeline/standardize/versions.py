@@ -21,13 +21,14 @@ RELATIVE_TOLERANCE = 1e-6
 SAID: Mapping[Table, tuple[str, ...]] = {
     core.DAILY_BARS: ("open", "high", "low", "close", "volume_shares", "currency", "price_unit"),
     core.CORPORATE_ACTIONS: ("value",),
-    core.MACRO: ("value",),
+    core.MACRO: ("value", "vintage"),
     core.FUNDAMENTALS: ("value", "unit"),
     core.EARNINGS: ("eps_estimate", "eps_actual", "revenue_estimate", "revenue_actual"),
     core.NEWS: ("title", "summary"),
     core.FACTOR_RETURNS: ("value",),
 }
-"""What a version is judged by. A figure that a later filing repeats is no new version."""
+"""What a version is judged by. A figure that a later filing repeats is no new version. A release that says what a newest value said
+before is one: backtests read releases alone."""
 
 _WEAK = {core.DAILY_BARS: "close is null"}
 """A bar without a close never supersedes one that has it."""

@@ -8,6 +8,7 @@ import pytest
 
 from trader_pipeline.bench import incremental, storm
 from trader_pipeline.bench.market import SERIES, series_of
+from trader_pipeline.bench.ways import live_settings
 from trader_pipeline.bench.yahoo_server import serving
 from trader_pipeline_tests.conftest import trader
 
@@ -54,6 +55,12 @@ def test_the_server_refuses_what_is_over_its_rate_and_counts():
         counts = yahoo.counts()
     assert statuses[:4] == [404, 200, 200, 200]
     assert counts == {"requests": 7, "throttled": statuses.count(429)}
+
+
+def test_the_bench_stays_away_from_the_users_own_gate(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRADER_GATE_FILE", str(tmp_path / "users.sqlite"))
+    settings = live_settings(tmp_path, "http://127.0.0.1:1", first=FIRST, benchmark="SPY", requests_per_hour=1, burst=1)
+    assert settings.gate_path == tmp_path / "gate.sqlite"
 
 
 @pytest.mark.slow

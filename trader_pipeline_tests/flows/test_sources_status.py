@@ -13,6 +13,7 @@ from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema import core, raw
 from trader_pipeline.schema.raw_yahoo import YAHOO_BARS
 from trader_pipeline.settings import Settings
+from trader_pipeline.sources.gate import Limits, SqliteGate
 from trader_pipeline.sources.yahoo import YAHOO
 from trader_pipeline_tests.flows.test_status import rows
 
@@ -38,6 +39,14 @@ def publish(lake, *attempts):
 
 def bar(ticker, day, close=1.0):
     return {"ticker": ticker, YAHOO_BARS.year_of: day, close_of(YAHOO): close, "fetched_at": AS_OF}
+
+
+def test_the_gates_are_those_of_the_file_that_is_named(tmp_path):
+    shared = tmp_path / "gates.sqlite"
+    SqliteGate(shared, "fmp", Limits(requests_per_hour=1), clock=AS_OF.timestamp).throttled(60)
+    (told,) = sources_status.gates(Settings(home=tmp_path / "home", gate_file=shared), now=AS_OF)["gates"]
+    assert (told["source"], told["paused_until"]) == ("fmp", AS_OF + dt.timedelta(seconds=60))
+    assert sources_status.gates(Settings(home=tmp_path / "home", gate_file=None), now=AS_OF) == {"gates": []}
 
 
 def test_the_worst_come_first_with_what_was_said_of_them_last(market):

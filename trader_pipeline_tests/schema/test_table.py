@@ -94,6 +94,7 @@ def test_the_registry_holds_together():
         columns = [column.name for column in table.columns]
         assert len(set(columns)) == len(columns), table.full_name
         assert set(table.key) <= set(columns), table.full_name
+        assert not any(column.nullable for column in table.columns if column.name in table.key), f"{table.full_name}: nulls are unequal"
         assert table.description.endswith("."), table.full_name
         for column in table.columns:
             assert column.unit, f"{table.full_name}.{column.name}"

@@ -31,7 +31,7 @@ def names_of(results):
 
 
 def answer(ticker, found=None):
-    return answer_of(ticker, REQUEST, Tally(deadline=0.0, requests=1), lambda: found or Found(tables={}))
+    return answer_of(REQUEST, Tally(ticker=ticker, deadline=0.0, requests=1), lambda: found or Found(tables={}))
 
 
 def test_every_ticker_is_answered_once():
@@ -152,7 +152,7 @@ def test_an_error_becomes_its_outcome_in_its_words(error, outcome):
     def ask():
         raise error
 
-    result = answer_of("AAPL", REQUEST, Tally(deadline=0.0, requests=3, retries=2, throttled=1, trouble="HTTP 500"), ask)
+    result = answer_of(REQUEST, Tally(ticker="AAPL", deadline=0.0, requests=3, retries=2, throttled=1, trouble="HTTP 500"), ask)
     (attempt,) = result.attempts
     assert (attempt.ticker, attempt.outcome, attempt.at, attempt.rows) == ("AAPL", outcome, NOW, 0)
     assert (attempt.requests, attempt.retries, attempt.throttled) == (3, 2, 1)

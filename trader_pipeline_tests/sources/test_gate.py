@@ -1,15 +1,18 @@
 """The gate by injected clocks, and across real threads and processes by the moments it hands out."""
 
+import datetime as dt
 import multiprocessing
 import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from trader_pipeline.errors import SourceUnavailableError
-from trader_pipeline.sources.gate import CircuitOpenError, Counters, Limits, SqliteGate
+from trader_pipeline.errors import NotWritableError, SourceUnavailableError
+from trader_pipeline.sources.gate import TABLE, CircuitOpenError, Counters, Limits, SqliteGate
+from trader_pipeline.sources.gate_states import gate_states
 from trader_pipeline_tests.clock import Clock
 
 LIMITS = Limits(requests_per_hour=3600, burst=3, pause_seconds=5, trip_failures=3, open_seconds=60, longest_open_seconds=200)
@@ -29,6 +32,12 @@ def gate(tmp_path, clock):
 def another(gate, clock):
     """As a second process would open it."""
     return SqliteGate(gate.path, "yahoo", LIMITS, clock=clock, sleep=clock.sleep)
+
+
+def outage(gate):
+    """Fail as often and for as many tickers as opens the circuit."""
+    for ticker in ("AAA", "BBB", "CCC"):
+        gate.failed(ticker)
 
 
 def test_three_at_once_then_one_a_second(gate, clock):
@@ -97,8 +106,7 @@ def test_a_wait_past_the_deadline_is_refused_and_reserves_nothing(gate):
 
 def test_the_circuit_opens_for_every_process_and_doubles(gate, clock):
     other = another(gate, clock)
-    for _ in range(3):
-        gate.failed()
+    outage(gate)
     opened = []
     for _ in range(4):
         with pytest.raises(CircuitOpenError) as refused:
@@ -108,30 +116,95 @@ def test_the_circuit_opens_for_every_process_and_doubles(gate, clock):
         until = gate_state(gate)["open_until"]
         clock.now = until
         other.acquire(NEVER)
-        gate.failed()  # half open: one more failure is enough
+        gate.failed("AAA")  # half open: one more failure is enough
     assert opened == [f"yahoo: circuit open for another {seconds} s" for seconds in (60, 120, 200, 200)]
 
 
-def test_a_sound_answer_closes_the_circuit(gate, clock):
+def test_one_ticker_that_always_fails_opens_no_circuit(gate, clock):
+    for _ in range(20):
+        gate.failed("AAA")
+        gate.failed("BBB")
+    assert gate.reserve(0) == clock.now
+    assert gate.counters().failed == 40
+
+
+def test_a_third_subject_opens_the_circuit_whichever_process_tells_of_it(gate, clock):
     for _ in range(3):
-        gate.failed()
+        gate.failed("/files/of \U0001f4c8, '\"[é\ud800")  # odd names too
+    another(gate, clock).failed("AAA")
+    gate.reserve(0)
+    another(gate, clock).failed("BBB")
+    assert refusal(gate, NEVER) == "failed"
+
+
+def test_as_many_subjects_as_there_are_do_not_open_it_before_so_many_failures(tmp_path, clock):
+    gate = SqliteGate(tmp_path / "gate.sqlite", "yahoo", replace(LIMITS, trip_failures=5), clock=clock, sleep=clock.sleep)
+    for ticker in ("AAA", "BBB", "CCC", "DDD"):
+        gate.failed(ticker)
+    gate.reserve(0)
+    gate.failed("AAA")
+    assert refusal(gate, NEVER) == "failed"
+
+
+def test_a_sound_answer_between_clears_the_subjects(gate):
+    for ticker in ("AAA", "BBB", "CCC", "DDD", "EEE"):
+        for _ in range(LIMITS.trip_failures):
+            gate.failed(ticker)
+        gate.reserve(NEVER)
+        gate.succeeded()
+
+
+def test_too_many_requests_is_about_the_vendor_and_needs_no_subject(gate, clock):
+    for _ in range(LIMITS.trip_failures):
+        gate.reserve(NEVER)
+        gate.throttled(0)
+    assert gate_state(gate)["open_until"] == clock.now + 60
+    assert refusal(gate, NEVER) == "throttled"
+
+
+def test_too_many_requests_counts_as_a_subject_of_its_own(gate):
+    gate.failed("AAA")
+    gate.failed("AAA")
+    gate.throttled(0)
+    gate.reserve(NEVER)
+    gate.throttled(0)
+    assert refusal(gate, NEVER) == "throttled"
+
+
+def test_failures_of_one_ticker_do_not_lengthen_the_pause(gate, clock):
+    for _ in range(8):
+        gate.failed("AAA")
+    gate.throttled(None)
+    assert gate.reserve(NEVER) - clock.now == LIMITS.pause_seconds
+
+
+def test_years_of_failures_are_not_too_many(gate, clock):
+    outage(gate)
+    with closing(sqlite3.connect(gate.path)) as connection, connection:
+        connection.execute(f"update {TABLE} set failures = 9999, throttles = 9999, trips = 9999, open_until = 0")  # noqa: S608 - constant
+    gate.throttled(None)
+    assert gate_state(gate)["open_until"] - clock.now == LIMITS.longest_open_seconds
+    assert gate_state(gate)["paused_until"] - clock.now == LIMITS.longest_open_seconds
+
+
+def test_a_sound_answer_closes_the_circuit(gate, clock):
+    outage(gate)
     clock.now += 60
     gate.acquire(NEVER)
     gate.succeeded()
-    gate.failed()
+    gate.failed("AAA")
     assert gate.acquire(NEVER) >= clock.now - 1
 
 
 def test_a_short_opening_is_waited_out_and_a_longer_one_is_not(tmp_path, clock):
     patient = SqliteGate(tmp_path / "gate.sqlite", "yahoo", replace(LIMITS, patience_seconds=90), clock=clock, sleep=clock.sleep)
-    for _ in range(LIMITS.trip_failures):
-        patient.failed()
+    outage(patient)
     began = clock.now
     with pytest.raises(CircuitOpenError, match="open for another 60 s"):
         patient.acquire(30)  # the caller's own deadline comes first
     patient.acquire(300)
     assert clock.now - began == 60
-    patient.failed()
+    patient.failed("AAA")
     with pytest.raises(CircuitOpenError, match="open for another 120 s"):
         patient.acquire(300)
 
@@ -148,8 +221,7 @@ def refusal(gate, max_wait_seconds):
 
 def test_a_deadline_that_passes_while_the_vendor_fails_is_no_throttling(tmp_path, clock):
     gate = patient_gate(tmp_path, clock)
-    for _ in range(LIMITS.trip_failures):
-        gate.failed()
+    outage(gate)
     for _ in range(10):
         gate.reserve(NEVER)  # they wait for the end of the opening, one after the other
     assert refusal(gate, 61) == "failed"
@@ -161,8 +233,7 @@ def test_a_deadline_that_passes_while_the_vendor_fails_is_no_throttling(tmp_path
 
 def test_a_pause_that_outlasts_an_opening_is_throttling(tmp_path, clock):
     gate = patient_gate(tmp_path, clock)
-    for _ in range(LIMITS.trip_failures):
-        gate.failed()
+    outage(gate)
     gate.throttled(80)
     assert refusal(gate, 70) == "throttled"
     clock.now += 80
@@ -191,6 +262,40 @@ def test_a_damaged_file_is_named(tmp_path):
         SqliteGate(path, "yahoo", LIMITS).reserve(1)
 
 
+def test_a_file_of_the_first_shape_goes_on(tmp_path, clock):
+    """Its table had no subjects; a release that has it open still finds its own row."""
+    path = tmp_path / "gate.sqlite"
+    columns = "next_at, paused_until, open_until, failures, trips, cause, granted, throttled, failed, seen_at"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"create table gate (source text primary key, {columns})")
+        connection.execute("insert into gate values ('yahoo', 9e9, 9e9, 9e9, 4, 1, 'failed', 7, 0, 4, 9e9)")
+    gate = SqliteGate(path, "yahoo", LIMITS, clock=clock, sleep=clock.sleep)
+    gate.succeeded()
+    assert gate.acquire(0) == clock.now
+    outage(gate)
+    assert refusal(gate, NEVER) == "failed"
+    assert gate.counters() == Counters(granted=1, throttled=0, failed=3)
+    assert [state.failed for state in gate_states(path, now=dt.datetime.fromtimestamp(clock.now, dt.UTC))] == [3]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("select granted from gate").fetchall() == [(7,)]
+
+
+def test_a_sound_answer_with_nothing_to_forget_writes_nothing(gate):
+    gate.acquire(NEVER)
+    before = gate.path.read_bytes()
+    gate.succeeded()
+    assert gate.path.read_bytes() == before
+    gate.failed("AAA")
+    gate.succeeded()
+    assert gate_state(gate)["subjects"] == "[]"
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotWritableError, match="make the folder writable"):
+        SqliteGate(tmp_path / "file" / "gate.sqlite", "yahoo", LIMITS)
+
+
 def test_no_connection_stays_open(gate):
     gate.acquire(NEVER)
     assert not [name for name in Path("/proc/self/fd").iterdir() if str(gate.path) in str(name.resolve())]
@@ -199,7 +304,7 @@ def test_no_connection_stays_open(gate):
 def gate_state(gate):
     with sqlite3.connect(gate.path) as connection:
         connection.row_factory = sqlite3.Row
-        row = dict(connection.execute("select * from gate").fetchone())
+        row = dict(connection.execute(f"select * from {TABLE}").fetchone())  # noqa: S608 - constant
     connection.close()
     return row
 

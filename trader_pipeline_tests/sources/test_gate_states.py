@@ -15,10 +15,10 @@ def gate(path, source, **limits):
 
 def test_a_pause_and_an_open_circuit_are_told_with_their_ends(tmp_path):
     path = tmp_path / "gate.sqlite"
-    paused, opened = gate(path, "yahoo"), gate(path, "fmp", trip_failures=1, open_seconds=60)
+    paused, opened = gate(path, "yahoo"), gate(path, "fmp", trip_failures=1, trip_subjects=1, open_seconds=60)
     paused.acquire(10)
     paused.throttled(120)
-    opened.failed()
+    opened.failed("AAA")
     assert gate_states(path, now=NOW) == [
         GateState(source="fmp", paused_until=None, open_until=NOW + dt.timedelta(seconds=60), granted=0, throttled=0, failed=1),
         GateState(source="yahoo", paused_until=NOW + dt.timedelta(seconds=120), open_until=None, granted=1, throttled=1, failed=0),

@@ -5,12 +5,12 @@ import functools
 import logging
 import threading
 import time
+from collections import deque
 
 import pyarrow as pa
 import pytest
 
 from trader_pipeline.schema import core
-from trader_pipeline.sources import rest
 from trader_pipeline.sources.gate import Limits, SqliteGate
 from trader_pipeline_tests.fake_vendor import FAULTS, SOUND
 from trader_pipeline_tests.feeds import fetched
@@ -36,7 +36,7 @@ def asked(vendor, server, home, *, settings=None, **changes):
     """Return all that the feed yields, and the gate that it passed."""
     found = settings or vendor.settings(home, server.url)
     result = fetched(vendor.feed, vendor.request(**changes), found)
-    gate = SqliteGate(home / rest.GATE_FILE, vendor.feed.source, Limits(requests_per_hour=1))
+    gate = SqliteGate(found.gate_path, vendor.feed.source, Limits(requests_per_hour=1))
     return result, gate.counters()
 
 
@@ -98,11 +98,26 @@ def test_a_mix_of_five_faults_is_recovered_from(vendor, tmp_path):
 
 
 @each_vendor
-def test_five_faults_in_a_row_open_the_circuit_which_closes_again(vendor, tmp_path):
+def test_seven_faults_in_a_row_of_one_ticker_open_no_circuit(vendor, tmp_path):
     with vendor.serve() as server:
-        server.plan(vendor.path, *["500", "502", "503", "truncated", "reset"])
+        server.plan(vendor.path, *["500", "502", "503", "truncated", "reset", "500", "malformed"])
+        result, gate = asked(vendor, server, tmp_path, **one_ticker(vendor))
+    (attempt,) = result.attempts
+    assert (attempt.outcome, attempt.retries, gate.failed) == ("ok", 7, 7)
+    assert result.tables == clean_rows(vendor, tmp_path / "clean").tables
+
+
+@each_vendor
+def test_an_outage_opens_the_circuit_which_closes_again(vendor, tmp_path):
+    """Two other tickers failed a moment ago, for another process."""
+    with vendor.serve() as server:
+        gate = SqliteGate(vendor.settings(tmp_path, server.url).gate_path, vendor.feed.source, Limits(requests_per_hour=1))
+        for name in ("one", "two", "one", "two"):
+            gate.failed(name)
+        server.plans.default_factory = lambda: deque(["500"])  # whatever it is asked first
         tripped, _ = asked(vendor, server, tmp_path, **one_ticker(vendor))
         asked_before = server.hits.total()
+        server.plans.default_factory = deque
         time.sleep(OPEN_SECONDS)
         closed, _ = asked(vendor, server, tmp_path, **one_ticker(vendor))
     (attempt,) = tripped.attempts

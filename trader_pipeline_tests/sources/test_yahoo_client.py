@@ -1,5 +1,6 @@
 """The real yfinance against a Yahoo that misbehaves on demand: what is got over, what is given up, and what it costs."""
 
+import datetime as dt
 import email.utils
 import logging
 import multiprocessing
@@ -14,12 +15,15 @@ import pytest
 from curl_cffi.requests import Session
 
 from trader_pipeline.sources.gate import CircuitOpenError, Limits, SqliteGate
-from trader_pipeline.sources.rest import GATE_FILE
+from trader_pipeline.sources.gate_states import gate_states
 from trader_pipeline.sources.yahoo_answers import CHART
 from trader_pipeline.sources.yahoo_client import YahooClient
 from trader_pipeline_tests.clock import Clock
 from trader_pipeline_tests.fake_yahoo import FakeYahoo
 from trader_pipeline_tests.sources.asking_yahoo import FIRST, SESSIONS, TODAY, fetch, settings_for
+
+TICKERS = tuple(f"T{n:02}" for n in range(12))
+LONG_AGO = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 def test_one_request_a_ticker_beside_one_cookie_and_one_crumb(yahoo, settings):
@@ -47,7 +51,7 @@ def test_a_reset_connection_is_got_over_and_no_request_passes_the_gate_uncounted
     yahoo.plan("AAA", "reset", "reset")
     attempts, _ = fetch(settings, "BBB", "AAA", "CCC")
     assert (attempts["AAA"].outcome, attempts["AAA"].retries, yahoo.requests("AAA")) == ("ok", 2, 3)
-    counters = SqliteGate(settings.home / GATE_FILE, "yahoo", Limits(requests_per_hour=1)).counters()
+    counters = SqliteGate(settings.gate_path, "yahoo", Limits(requests_per_hour=1)).counters()
     assert counters.granted == yahoo.hits.total() == sum(a.requests for a in attempts.values())
 
 
@@ -98,7 +102,7 @@ def test_an_index_is_asked_for_by_its_name(settings):
 
 
 def test_a_refusal_is_an_answer_and_ends_a_row_of_failures(yahoo, tmp_path):
-    """Five failures in a row open the circuit; here no more than two come without an answer between."""
+    """Five failures in a row of three tickers open the circuit; here no more than two come without an answer between."""
     yahoo.world.unknown.update({"GONE1", "GONE2", "GONE3"})
     for ticker in ("AAA", "BBB", "CCC", "DDD"):
         yahoo.forever[ticker] = "500"
@@ -142,14 +146,25 @@ def test_a_dead_vendor_is_soon_left_alone(tmp_path):
     assert any("circuit open" in a.detail and "HTTP 502" in a.detail for a in attempts.values())
 
 
+def test_a_ticker_that_always_fails_holds_up_no_other(yahoo, tmp_path):
+    yahoo.forever["BAD"] = "500"
+    settings = settings_for(tmp_path, yahoo.url, workers=1)
+    attempts, rows = fetch(settings, "BAD", *TICKERS)
+    assert (attempts["BAD"].outcome, attempts["BAD"].detail, yahoo.requests("BAD")) == ("transient_exhausted", "HTTP 500", 8)
+    assert {attempts[ticker].outcome for ticker in TICKERS} == {"ok"}
+    assert rows.num_rows == len(TICKERS) * SESSIONS
+    assert yahoo.hits.total() == 8 + len(TICKERS) + 2  # one cookie, one crumb
+    assert [state.open_until for state in gate_states(settings.gate_path, now=LONG_AGO)] == [None], "the circuit was open"
+
+
 @pytest.mark.parametrize("header", ["seconds", "date"])
 def test_retry_after_holds_the_ticker_and_every_other_process(yahoo, settings, header):
     clock = Clock()
     yahoo.retry_after = "40" if header == "seconds" else email.utils.formatdate(clock.now + 40, usegmt=True)
     yahoo.plan("AAA", "429")
     limits = Limits(requests_per_hour=3_600_000, burst=100)
-    gate = SqliteGate(settings.home / GATE_FILE, "yahoo", limits, clock=clock, sleep=clock.sleep)
-    other = SqliteGate(settings.home / GATE_FILE, "yahoo", limits, clock=clock)
+    gate = SqliteGate(settings.gate_path, "yahoo", limits, clock=clock, sleep=clock.sleep)
+    other = SqliteGate(settings.gate_path, "yahoo", limits, clock=clock)
     reserved = []
 
     def sleep(seconds):
@@ -157,12 +172,29 @@ def test_retry_after_holds_the_ticker_and_every_other_process(yahoo, settings, h
         clock.sleep(seconds)
 
     with YahooClient(gate, settings.yahoo, sleep=sleep, clock=clock) as client:
-        tally = client.tally()
+        tally = client.tally("AAA")
         client.get(f"{CHART}AAA", {"period1": 1_740_000_000, "period2": int(clock.now)}, tally=tally)
     assert (tally.retries, tally.throttled) == (1, 1)
     assert clock.slept[0] == 40
     assert reserved == [40]
     assert (gate.counters().throttled, other.counters().granted) == (1, tally.requests + len(reserved))
+
+
+def test_homes_that_name_one_gate_file_share_the_pace_and_others_do_not(yahoo, tmp_path):
+    shared = tmp_path / "of" / "all" / "gates.sqlite"
+    one, two = (
+        settings_for(tmp_path / name, yahoo.url, requests_per_hour=1, burst=5, deadline_seconds=1).model_copy(update={"gate_file": shared})
+        for name in ("one", "two")
+    )
+    attempts, _ = fetch(one, "AAA", "BBB", "CCC")
+    assert {a.outcome for a in attempts.values()} == {"ok"}
+    attempts, _ = fetch(two, "AAA")
+    assert (attempts["AAA"].outcome, attempts["AAA"].requests) == ("throttled", 0)
+    assert [state.granted for state in gate_states(shared, now=LONG_AGO)] == [yahoo.hits.total()] == [5]
+    assert list(tmp_path.rglob("gate*.sqlite")) == [shared]
+    attempts, _ = fetch(two.model_copy(update={"gate_file": None}), "AAA")
+    assert attempts["AAA"].outcome == "ok"
+    assert (tmp_path / "two" / "gate.sqlite").exists()
 
 
 def test_an_endless_throttle_is_called_by_its_name(yahoo, tmp_path):
@@ -172,7 +204,7 @@ def test_an_endless_throttle_is_called_by_its_name(yahoo, tmp_path):
     assert (attempts["AAA"].outcome, attempts["AAA"].detail) == ("throttled", "HTTP 429")
     assert yahoo.requests("AAA") == 1
     with pytest.raises(CircuitOpenError, match="past the deadline"):
-        SqliteGate(tmp_path / GATE_FILE, "yahoo", Limits(requests_per_hour=1)).reserve(300)
+        SqliteGate(tmp_path / "gate.sqlite", "yahoo", Limits(requests_per_hour=1)).reserve(300)
 
 
 def test_nothing_is_written_beside_the_home_and_no_crumb_is_logged(yahoo, settings, caplog, monkeypatch, tmp_path):
@@ -181,7 +213,7 @@ def test_nothing_is_written_beside_the_home_and_no_crumb_is_logged(yahoo, settin
     yahoo.plan("AAA", "500")
     fetch(settings, "AAA")
     assert "fakeCrumb" not in caplog.text
-    assert [path.name for path in tmp_path.iterdir()] == [GATE_FILE]
+    assert [path.name for path in tmp_path.iterdir()] == ["gate.sqlite"]
 
 
 def test_an_interrupt_ends_the_waits_at_once(yahoo, tmp_path):
@@ -227,6 +259,6 @@ def test_a_storm_ends_complete_without_429_after_the_first_pause(tmp_path):
     refused = [answer.at for answer in yahoo.log if answer.status == 429]
     assert refused
     assert refused[-1] < refused[0] + 3
-    counters = SqliteGate(tmp_path / GATE_FILE, "yahoo", Limits(requests_per_hour=1)).counters()
+    counters = SqliteGate(tmp_path / "gate.sqlite", "yahoo", Limits(requests_per_hour=1)).counters()
     assert counters.throttled == len(refused)
     assert counters.granted == yahoo.hits.total() == sum(requests for *_, requests in outcomes)
