@@ -44,7 +44,7 @@ def test_every_table_and_feature_is_in_it():
 
 def test_the_settings_table_names_variables_and_hides_nothing_but_secrets():
     rows = settings_table().splitlines()
-    assert "| `TRADER_YAHOO__REQUESTS_PER_HOUR` | `1800` | Pace shared by all processes of the machine. |" in rows
+    assert "| `TRADER_YAHOO__REQUESTS_PER_HOUR` | `1800` | Pace shared by all processes that use the same gate file. |" in rows
     assert "| `TRADER_HOME` | `~/.local/share/trader` | Everything that the project writes. |" in rows
     assert any(row.startswith("| `TRADER_WEBHOOK_URL` | unset |") and row.endswith("Secret. |") for row in rows)
     assert str(Path.home()) not in settings_table()
