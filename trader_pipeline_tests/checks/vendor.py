@@ -103,4 +103,4 @@ def away(result):
 def proposals(result):
     """Return the proposed values by session and column."""
     rows = result.repairs.to_pylist() if result.repairs is not None else []
-    return {(r["session"], r["column"]): r["proposed"] for r in rows}
+    return {(r["session"], r["column_name"]): r["proposed"] for r in rows}
