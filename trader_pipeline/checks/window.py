@@ -25,9 +25,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
-    """What the last checks said, in the columns of the quality tables, to be carried on where nothing near it changed."""
+    """What the last checks said, in the columns of the quality tables, to be carried on where nothing near it changed.
+
+    The newest checks that judged everything were those at `whole_at`.
+    """
 
     window: Window
+    whole_at: dt.datetime
     findings: pa.Table
     quarantine: pa.Table
     repairs: pa.Table

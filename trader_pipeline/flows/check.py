@@ -19,6 +19,7 @@ from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.flows.check_window import window_of
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
+from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.schema.core import DAILY_BARS, SECTORS, TICKER_MAP
 from trader_pipeline.schema.quality import FINDINGS, JUDGED_PARTS, METRICS, QUARANTINE, REPAIRS
 from trader_pipeline.settings import CheckSettings
@@ -37,7 +38,6 @@ def check(
     run_id: str,
     order: Sequence[str] = SOURCE_ORDER,
     overrides: Sequence[Override] = (),
-    whole: bool = False,
 ) -> CheckReport:
     """Run every rule over what is known at `as_of` and publish metrics, findings and quarantine in one commit.
 
@@ -45,7 +45,7 @@ def check(
 
     Where the same rows were judged at the same last closed session by the same settings and decisions, nothing is written and the
     stored report comes back (`changed` False). Where only newer rows came, those and their neighbourhood are judged, and what was
-    said of older ones stands; `whole` judges everything. A report of the same `as_of` is replaced; all others are kept.
+    said of older ones stands, for 35 days. A report of the same `as_of` is replaced; all others are kept.
     """
     snapshot = lake.snapshot()
     basis = _basis(snapshot, as_of, settings, order, overrides)
@@ -53,13 +53,15 @@ def check(
     stored = snapshot.inputs(QUARANTINE)
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
-    earlier = None if whole else _earlier(snapshot, stored or "", basis, as_of)
+    earlier = _earlier(snapshot, stored or "", basis, as_of)
     prices = vendor_prices.vendor_prices(snapshot, as_of)
     opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
     report = _judged(opened, earlier, run_id)
     rows = report.tables(snapshot.read(QUARANTINE), settings.apply_repairs)
     kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
-    seen = pa.table({"part": pa.array([part.path for part in snapshot.parts(DAILY_BARS)], pa.string())})
+    paths = [part.path for part in snapshot.parts(DAILY_BARS)]
+    whole_at = earlier.whole_at if earlier else as_of
+    seen = pa.table({"part": pa.array(paths, pa.string()), "whole_at": pa.array([whole_at] * len(paths), INSTANT)})
     lake.publish(
         Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]])),
         Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]])),
@@ -120,11 +122,14 @@ def _earlier(snapshot: Snapshot, stored: str, basis: str, as_of: dt.datetime) ->
     run_id = stored.rpartition(":")[2]
     if stored.split(":")[1:2] != [basis]:
         return None
-    metrics = _of_run(snapshot, METRICS, run_id)
+    judged = snapshot.read(JUDGED_PARTS)
+    if not judged.num_rows:
+        return None
     window = window_of(
         snapshot,
-        seen=frozenset(snapshot.read(JUDGED_PARTS)["part"].to_pylist()),
-        before=metrics["known_at"][0].as_py(),
+        seen=frozenset(judged["part"].to_pylist()),
+        before=judged["known_at"][0].as_py(),
+        whole_at=judged["whole_at"][0].as_py(),
         as_of=as_of,
         run_id=run_id,
         rules=[rule.name for rule in CHECKS if not rule.whole],
@@ -133,6 +138,7 @@ def _earlier(snapshot: Snapshot, stored: str, basis: str, as_of: dt.datetime) ->
         return None
     return Earlier(
         window=window,
+        whole_at=judged["whole_at"][0].as_py(),
         findings=_of_run(snapshot, FINDINGS, run_id),
         quarantine=snapshot.read(QUARANTINE),
         repairs=snapshot.read(REPAIRS),

@@ -18,6 +18,9 @@ NEAR_SESSIONS = 60
 REACH_SESSIONS = 20
 """How far before a changed row a verdict may change with it."""
 
+WHOLE_AFTER = dt.timedelta(days=35)
+"""Everything is judged again so often: what a rule takes for a ticker's habit is then that of its whole history."""
+
 MOST_WHOLE = 0.1
 """With more tickers than this share to be judged whole, everything is."""
 
@@ -30,16 +33,23 @@ where run_id = $run_id and list_contains($rules, rule) and first_session < $seen
 
 
 def window_of(
-    snapshot: Snapshot, *, seen: Collection[str], before: dt.datetime, as_of: dt.datetime, run_id: str, rules: Collection[str]
+    snapshot: Snapshot,
+    *,
+    seen: Collection[str],
+    before: dt.datetime,
+    whole_at: dt.datetime,
+    as_of: dt.datetime,
+    run_id: str,
+    rules: Collection[str],
 ) -> Window | None:
     """Return what must be judged again at `as_of`, None where it is everything.
 
-    The last checks were those of `run_id`, at the instant `before`, and saw the parts `seen` of core.daily_bars. `rules` are those
-    that judge rows near a change alone. Judged are the years that reach into the newest 60 sessions, seen is one year more; whole
-    are tickers with an older row or an action that is new, and those of which a rule said something that reaches from before what
-    is seen into what is judged.
+    The last checks were those of `run_id`, at the instant `before`, and saw the parts `seen` of core.daily_bars; those at `whole_at`
+    judged everything. `rules` are those that judge rows near a change alone. Judged are the years that reach into the newest 60
+    sessions, seen is one year more; whole are tickers with an older row or an action that is new, and those of which a rule said
+    something that reaches from before what is seen into what is judged.
     """
-    if not seen or as_of < before:
+    if as_of < before or as_of - whole_at > WHOLE_AFTER:
         return None
     newest = calendar.last_closed_session(DEFAULT_EXCHANGE, as_of)
     near_from = calendar.offset(DEFAULT_EXCHANGE, newest, -NEAR_SESSIONS)

@@ -106,7 +106,7 @@ def _of_checks() -> Iterator[Lineage]:
         reads=reads(whose | {"session": "session"}, "stored, proposed, reason"),
         made={"run_id, known_at": _RUN, "table_name, column_name, rule": _RULE, "applied": "settings.checks.apply_repairs"},
     )
-    yield Lineage(table=quality.JUDGED_PARTS, reads={}, made={"part": "the lake's own name of it", "run_id, known_at": _RUN})
+    yield Lineage(table=quality.JUDGED_PARTS, reads={}, made={"part": "the lake's own name of it", "run_id, known_at, whole_at": _RUN})
 
 
 def _row_names(table: Table) -> dict[str, str]:

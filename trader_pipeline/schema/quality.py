@@ -90,6 +90,11 @@ JUDGED_PARTS = Table(
     name="judged_parts",
     key=("part",),
     description="Parts of core.daily_bars that the last checks saw. Rows of any other part are new, and what is near them is judged again.",
-    columns=(text("part", "Path of the part in the lake."), KNOWN_AT, RUN_ID),
+    columns=(
+        text("part", "Path of the part in the lake."),
+        instant("whole_at", "Instant of the newest checks that judged every row."),
+        KNOWN_AT,
+        RUN_ID,
+    ),
 )
 TABLES = (METRICS, FINDINGS, QUARANTINE, REPAIRS, JUDGED_PARTS)

@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from trader_pipeline import calendar
@@ -108,16 +107,17 @@ def test_findings_that_reach_into_what_is_judged_are_not_said_twice(tmp_path):
     assert (b["sessions"], b["first_session"], b["last_session"]) == (2, dt.date(2019, 11, 4), OLD[-1])
 
 
-def test_other_settings_an_earlier_instant_and_the_word_whole_judge_everything(tmp_path, seen):
+def test_other_settings_an_earlier_instant_and_five_weeks_judge_everything(tmp_path, seen):
     lake = Lake(tmp_path / "lake", "own")
     lake.publish(Change.replace(DAILY_BARS, EARLY))
+    settings = CheckSettings(missing_run=6)
     first, second = (calendar.known_at("XNYS", day) for day in (OLD[-1], NEW[-1]))
-    everything = (True, len(OLD) * 12)
     check(lake, as_of=first, settings=CheckSettings(), run_id="1")
-    check(lake, as_of=second, settings=CheckSettings(missing_run=6), run_id="2")
-    check(lake, as_of=first, settings=CheckSettings(missing_run=6), run_id="3")
-    check(lake, as_of=second, settings=CheckSettings(missing_run=6), run_id="4", whole=True)
-    assert seen == [everything] * 4
-    check(lake, as_of=calendar.known_at("XNYS", NEW[-2]), settings=CheckSettings(missing_run=6), run_id="5")
-    assert len(seen) == 5
-    assert pc.sum(lake.snapshot().read(DAILY_BARS)["volume_shares"]).as_py() == 0
+    check(lake, as_of=second, settings=settings, run_id="2")
+    check(lake, as_of=first, settings=settings, run_id="3")
+    assert seen == [(True, len(OLD) * 12)] * 3
+    for n in range(3):  # new sessions keep the older verdicts alive, but not for ever
+        day = calendar.sessions("XNYS", dt.date(2020, 1, 2), dt.date(2020, 12, 31))[15 * n].item()
+        check(lake, as_of=calendar.known_at("XNYS", day), settings=settings, run_id=f"later-{n}")
+    assert [values for values, _ in seen[3:]] == [False, True, False, True, True]
+    assert seen[-1] == (True, len(OLD) * 12)
