@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,12 @@ from trader_pipeline.schema import TABLES, Table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MEMORY_LIMIT = "4GB"
+"""What a query needs beyond it lies in a folder of the lake while the query runs: a year's worth of 6,000 tickers needs none."""
+
+SPILL = ".spill-"
+"""How such a folder is called, one a reader: two would write the same files."""
 
 _SQL_TYPES = {
     pa.string(): "varchar",
@@ -186,7 +193,8 @@ class Snapshot:
 
         The view of a table whose parts cannot be opened raises when it is read; the others stay readable.
         """
-        connection = duckdb.connect(":memory:", config={"threads": 2})
+        spill = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(self.root / f"{SPILL}{uuid.uuid4().hex[:12]}")}
+        connection = duckdb.connect(":memory:", config={"threads": 2, **spill})
         connection.execute("set global timezone = 'UTC'")  # global: a cursor does not inherit the session's zone
         connection.execute("set python_enable_replacements = false")
         for layer in sorted({name.split(".")[0] for name in (*_DECLARED, *self.commit.tables)}):

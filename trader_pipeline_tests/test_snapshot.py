@@ -9,8 +9,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from trader_pipeline import snapshot as snapshots
 from trader_pipeline.errors import UsageError
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import DAILY_BARS
+from trader_pipeline_tests.checks.build import DAYS, bars
 from trader_pipeline_tests.test_lake import NAMES, NOTES, notes
 
 
@@ -96,3 +99,20 @@ def test_importing_the_lake_brings_no_pandas():
     code = "import sys, trader_pipeline.lake; print(sorted({'pandas', 'dagster', 'torch', 'exchange_calendars'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_does_not_fit_into_memory_is_spilled_beside_the_lake_and_gone_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setattr(snapshots, "MEMORY_LIMIT", "64MB")
+    lake = Lake(tmp_path / "lake", "own")
+    lake.publish(Change.replace(DAILY_BARS, bars({f"T{n:03d}": DAYS for n in range(60)})))
+    snapshot = lake.snapshot()
+    cursor = snapshot.cursor(DAILY_BARS)
+    cursor.execute(
+        "create temp table ordered as select *, row_number() over (partition by ticker order by session) "
+        "from (select b.* exclude (ticker), b.ticker || i as ticker from core.daily_bars b, range(40) r(i))"
+    )
+    assert list(lake.root.glob(f"{snapshots.SPILL}*/*"))
+    assert cursor.sql("select count(*) from ordered").fetchall() == [(60 * 40 * len(DAYS),)]
+    cursor.close()
+    snapshot.connection.close()
+    assert not list(lake.root.glob(f"{snapshots.SPILL}*"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from trader_pipeline import durable, parts
 from trader_pipeline.lake import Lake
 from trader_pipeline.parts import Commit
+from trader_pipeline.snapshot import SPILL
 
 KEEP = dt.timedelta(hours=24)
 """A commit younger than this stays readable: a reader may have opened it."""
@@ -27,7 +28,7 @@ _COMMIT = re.compile(r"^\d{8}-[0-9a-f]{12}\.json$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """One file, or the folder of a trainer's scratch, that goes. `kind` is commit, part, temporary or scratch."""
+    """One file, or a folder of a trainer's scratch or of what a query spilled, that goes. `kind` is commit, part, temporary or scratch."""
 
     path: Path
     kind: str
@@ -87,7 +88,7 @@ def _temporaries(dataset_home: Path, now: dt.datetime) -> Iterator[Path]:
 
 
 def _scratch(dataset_home: Path, now: dt.datetime) -> Iterator[Path]:
-    for path in sorted((dataset_home / "models").glob("*/.scratch-*")):
+    for path in sorted((*(dataset_home / "models").glob("*/.scratch-*"), *(dataset_home / "lake").glob(f"{SPILL}*"))):
         if path.is_dir() and not path.is_symlink() and _age(path, now) >= KEEP:
             yield path
 

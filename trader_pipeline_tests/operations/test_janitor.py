@@ -82,7 +82,8 @@ def test_rests_of_killed_writers_go_after_an_hour_and_strange_files_stay(lake, t
     ours = [home / "exports" / ".predictions_2020-02-07.parquet.123-456.tmp", lake.root / ".HEAD.99-99.tmp"]
     scratch = home / "models" / "m1" / ".scratch-abc"
     theirs = [home / "exports" / "mine.tmp", home / ".vimrc.tmp", lake.root / "parts/core/notes/notes.parquet", home / "models/m1/weights"]
-    for path in (*ours, *theirs, scratch / "epoch.ckpt"):
+    spilled = lake.root / ".spill-0123456789ab"
+    for path in (*ours, *theirs, scratch / "epoch.ckpt", spilled / "duckdb_temp_1_0_storage_S32K-0.tmp"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 10)
     outside = tmp_path / ".other.1-1.tmp"
@@ -93,9 +94,9 @@ def test_rests_of_killed_writers_go_after_an_hour_and_strange_files_stay(lake, t
     assert [r.path for r in clean(lake, home, now=NOW)] == sorted(ours)
     age(home, 25)
     kinds = {r.path: (r.kind, r.size_bytes) for r in clean(lake, home, now=NOW) if r.kind == "scratch"}
-    assert kinds == {scratch: ("scratch", 10)}
+    assert kinds == {scratch: ("scratch", 10), spilled: ("scratch", 10)}
     assert all(path.exists() for path in (*theirs, outside))
-    assert not any(path.exists() for path in (*ours, scratch))
+    assert not any(path.exists() for path in (*ours, scratch, spilled))
 
 
 def test_a_bad_head_stops_it(lake):
