@@ -57,8 +57,8 @@ def ohlc_order(context: CheckContext) -> RuleResult:
     """Quarantine rows unless low <= open, close <= high (1e-6 relative), prices are > 0 and all values finite.
 
     An open or close outside the range by no more than 5 usual heights of the ticker's bars, traded ones where there are any (at
-    least 5 %, at most 25 % of the price), is a warning: an auction or a quote that the vendor's range leaves out. Anything else is an error. Nulls are not
-    judged here.
+    least 5 %, at most 25 % of the price), is a warning: an auction or a quote that the vendor's range leaves out. Anything else is
+    an error. Nulls are not judged here.
     """
     limits = {"tolerance": TOLERANCE, "heights": USUAL_HEIGHTS, "least_line": LEAST_LINE, "most_line": MOST_LINE}
     context.connection.execute(_FAULTS, limits)
