@@ -135,6 +135,16 @@ def _all_known_at(exchange: str) -> npt.NDArray[np.datetime64]:
     return np.asarray(np.concatenate(closes) + np.timedelta64(KNOWN_AFTER_CLOSE))
 
 
+def mic(exchange: str) -> str | None:
+    """Return the MIC of the exchange's calendar, None where no calendar is known: XLON of XLON and of LSE."""
+    import exchange_calendars  # noqa: PLC0415 - brings pandas; callers that need no calendar should not pay
+
+    try:
+        return str(exchange_calendars.resolve_alias(exchange))
+    except exchange_calendars.errors.InvalidCalendarName:
+        return None
+
+
 def sessions(exchange: str, first: dt.date, last: dt.date) -> Days:
     """Return the sessions from `first` to `last`, both included, as datetime64[D]."""
     every = _all_sessions(exchange)

@@ -132,3 +132,35 @@ def test_outside_the_calendar_is_an_error_and_not_the_other_end():
 def test_open_at():
     assert calendar.open_at("XNYS", D("2020-02-07")) == at("2020-02-07T14:30:00")
     assert calendar.open_at("XNYS", D("2020-03-09")) == at("2020-03-09T13:30:00")
+
+
+@pytest.mark.parametrize(
+    ("day", "closes"),
+    [
+        ("2024-01-07", "13:40"),  # a Sunday
+        ("2024-01-08", "15:15"),
+        ("2024-01-12", None),  # a Friday
+        ("2022-10-05", None),  # Yom Kippur
+        ("2024-04-22", None),  # eve of Passover
+        ("2024-03-31", "12:40"),  # Easter
+        ("2024-04-25", "11:15"),  # between the days of Passover
+        ("2024-02-27", None),  # local elections
+        ("2026-01-04", "13:40"),  # the last Sunday
+        ("2026-01-05", "15:15"),
+        ("2026-01-09", "11:50"),  # the first Friday
+        ("2026-01-11", None),
+        ("2026-09-18", None),  # the Friday before the eve of Yom Kippur
+    ],
+)
+def test_tel_aviv_trades_on_sundays_until_2026_and_on_fridays_from_then_on(day, closes):
+    session = dt.date.fromisoformat(day)
+    assert calendar.is_session("XTAE", session) == (closes is not None)
+    if closes:
+        close = calendar.known_at("XTAE", session) - dt.timedelta(minutes=30)
+        assert f"{close:%H:%M}" == closes
+        assert calendar.open_at("XTAE", session) < close
+
+
+def test_tel_aviv_had_as_many_sessions_as_its_exchange_says():
+    # rows of a Tel Aviv share from 2022-01-02 to 2024-08-22 in Yahoo's history: 651, one on each session
+    assert len(calendar.sessions("XTAE", dt.date(2022, 1, 2), dt.date(2024, 8, 22))) == 651

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.payouts import Payout, paying_series
+from trader_pipeline.checks.payouts import HARD, Payout, paying_series
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
 from trader_pipeline.checks.series import REPAIRS, Series
 from trader_pipeline.schema.core import DAILY_BARS
@@ -28,8 +28,8 @@ def counted_twice(payouts: list[Payout]) -> list[Payout]:
         if p.gain > 0
         and p.cash > 0
         and math.isfinite(p.taken)
-        and abs(p.taken - p.cash - p.gain) <= max(SAME * p.gain, 5 * p.rounding)
-        and p.gain > 5 * p.rounding
+        and abs(p.taken - p.cash - p.gain) <= max(SAME * p.gain, HARD * p.rounding)
+        and p.gain > HARD * p.rounding
     ]
     if not summed or any(p.gain > p.cash * (1 + SAME) for p in summed):
         return []

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from trader_pipeline import calendar
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.window import Window
-from trader_pipeline.errors import UsageError
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
@@ -315,15 +314,7 @@ def _prepared(
 
 def exchanges_without_calendar(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the exchanges of the rows that no calendar is known for, sorted; their tickers are judged by DEFAULT_EXCHANGE."""
-    return sorted(exchange for exchange in {row["exchange"] for row in rows} if not _has_calendar(exchange))
-
-
-def _has_calendar(exchange: str) -> bool:
-    try:
-        calendar.is_session(exchange, dt.date(2020, 1, 2))
-    except UsageError:
-        return False
-    return True
+    return sorted(exchange for exchange in {row["exchange"] for row in rows} if calendar.mic(exchange) is None)
 
 
 def _add_sessions(connection: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:

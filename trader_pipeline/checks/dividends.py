@@ -12,7 +12,7 @@ import numpy as np
 
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.payout_faults import Fault, run
-from trader_pipeline.checks.payouts import Payout
+from trader_pipeline.checks.payouts import HARD, Payout
 from trader_pipeline.checks.rule import Rule, RuleResult
 from trader_pipeline.checks.series import Series
 from trader_pipeline.schema.core import DAILY_BARS
@@ -57,7 +57,7 @@ def _differs(series: Series, payout: Payout) -> bool:
     """Say whether cash taken off and cash listed differ by more than rounding, and so much that a return shows it."""
     off = abs(payout.taken - payout.cash)
     limit = (OFF if series.spacing == "daily" else SLOW_OFF) * payout.cash
-    return off > max(limit, 5 * payout.rounding, LEAST_EFFECT * payout.before) and not _is_gain_twice(payout)
+    return off > max(limit, HARD * payout.rounding, LEAST_EFFECT * payout.before) and not _is_gain_twice(payout)
 
 
 def _adjustment_fault(series: Series, payout: Payout) -> Fault:
@@ -66,7 +66,7 @@ def _adjustment_fault(series: Series, payout: Payout) -> Fault:
         fact = f"the adjusted close takes off {taken:.4g} and no dividend is listed"
         return Fault(payout=payout, severity="error", fact=fact, mend="list the dividend or take the adjustment back", value=0.0)
     ratio = taken / cash
-    if abs(taken) <= max(cash / HUNDRED / 2, 3 * payout.rounding):
+    if abs(taken) <= max(cash / HUNDRED / 2, HARD * payout.rounding):
         return _of_adjustment(series, payout, f"the adjusted close does not step at the dividend of {cash:g}")
     if _about(ratio, 1 / HUNDRED, series) or _about(ratio, HUNDRED, series):
         how = "too small" if ratio < 1 else "too large"
@@ -85,7 +85,7 @@ def _about(ratio: float, expected: float, series: Series) -> bool:
 
 def _is_gain_twice(payout: Payout) -> bool:
     """Say whether dividend plus capital gain were taken off: another rule's finding."""
-    return payout.gain > 0 and abs(payout.taken - payout.cash - payout.gain) <= max(SAME * payout.cash, 5 * payout.rounding)
+    return payout.gain > 0 and abs(payout.taken - payout.cash - payout.gain) <= max(SAME * payout.cash, HARD * payout.rounding)
 
 
 def _listed_is_wrong(payout: Payout) -> bool:

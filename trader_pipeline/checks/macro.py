@@ -6,11 +6,12 @@ from trader_pipeline.checks.rule import Rule, RuleResult
 from trader_pipeline.schema.core import MACRO
 from trader_pipeline.schema.vintages import FINAL, LATEST, RELEASED
 
-JUMP = 30
+JUMP = 20
 """Percent among fractions is off by 100; that much of it has to be left beside what the series does of itself."""
 
-SPANS = 3
-"""A value that is off lies farther from its neighbours than three times the span that they cover: near zero a ratio says little."""
+STEPS = 6
+"""A value that is off lies farther from the middle of its two neighbours than six times the usual step on the calmer side: near zero,
+where a spread of yields comes by, a ratio says little."""
 
 _VERSIONS = """
 select series as ticker, source, observed_on as day, '' as item, 'error' as severity, 'unknown vintage ' || vintage as fact
@@ -25,22 +26,26 @@ select series as ticker, source, observed_on as day, '' as item, 'error' as seve
 from macro where observed_on > (known_at at time zone 'UTC')::date
 """
 _JUMPS = """
-with beside as (
+with stepped as (
+  select *, abs(value - lag(value) over w) as step, lag(value) over w as before, lead(value) over w as after
+  from macro window w as (partition by series, source order by observed_on)
+), beside as (
   select *, median(abs(value)) over past as a, median(abs(value)) over future as b, count(*) over past as n_a, count(*) over future as n_b,
-    greatest(max(value) over past, max(value) over future) - least(min(value) over past, min(value) over future) as span,
-    median(value) over past as typical_a, median(value) over future as typical_b
-  from macro
+    least(median(step) over past, median(step) over later) as usual
+  from stepped
   window past as (partition by series, source order by observed_on rows between 5 preceding and 1 preceding),
-    future as (partition by series, source order by observed_on rows between 1 following and 5 following)
+    future as (partition by series, source order by observed_on rows between 1 following and 5 following),
+    later as (partition by series, source order by observed_on rows between 2 following and 6 following)
 ), judged as (
-  select *, ln(abs(value) / nullif(a, 0)) as r, ln(abs(value) / nullif(b, 0)) as s, n_a = 0 or n_b = 0 as at_end
+  select *, ln(abs(value) / nullif(a, 0)) as r, ln(abs(value) / nullif(b, 0)) as s, n_a = 0 or n_b = 0 as at_end,
+    coalesce((before + after) / 2, before, after) as middle
   from beside where value <> 0 and isfinite(value) and n_a + n_b >= 5
 )
 select series as ticker, source, observed_on as day, '' as item, if(at_end, 'warning', 'error') as severity,
   'far ' || if(coalesce(r, s) > 0, 'larger', 'smaller') || ' than beside it, as in another unit' as fact
 from judged
 where coalesce(least(abs(r), abs(s)), abs(r), abs(s)) > ln($jump) and coalesce(sign(r) = sign(s), true)
-  and abs(value - coalesce(typical_a, typical_b)) > $spans * coalesce(span, 0)
+  and abs(value - middle) > $steps * coalesce(usual, 0)
 union all
 select series, source, observed_on, '', 'error', 'infinite' from macro where isinf(value)
 """
@@ -59,8 +64,8 @@ def macro_versions(context: CheckContext) -> RuleResult:
 
 
 def macro_unit(context: CheckContext) -> RuleResult:
-    """Object to values 30 times or a 30th of the 5 before and the 5 after, and three times their span away; at the ends a warning."""
-    return judge(context, _JUMPS, mend="look at the unit, fetch the series again", limits={"jump": JUMP, "spans": SPANS})
+    """Object to values 20 times or a 20th of the 5 before and the 5 after, and more than six usual steps away; at the ends a warning."""
+    return judge(context, _JUMPS, mend="look at the unit, fetch the series again", limits={"jump": JUMP, "steps": STEPS})
 
 
 RULES = (

@@ -21,6 +21,9 @@ TAIL, TAIL_TO_SIGMA = 0.9, 1.645
 FLOAT_NOISE = 3e-6
 """Relative; prices come as 32-bit floats and are written with six digits."""
 
+HARD = 1.5
+"""Rounding is a bound, not a scatter: half as much again is beyond it."""
+
 MOST_DECIMALS = 6
 
 
@@ -29,7 +32,7 @@ class Payout:
     """Cash at row `t`, per share of the row's basis. `before` is the close before it.
 
     `cash`: listed, 0 for none; `gain`: the capital gain beside it; `split`: ratio of a split of the same row, else 1.
-    `taken`: cash that the adjusted closes take off, NaN where there are none; `rounding`: what rounding may do to it.
+    `taken`: cash that the adjusted closes take off, NaN where there are none; `rounding`: the most that rounding can do to it.
     `drop`: largest fall of the price by then as a share of `before`, NaN where nothing traded; `drop_open`, `drop_close`: of the
     open and the close. `sigma`: what the price moves anyway by then, robust standard deviation as a share.
     """
@@ -96,7 +99,7 @@ def payouts_of(series: Series) -> list[Payout]:
     cash_T = np.nan_to_num(series.dividend_T)
     listed_T = cash_T[1:] > 0
     if series.spacing == "daily":
-        off_T = np.nan_to_num(np.abs(1 - kept_T)) > np.maximum(5 * exact_T, 1e-4)
+        off_T = np.nan_to_num(np.abs(1 - kept_T)) > np.maximum(HARD * exact_T, 1e-4)
     else:
         off_T = np.zeros(len(kept_T), dtype=bool)  # a longer bar is adjusted at its own row or at the next: judged where cash is listed
     return [_payout(series, factor_T, exact_T, int(i) + 1) for i in np.flatnonzero(listed_T | off_T)]

@@ -19,8 +19,9 @@ LEAST_LINE, MOST_LINE = 0.05, 0.25
 _FAULTS = """
 create or replace temp table price_faults as
 with tall as (
-  select ticker, source, median(greatest(open, high, low, close) / least(open, high, low, close) - 1) as height
-  from bars where volume_shares > 0 and least(open, high, low, close) > 0 and isfinite(greatest(open, high, low, close))
+  select ticker, source, coalesce(median(height) filter (volume_shares > 0), median(height)) as height
+  from (select *, greatest(open, high, low, close) / least(open, high, low, close) - 1 as height from bars
+        where least(open, high, low, close) > 0 and isfinite(greatest(open, high, low, close)))
   group by all
 ), judged as (
   select ticker, session, source,
@@ -55,9 +56,9 @@ from price_faults
 def ohlc_order(context: CheckContext) -> RuleResult:
     """Quarantine rows unless low <= open, close <= high (1e-6 relative), prices are > 0 and all values finite.
 
-    An open or close outside the range by no more than 5 usual heights of the ticker's traded bars (at least 5 %, at most 25 % of
-    the price) is a warning: an auction or a quote that the vendor's range leaves out. Anything else is an error. Nulls are not
-    judged here.
+    An open or close outside the range by no more than 5 usual heights of the ticker's bars, traded ones where there are any (at
+    least 5 %, at most 25 % of the price), is a warning: an auction or a quote that the vendor's range leaves out. Anything else is
+    an error. Nulls are not judged here.
     """
     limits = {"tolerance": TOLERANCE, "heights": USUAL_HEIGHTS, "least_line": LEAST_LINE, "most_line": MOST_LINE}
     context.connection.execute(_FAULTS, limits)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from trader_pipeline import calendar
 from trader_pipeline.checks.context import CheckContext, exchanges_without_calendar
 from trader_pipeline.checks.faults import judge
 from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, counted
@@ -28,6 +29,9 @@ union all
 select ticker, '*', valid_from, 'error', 'no calendar is known for the exchange ' || exchange
 from ticker_map where list_contains($without_calendar, exchange)
 union all
+select ticker, '*', valid_from, 'warning', 'the exchange ' || exchange || ' is not written as its MIC'
+from ticker_map where list_contains($aliases, exchange)
+union all
 select ticker, '*', if(s.first_session < first, s.first_session, s.last_session), 'warning',
   'bars of ' || source || if(s.first_session < first, ' before the first row', ' after the last row')
 from spans join series s using (ticker) where s.first_session < first or s.last_session > last
@@ -49,7 +53,10 @@ from universe u left join (select distinct ticker from ticker_map) m using (tick
 
 def ticker_map(context: CheckContext) -> RuleResult:
     """Object to intervals that overlap or end before they begin, to exchanges without a calendar, and to bars outside the intervals."""
-    limits = {"without_calendar": exchanges_without_calendar(context.rows("select distinct exchange from ticker_map"))}
+    listed = context.rows("select distinct exchange from ticker_map")
+    without_calendar = exchanges_without_calendar(listed)
+    aliases = [row["exchange"] for row in listed if calendar.mic(row["exchange"]) not in {None, row["exchange"]}]
+    limits = {"without_calendar": without_calendar, "aliases": aliases}
     return judge(context, _MAP, mend="correct symbols.toml or the source's listing", limits=limits)
 
 

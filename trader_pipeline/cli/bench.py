@@ -80,15 +80,24 @@ def quality(
     defects: Annotated[
         Path | None, typer.Option(help="Folder of CSV files with real faults, each named by its kind, and their twins.", exists=True)
     ] = None,
+    mutations: Annotated[int, typer.Option(help="Faults of each kind that are put into the samples; 0 leaves them out.", min=0)] = 1000,
+    rows: Annotated[int, typer.Option(help="Clean bars that all rules are timed on; 0 leaves that out.", min=0)] = 1_260_000,
     *,
     as_json: Json = False,
 ) -> None:
     """Measure which faults the quality rules find, and to what sound data they object."""
-    from trader_pipeline.bench import quality_defects
+    from tempfile import TemporaryDirectory
+
+    from trader_pipeline.bench import quality_defects, quality_mutations, quality_speed
 
     figures: dict[str, Any] = {}
     if defects is not None:
         figures["defects"] = quality_defects.measure(defects, now=dt.datetime.now(dt.UTC))
+    if mutations:
+        figures |= quality_mutations.measure(mutations)
+    if rows:
+        with TemporaryDirectory(prefix="trader-bench-") as home:
+            figures["speed"] = quality_speed.measure(Path(home), rows=rows)
     if as_json:
         print_json("bench_quality", figures)
         return
@@ -96,6 +105,13 @@ def quality(
         by_file = found.pop("by_file")
         _told(found)
         grid([{"file": name, "errors": ", ".join(v["errors"]), "right": v["right"]} for name, v in by_file.items()])
+    if kinds := figures.get("mutation_kinds"):
+        line(f"{mutations:,} faults of each kind in the samples, and in facts made up where the samples hold none:")
+        grid([{"fault": name, **kind} for name, kind in kinds.items()])
+    if speed := figures.get("speed"):
+        line(f"\nAll rules on {speed['rows']:,} clean bars, and when one session more is there:")
+        more = speed.pop("one_more_session")
+        grid([{"checks": "of everything", **{name: speed[name] for name in more}}, {"checks": "of one more session", **more}])
 
 
 def _told(figures: dict[str, Any]) -> None:

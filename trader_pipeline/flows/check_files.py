@@ -43,7 +43,7 @@ def check_files(path: Path, settings: CheckSettings, *, as_of: dt.date | None, n
     `InputError` where the folder cannot be read.
     """
     rows, attempts = read_folder(path, _ANY_DATE)
-    bars, vendor_prices, ticker_map = _core(rows)
+    bars, vendor_prices, ticker_map = core_of_files(rows)
     days = rows["date"].to_numpy()
     past = days[days <= np.datetime64(now.date())]
     day = np.datetime64(as_of) if as_of else (past.max() if len(past) else days.min())
@@ -54,7 +54,7 @@ def check_files(path: Path, settings: CheckSettings, *, as_of: dt.date | None, n
     return replace(report, results=(report_of(_READABLE, _oddities(attempts)), *report.results))
 
 
-def _core(rows: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+def core_of_files(rows: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Return the rows as core.daily_bars, repeats kept, the same rows as VENDOR_PRICES, and each ticker's listing as core.ticker_map."""
     pieces, vendor, listings = [], [], []
     for ticker in sorted(pc.unique(rows["ticker"]).to_pylist()):

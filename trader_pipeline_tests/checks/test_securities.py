@@ -34,6 +34,7 @@ def test_a_sound_map_is_not_told():
         ([mapped("A", "OLD", last=DAYS[30]), mapped("A", first=DAYS[30])], ("A", "error", DAYS[30], "two rows of the ticker hold at once")),
         ([mapped("A", "X"), mapped("B", "X", first=DAYS[0])], ("B", "error", DAYS[0], "the symbol X means two securities at once")),
         ([mapped("A", exchange="XXXX")], ("A", "error", DAYS[0], "no calendar is known for the exchange XXXX")),
+        ([mapped("A", exchange="NYSE")], ("A", "warning", DAYS[0], "the exchange NYSE is not written as its MIC")),
         ([mapped("A", first=DAYS[5])], ("A", "warning", DAYS[0], "bars of own before the first row")),
         ([mapped("A", last=DAYS[50])], ("A", "warning", DAYS[59], "bars of own after the last row")),
     ],

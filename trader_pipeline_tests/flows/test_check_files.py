@@ -4,9 +4,10 @@ import pytest
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import InputError
-from trader_pipeline.flows.check_files import check_files
+from trader_pipeline.flows.check_files import check_files, core_of_files
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.own_files import read_folder
 
 NOW = dt.datetime(2024, 7, 1, 12, 0, tzinfo=dt.UTC)
 HEADER = "Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits\n"
@@ -23,7 +24,7 @@ def line(day, **prices):
 
 def write(folder, name, sessions, **faults):
     """Write one file; `faults` maps a date as `d2024_03_01` to the values that are wrong on it."""
-    rows = [line(day, **faults.get(f"d{day:%Y_%m_%d}", {})) for day in sessions]
+    rows = [line(day, **{"close": 10.5 + day.day % 3 / 100} | faults.get(f"d{day:%Y_%m_%d}", {})) for day in sessions]
     (folder / f"{name}.csv").write_text(HEADER + "".join(rows))
 
 
@@ -41,6 +42,35 @@ def test_clean_files_have_no_finding(tmp_path):
     write(tmp_path, "VOD.L", days("XLON"))
     write(tmp_path, "IBE-MC-1d", days("XMAD"))
     assert found(check(tmp_path)) == set()
+
+
+def test_the_name_of_a_file_says_the_exchange_where_the_days_fit_several(tmp_path):
+    write(tmp_path, "KEN-TA-1d", days("XTAE"))
+    write(tmp_path, "TRA-DE-1d-some", days("XETR", "2024-06-03", "2024-06-07"))  # New York was open on the same days
+    listed = _exchanges(tmp_path)
+    assert listed == {"KEN-TA-1d": "XTAE", "TRA-DE-1d-some": "XETR"}
+    assert found(check(tmp_path)) <= {("TRA-DE-1d-some", "staleness")}
+
+
+def _exchanges(folder):
+    rows, _ = read_folder(folder, NOW)
+    return {r["ticker"]: r["exchange"] for r in core_of_files(rows)[2].to_pylist()}
+
+
+def test_a_single_missing_session_of_a_short_file_is_no_error(tmp_path):
+    write(tmp_path, "SHORT", [d for d in days(first="2024-06-20") if d != dt.date(2024, 6, 25)])
+    (finding,) = next(r for r in check(tmp_path).results if r.rule == "missing_dates").findings.to_pylist()
+    assert finding["severity"] == "warning"
+
+
+def test_faults_of_a_vendor_s_adjustment_are_found(tmp_path):
+    sessions = days()
+    lines = [line(day) for day in sessions]
+    lines[60] = lines[60].replace(",0,0\n", ",0.7,0\n")
+    (tmp_path / "AAPL.csv").write_text(HEADER + "".join(lines))
+    (finding,) = next(r for r in check(tmp_path).results if r.rule == "dividend_adjustment").findings.to_pylist()
+    assert (finding["first_session"], finding["severity"]) == (sessions[60], "error")
+    assert "Adj Close" in finding["message"]
 
 
 def test_each_fault_is_found_in_its_file(tmp_path):

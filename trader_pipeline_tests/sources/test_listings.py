@@ -6,7 +6,7 @@ from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
 from trader_pipeline.sources.fmp_earnings import FMP_EARNINGS_FEED
 from trader_pipeline.sources.fmp_news import FMP_NEWS_FEED
 from trader_pipeline.sources.fmp_statements import FMP_STATEMENTS_FEED
-from trader_pipeline.sources.listings import with_hyphen
+from trader_pipeline.sources.listings import Listing, listing_of, with_hyphen
 from trader_pipeline.sources.tiingo import TIINGO
 from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
 from trader_pipeline.sources.yahoo import YAHOO
@@ -66,3 +66,16 @@ def test_every_vendor_is_asked_for_the_hyphen_and_rows_keep_the_name_that_was_wa
     (attempt,) = result.attempts
     assert attempt.outcome == "ok", attempt.detail
     assert {name for rows in result.tables.values() for name in rows["ticker"].to_pylist()} == {"BRK.B"}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "listing"),
+    [
+        ("KEN.TA", Listing("XTAE", "ILS", "ILA")),
+        ("SSW.JO", Listing("XJSE", "ZAR", "ZAc")),
+        ("TEM.L", Listing("XLON", "GBP", "GBp")),
+        ("KO", Listing("XNYS", "USD", "USD")),
+    ],
+)
+def test_a_suffix_says_calendar_currency_and_unit(symbol, listing):
+    assert listing_of(symbol) == listing
