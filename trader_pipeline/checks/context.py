@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -109,7 +109,7 @@ class CheckContext:
     `daily_series`, the daily ones, those that stand in joined with their lead, with newest_session (of the exchange),
     behind_sessions (closed at `as_of` and after the last one) and behind_newest_sessions (up to newest_session);
     `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
-    `quarantine` holds what the rules before this one quarantined.
+    `quarantine` holds what the rules before this one quarantined. `memo` holds what a rule computed and others may use.
     """
 
     bars: pa.Table
@@ -118,6 +118,7 @@ class CheckContext:
     published_through: dt.date | None
     connection: duckdb.DuckDBPyConnection
     quarantine: pa.Table
+    memo: dict[str, Any] = field(default_factory=dict)
 
     def table(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
         """Run one SELECT; values are bound."""
