@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -169,7 +169,8 @@ class CheckContext:
     behind_sessions (closed at `as_of` and after the last one), behind_newest_sessions (up to newest_session) and until_position, up
     to where the ticker should have bars: the newest session, unless it was delisted or has been silent for `stale_error` sessions;
     `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
-    `quarantine` holds what the rules before this one quarantined, `overrides` what people decided.
+    `quarantine` holds what the rules before this one quarantined, `overrides` what people decided, `memo` what a rule computed and
+    others may use.
     """
 
     as_of: dt.datetime
@@ -178,6 +179,7 @@ class CheckContext:
     connection: duckdb.DuckDBPyConnection
     quarantine: pa.Table
     overrides: tuple[Override, ...] = ()
+    memo: dict[str, Any] = field(default_factory=dict)
 
     def register_quarantined(self) -> None:
         """Show what was quarantined of the bars so far as the view `quarantined`: ticker, session, source."""
@@ -192,9 +194,9 @@ class CheckContext:
     def table(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
         """Run one SELECT; values are bound. Tickers and sources come as text."""
         found = self.connection.sql(query, params=parameters or None).to_arrow_table()
-        for place, field in enumerate(found.schema):
-            if pa.types.is_dictionary(field.type):
-                found = found.set_column(place, field.name, found[field.name].cast(field.type.value_type))
+        for place, column in enumerate(found.schema):
+            if pa.types.is_dictionary(column.type):
+                found = found.set_column(place, column.name, found[column.name].cast(column.type.value_type))
         return found
 
     def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:

@@ -112,7 +112,8 @@ def jumps_of(series: Series) -> list[Jump]:
         if split is not None:
             found.append(Jump(t=t, t_end=back - 1 if back else None, step=step_T[t], ratio=math.exp(-split[1]), listed=split[0]))
         elif abs(step_T[t]) > UNLISTED_MOVE and _overnight(series, log_T4, step_T, t, sigma_T[t]):
-            usual = _usual_match(step_T[t], sigma_T[t])
+            opened = log_T4[t, 0] - log_T4[t - 1, 3]
+            usual = _usual_match(step_T[t], sigma_T[t]) or _usual_match(opened, sigma_T[t])
             if usual is None or not _volume_of_split(series, t, usual):
                 continue
             if back is not None and not _overnight(series, log_T4, step_T, back, sigma_T[back]):
@@ -136,7 +137,9 @@ def _listed_match(step: float, listed: list[tuple[int, float]], t: int, sigma: f
 
 
 def _usual_match(step: float, sigma: float) -> float | None:
-    """Return the usual ratio nearest to the step, as new / old shares, None where none is within the noise."""
+    """Return the usual ratio nearest to the step, as new / old shares, None where none is within the noise, or there is no step."""
+    if not np.isfinite(step):
+        return None
     ratio = min(USUAL, key=lambda usual: abs(abs(step) - math.log(usual)))
     near = abs(abs(step) - math.log(ratio)) < max(UNLISTED_NOISES * sigma, LEAST_MATCH)
     return (ratio if step < 0 else 1 / ratio) if near else None

@@ -80,8 +80,15 @@ union select ticker, source from dividends where gap <= 20 or share < usual / 30
 """Series that some rule may object to: each line is wider than the rule's own."""
 
 
-def paying_series(context: CheckContext) -> Iterator[tuple[Series, list[Payout]]]:
-    """Yield each daily or slower series of `vendor_prices` on which a rule may have something to say, with its payouts, oldest first."""
+def paying_series(context: CheckContext) -> list[tuple[Series, list[Payout]]]:
+    """Return each daily or slower series of `vendor_prices` on which a rule may have something to say, with its payouts, oldest first."""
+    if "payouts" not in context.memo:
+        context.memo["payouts"] = list(_paying_series(context))
+    found: list[tuple[Series, list[Payout]]] = context.memo["payouts"]
+    return found
+
+
+def _paying_series(context: CheckContext) -> Iterator[tuple[Series, list[Payout]]]:
     spacings = {(row["ticker"], row["source"]): row["spacing"] for row in context.rows("select ticker, source, spacing from series")}
     rows = context.rows(_DOUBTFUL)
     chosen = {key for row in rows if spacings.get(key := (row["ticker"], row["source"])) != "intraday"}

@@ -36,15 +36,19 @@ SPLIT_MOVE = math.log(1.2)
 
 _STEPS = """
 create temp table if not exists price_steps as
-with rows_in_order as (
+with splits as (
+  select ticker, session, product(value) as ratio from corporate_actions where kind = 'split' and value > 0 group by all
+), rows_in_order as (
   select ticker, source, session, greatest(open, high, low, close) as top, least(open, high, low, close) as bottom, close,
     lag(close) over (partition by ticker, source order by session) as before
   from bars where close > 0 and isfinite(close)
 )
 select ticker, source,
-  max(greatest(abs(ln(close / before)), if(bottom > 0 and isfinite(top), ln(top / bottom), 0))) as largest
-from rows_in_order where before > 0 group by all
+  max(greatest(abs(ln(close / before * coalesce(ratio, 1))), if(bottom > 0 and isfinite(top), ln(top / bottom), 0))) as largest
+from rows_in_order left join splits using (ticker, session) where before > 0 group by all
 """
+BATCH = 1000
+"""Tickers that are taken out of the bars at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ def noise(step_T: Floats) -> float:
 
 
 def steps_over(context: CheckContext, least: float) -> set[tuple[str, str]]:
-    """Return the (ticker, source) whose closes step, or whose row spans, more than `least` (log) anywhere."""
+    """Return the (ticker, source) whose closes step, known splits undone, or whose row spans, more than `least` (log) anywhere."""
     context.connection.execute(_STEPS)
     rows = context.rows("select ticker, source from price_steps where largest > ?", [least])
     return {(row["ticker"], row["source"]) for row in rows}
@@ -123,7 +127,9 @@ def series_of(context: CheckContext, chosen: set[tuple[str, str]]) -> Iterator[S
     }
     spacings = {(row["ticker"], row["source"]): row["spacing"] for row in context.rows("select ticker, source, spacing from series")}
     yield from vendor_series(context, chosen & whole, spacings)
-    yield from _traded_series(context, chosen - whole, spacings)
+    rest = sorted(chosen - whole)
+    for first in range(0, len(rest), BATCH):
+        yield from _traded_series(context, set(rest[first : first + BATCH]), spacings)
 
 
 def vendor_series(context: CheckContext, chosen: set[tuple[str, str]], spacings: dict[tuple[str, str], str]) -> Iterator[Series]:

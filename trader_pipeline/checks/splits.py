@@ -11,12 +11,21 @@ import pyarrow as pa
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.jumps import UNLISTED_MOVE, Jump, jumps_of
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, Severity, counted
-from trader_pipeline.checks.series import PRICES, REPAIRS, Series, series_of, steps_over, with_listed_splits
+from trader_pipeline.checks.series import PRICES, REPAIRS, SPLIT_MOVE, Series, series_of, steps_over, with_listed_splits
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 
 MIN_PEERS = 5
 PEER_SHARE = 1 / 3
 """When the others' median moved this share of the step that session, the step is the market's."""
+
+
+def _jumps(context: CheckContext) -> list[tuple[Series, Jump]]:
+    """Return every jump of the series that step far, or that step at all and have a known split."""
+    if "jumps" not in context.memo:
+        chosen = steps_over(context, UNLISTED_MOVE) | (steps_over(context, SPLIT_MOVE) & with_listed_splits(context))
+        context.memo["jumps"] = [(series, jump) for series in series_of(context, chosen) for jump in jumps_of(series)]
+    found: list[tuple[Series, Jump]] = context.memo["jumps"]
+    return found
 
 
 def split_applied(context: CheckContext) -> RuleResult:
@@ -25,9 +34,7 @@ def split_applied(context: CheckContext) -> RuleResult:
     Judged on dividend-adjusted closes where the vendor has them, with units made alike. Within 10 rows of its split, or where the
     prices step back, it is an error; farther off, a single step below 3:1 may be real and is a warning.
     """
-    found = [
-        (series, jump) for series in series_of(context, with_listed_splits(context)) for jump in jumps_of(series) if jump.listed is not None
-    ]
+    found = [(series, jump) for series, jump in _jumps(context) if jump.listed is not None]
     return _result(found, [_applied_finding(series, jump) for series, jump in found])
 
 
@@ -38,15 +45,9 @@ def split_jump(context: CheckContext) -> RuleResult:
     hands as before; news brings more. It is dropped when the other tickers moved alike that session. A second source that did not
     step makes it an error: then it is no real move.
     """
-    found, findings = [], []
-    for series in series_of(context, steps_over(context, UNLISTED_MOVE)):
-        for jump in jumps_of(series):
-            if jump.listed is not None or _peers_moved(context, series, jump):
-                continue
-            others = _other_sources(context, series, jump)
-            found.append((series, jump))
-            findings.append(_jump_finding(series, jump, others))
-    return _result(found, findings)
+    told = _with_witnesses(context, [(series, jump) for series, jump in _jumps(context) if jump.listed is None])
+    findings = [_jump_finding(series, jump, others) for series, jump, others in told]
+    return _result([(series, jump) for series, jump, _ in told], findings)
 
 
 def _result(found: list[tuple[Series, Jump]], findings: list[Finding]) -> RuleResult:
@@ -164,32 +165,62 @@ def _repairs(series: Series, jump: Jump) -> list[dict[str, Any]]:
     ]
 
 
+_CLOSES = """
+create or replace temp table closes_beside as
+select ticker, source, session, close from bars
+where close > 0 and session in (select unnest([before, day]) from unlisted)
+"""
 _PEERS = """
-select count(*) as peers, median(ln(b.close / p.close)) as typical
-from bars b join bars p on p.ticker = b.ticker and p.source = b.source and p.session = $before and b.session = $day
-where b.source = $source and b.ticker <> $ticker and b.close > 0 and p.close > 0
+select u.place, count(*) as peers, median(ln(b.close / p.close)) as typical
+from unlisted u
+join closes_beside b on b.source = u.source and b.session = u.day and b.ticker <> u.ticker
+join closes_beside p on p.ticker = b.ticker and p.source = b.source and p.session = u.before
+group by all
 """
 _OTHERS = """
-select b.source, ln(b.close / p.close) as step
-from bars b join bars p on p.ticker = b.ticker and p.source = b.source and p.session = $before and b.session = $day
-where b.ticker = $ticker and b.source <> $source and b.close > 0 and p.close > 0 order by b.source
+select u.place, b.source, ln(b.close / p.close) as step
+from unlisted u
+join closes_beside b on b.ticker = u.ticker and b.source <> u.source and b.session = u.day
+join closes_beside p on p.ticker = b.ticker and p.source = b.source and p.session = u.before
+order by all
 """
 
 
-def _peers_moved(context: CheckContext, series: Series, jump: Jump) -> bool:
-    row = context.rows(_PEERS, _days(series, jump) | {"source": series.source, "ticker": series.ticker})[0]
-    return bool(row["peers"] >= MIN_PEERS and row["typical"] * jump.step > 0 and abs(row["typical"]) > PEER_SHARE * abs(jump.step))
+def _with_witnesses(context: CheckContext, found: list[tuple[Series, Jump]]) -> list[tuple[Series, Jump, str | None]]:
+    """Return the jumps but those that the other tickers made, each with the sources that say otherwise, None where none does."""
+    days = [
+        {
+            "place": place,
+            "ticker": series.ticker,
+            "source": series.source,
+            "day": series.day_T[jump.t].item(),
+            "before": series.day_T[jump.t - 1].item(),
+        }
+        for place, (series, jump) in enumerate(found)
+    ]
+    if not days:
+        return []
+    context.connection.register("unlisted", pa.Table.from_pylist(days))
+    context.connection.execute(_CLOSES)
+    peers = {row["place"]: row for row in context.rows(_PEERS)}
+    others: dict[int, list[dict[str, Any]]] = {}
+    for row in context.rows(_OTHERS):
+        others.setdefault(row["place"], []).append(row)
+    context.connection.unregister("unlisted")
+    return [
+        (series, jump, _against(jump, others.get(place, [])))
+        for place, (series, jump) in enumerate(found)
+        if not _peers_moved(jump, peers.get(place))
+    ]
 
 
-def _other_sources(context: CheckContext, series: Series, jump: Jump) -> str | None:
-    """Return what another source says against the step, None where none does."""
-    rows = context.rows(_OTHERS, _days(series, jump) | {"source": series.source, "ticker": series.ticker})
+def _peers_moved(jump: Jump, row: dict[str, Any] | None) -> bool:
+    return bool(row and row["peers"] >= MIN_PEERS and row["typical"] * jump.step > 0 and abs(row["typical"]) > PEER_SHARE * abs(jump.step))
+
+
+def _against(jump: Jump, rows: list[dict[str, Any]]) -> str | None:
     against = [row["source"] for row in rows if abs(row["step"] - jump.step) > abs(jump.step) / 2]
     return f"{', '.join(against)} does not step" if against and len(against) == len(rows) else None
-
-
-def _days(series: Series, jump: Jump) -> dict[str, Any]:
-    return {"day": series.day_T[jump.t].item(), "before": series.day_T[jump.t - 1].item()}
 
 
 RULES = (

@@ -8,6 +8,7 @@ import typer
 from trader_pipeline.cli.output import line, print_json
 
 _NONE_SET = "only logged: set TRADER_WEBHOOK_URL, or TRADER_ALERTS__SMTP_HOST with __SMTP_FROM and __SMTP_TO"
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 alert_app = typer.Typer(no_args_is_help=True, help="Alerts: webhook and mail.")
 
 
@@ -22,9 +23,7 @@ def _group() -> None:
     """Alerts: webhook and mail."""
 
 
-def send_test(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False
-) -> None:
+def send_test(*, as_json: Json = False) -> None:
     """Send a test alert to every sink that is set and say what became of it; exit 1 when one did not take it."""
     from trader_pipeline.defs.environment import prepare_environment
     from trader_pipeline.operations.alerts import Alert, send

@@ -1,5 +1,6 @@
 """The real webserver and daemon of a home, asked over GraphQL as the UI asks."""
 
+import contextlib
 import json
 import os
 import signal
@@ -97,7 +98,8 @@ class Server:
         return [e.get("message", "") for e in self.ask(EVENTS, id=run_id)["logsForRun"]["events"]]
 
     def close(self):
-        os.killpg(self.process.pid, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself: its log says why
+            os.killpg(self.process.pid, signal.SIGINT)
         try:
             self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:

@@ -52,7 +52,8 @@ def test_the_jobs_go_from_raw_to_report_with_live_epochs(server, tmp_path):
     assert refetched["status"] == "SUCCESS", refetched
     found = server.ask(CHECKS)["assetNodes"][0]["assetChecksOrError"]["checks"]
     assert {c["name"] for c in found} >= {"missing_dates", "nan_ratio", "staleness", "ohlc_order", "duplicates"}
-    assert all(c["executionForLatestMaterialization"]["status"] == "SUCCEEDED" for c in found)
+    failed = [c["name"] for c in found if c["executionForLatestMaterialization"]["status"] != "SUCCEEDED"]
+    assert failed == ["volume_unit"]  # one real fault of the sample, a warning
 
     cancelled = server.launch("train", **trained_with("three_members", 1))
     for _ in range(200):
