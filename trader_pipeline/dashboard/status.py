@@ -82,12 +82,13 @@ def _table(snapshot: Snapshot, name: str, table: Table | None, exchange: str, as
 
 
 def rules(snapshot: Snapshot) -> list[Row]:
-    """Return the last checks by rule: passed at table scope, errors, warnings, tickers, its first findings and its trend."""
+    """Return the last checks by rule: passed at table scope, errors, warnings, tickers, its first findings and its trend, worst first."""
     listed = ask(snapshot, _LAST_FINDINGS)
     passed = {row["rule"]: row["passed"] for row in ask(snapshot, _LAST_VERDICTS)}
     names = sorted({*passed, *(finding["rule"] for finding in listed)})
     past = trends(snapshot)
-    return [_rule(name, passed.get(name, True), [f for f in listed if f["rule"] == name]) | {"trend": past.get(name)} for name in names]
+    found = [_rule(name, passed.get(name, True), [f for f in listed if f["rule"] == name]) | {"trend": past.get(name)} for name in names]
+    return sorted(found, key=lambda row: (row["passed"], -row["errors"], -row["warnings"], row["rule"]))
 
 
 def _rule(name: str, passed: bool, found: list[Row]) -> Row:  # noqa: FBT001 - a row's field
