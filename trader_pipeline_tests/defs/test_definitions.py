@@ -74,7 +74,15 @@ def test_every_rule_is_a_named_check(defs):
 def test_a_rule_is_a_check_of_the_table_that_it_judges_and_only_of_that(defs):
     keys = {key for key in defs.get_repository_def().asset_graph.asset_check_keys if key.asset_key.path[0] == "core"}
     assert {(key.name, "/".join(key.asset_key.path)) for key in keys} == {(rule.name, "/".join(rule.table.path)) for rule in CHECKS}
-    assert {key.asset_key.path[1] for key in keys} >= {"daily_bars", "ticker_map", "universe", "fundamentals", "macro", "news", "option_quotes"}
+    assert {key.asset_key.path[1] for key in keys} >= {
+        "daily_bars",
+        "ticker_map",
+        "universe",
+        "fundamentals",
+        "macro",
+        "news",
+        "option_quotes",
+    }
 
 
 @pytest.mark.parametrize("job", ["refetch", "daily"])
