@@ -6,14 +6,14 @@ says of the unharmed data is not counted against it.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from trader_pipeline import calendar
-from trader_pipeline.bench import quality_facts
+from trader_pipeline.bench import quality_facts, quality_payouts
 from trader_pipeline.bench.quality_market import MARGIN, PRICES, Flag, Injured, Market, flags, injured, markets, twice
 from trader_pipeline.schema.core import CORPORATE_ACTIONS
 from trader_pipeline.sources.sample import EXCHANGE
@@ -252,17 +252,18 @@ def measure(mutations: int = 1000, *, seed: int = 20260105, only: tuple[str, ...
 
     `only` names rules; without it, all. The same seed gives the same figures.
     """
-    by_kind: list[tuple[Kind | quality_facts.Fact, Tally]] = []
+    by_kind: list[tuple[Kind | quality_facts.Fact | quality_payouts.Payout, Tally]] = []
     samples = markets()
     for number, kind in enumerate(KINDS):
         if not only or kind.rule in only:
             by_kind.append((kind, _bars(kind, samples, mutations, np.random.default_rng([seed, number]))))
     for number, fact in enumerate(quality_facts.KINDS):
         if not only or fact.rule in only:
-            tally = Tally()
-            for sites, said, before in quality_facts.passes(fact, mutations, np.random.default_rng([seed, 1000 + number])):
-                tally.add(sites, said, before)
-            by_kind.append((fact, tally))
+            by_kind.append((fact, _counted(quality_facts.passes(fact, mutations, np.random.default_rng([seed, 1000 + number])))))
+    for number, payout in enumerate(quality_payouts.KINDS):
+        if not only or payout.rule in only:
+            of_broad = quality_payouts.passes(payout, samples[-1], mutations, np.random.default_rng([seed, 2000 + number]))
+            by_kind.append((payout, _counted(of_broad)))
     by_rule: dict[str, Tally] = {}
     for kind_or_fact, tally in by_kind:
         by_rule[kind_or_fact.rule] = by_rule.get(kind_or_fact.rule, Tally()) + tally
@@ -270,6 +271,13 @@ def measure(mutations: int = 1000, *, seed: int = 20260105, only: tuple[str, ...
         "mutations": {rule: tally.figures for rule, tally in by_rule.items()},
         "mutation_kinds": {kind.name: {"rule": kind.rule, "size": kind.size, **tally.figures} for kind, tally in by_kind},
     }
+
+
+def _counted(passes: Iterable[tuple[dict[str, Days], list[Flag], set[Flag]]]) -> Tally:
+    tally = Tally()
+    for sites, said, before in passes:
+        tally.add(sites, said, before)
+    return tally
 
 
 def _bars(kind: Kind, samples: list[Market], mutations: int, rng: Rng) -> Tally:

@@ -2,12 +2,13 @@ import datetime as dt
 
 import pytest
 
-from trader_pipeline.bench import quality_facts
+from trader_pipeline.bench import quality_facts, quality_payouts
 from trader_pipeline.bench.quality_mutations import KINDS, Tally, measure
 from trader_pipeline.checks import CHECKS
 
 DAY = dt.date(2018, 3, 15)
 FEW = 60
+EVERY = (*KINDS, *quality_facts.KINDS, *quality_payouts.KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +18,9 @@ def figures():
 
 def test_every_kind_names_a_rule_and_its_size():
     rules = {rule.name for rule in CHECKS}
-    assert {kind.rule for kind in (*KINDS, *quality_facts.KINDS)} <= rules
-    assert all(kind.size for kind in (*KINDS, *quality_facts.KINDS))
-    names = [kind.name for kind in (*KINDS, *quality_facts.KINDS)]
+    assert {kind.rule for kind in EVERY} <= rules
+    assert all(kind.size for kind in EVERY)
+    names = [kind.name for kind in EVERY]
     assert len(set(names)) == len(names)
 
 
@@ -27,7 +28,7 @@ def test_so_many_faults_of_each_kind_are_made(figures):
     assert {kind["mutations"] for kind in figures["mutation_kinds"].values()} == {FEW}
 
 
-@pytest.mark.parametrize("rule", sorted({kind.rule for kind in (*KINDS, *quality_facts.KINDS)}))
+@pytest.mark.parametrize("rule", sorted({kind.rule for kind in EVERY}))
 def test_rules_find_what_they_are_there_for_and_little_else(figures, rule):
     # 60 faults: one that is missed is 1.7 %; the bench command measures 1,000
     assert figures["mutations"][rule]["recall"] >= 0.93
