@@ -13,12 +13,13 @@ from trader_pipeline.checks.report import run_rules
 from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.ingest import ingest
 from trader_pipeline.flows.standardize import standardize
-from trader_pipeline.lake import Lake
-from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS, TICKER_MAP
+from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS, MACRO, SECTORS, TICKER_MAP, UNIVERSE
 from trader_pipeline.settings import CheckSettings, Settings
 from trader_pipeline.sources import last_session_of
 from trader_pipeline_tests.checks.build import changed
 from trader_pipeline_tests.feeds import feed_of
+from trader_pipeline_tests.flows.test_check_window import said
 
 
 def loaded(home, dataset):
@@ -161,3 +162,18 @@ def test_a_repeated_row_and_a_stale_ticker_are_caught(deep):
     stale = judged(lake, cut, report.as_of)
     assert [r.rule for r in stale.results if not r.passed] == ["staleness"]
     assert [(f["ticker"], f["sessions"]) for f in found(stale, "staleness")] == [("AMD", 5)]
+
+
+@pytest.mark.parametrize("dataset", ["deep", "broad"])
+def test_a_lake_that_is_checked_as_it_grows_is_told_what_one_check_tells(request, tmp_path, dataset):
+    lake, report = request.getfixturevalue(dataset)
+    grown = Lake(tmp_path / "lake", dataset)
+    snapshot = lake.snapshot()
+    beside = (DAILY_BARS, CORPORATE_ACTIONS, TICKER_MAP, SECTORS, UNIVERSE, MACRO)
+    grown.publish(*(Change.replace(table, snapshot.read(table)) for table in beside))
+    for back in (9, 4, 1, 0):
+        as_of = calendar.known_at("XNYS", calendar.offset("XNYS", last_session_of(dataset), -back))
+        check(grown, as_of=as_of, settings=CheckSettings(), run_id=f"run-{back}")
+    (judged,) = grown.snapshot().sql("select distinct whole_at, known_at from quality.judged_parts").to_pylist()
+    assert judged["whole_at"] < judged["known_at"] == report.as_of  # the last ones looked at what changed
+    assert said(grown) == said(lake)
