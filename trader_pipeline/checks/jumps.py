@@ -30,8 +30,8 @@ USUAL = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 4
 """Ratios that companies choose; 100 is left to the rule on units."""
 
 VOLUME_ROWS = 10
-VOLUME_REACH = math.log(5)
-"""At a split as many dollars change hands as before; news brings more. Volumes within a factor of five of that are a split's."""
+VOLUME_REACH = math.log(10)
+"""At a split as many dollars change hands as before; news brings more. Volumes within a factor of ten of that are a split's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,13 @@ def test_a_price_that_trades_days_later_falls_then():
     assert not any(findings(rows).values())
 
 
+def test_a_price_that_trades_days_later_and_has_not_fallen_tells_a_phantom():
+    rows = series(260)
+    quiet = dict.fromkeys(PRICES, rows[159]["close"]) | {"volume": 0.0}
+    rows = [r | quiet if 160 <= i < 164 else r for i, r in enumerate(rows)]
+    assert errors(only(readjusted(put(rows, 160, dividend=25.0)), "dividend_size")) == [DAYS[160]]
+
+
 def test_coarse_ticks_hide_a_dividend():
     tick = 0.0025
     rows = series(260, first=0.036, dividends=dict.fromkeys(EX, 0.0018), sigma=0.03)

@@ -130,9 +130,9 @@ def test_a_fall_during_the_session_is_no_split():
     assert judged("split_jump", rows, vendor=False).findings == ()
 
 
-def test_a_fall_with_ten_times_the_dollars_is_news():
+def test_a_fall_with_twenty_times_the_dollars_is_news():
     rows = times(series(120), range(SPLIT, 120), 0.5)
-    rows = put(rows, SPLIT, volume=rows[SPLIT]["volume"] * 20)
+    rows = put(rows, SPLIT, volume=rows[SPLIT]["volume"] * 40)
     assert judged("split_jump", rows, vendor=False).findings == ()
 
 

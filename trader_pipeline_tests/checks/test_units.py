@@ -83,6 +83,12 @@ def test_other_moves_are_no_change_of_unit(factor):
     assert judged("price_unit", times(CLEAN, range(60, 120), factor)).findings == ()
 
 
+def test_however_restless_a_series_a_sixtyfold_move_is_no_change_of_unit():
+    restless = series(120, sigma=0.15)
+    assert judged("price_unit", times(restless, range(60, 120), 60.0)).findings == ()
+    assert len(judged("price_unit", times(restless, [60], 100.0)).findings) == 1
+
+
 def test_a_known_split_of_100_to_1_is_no_change_of_unit():
     rows = times(CLEAN, range(60), 100.0)
     assert judged("price_unit", rows, vendor=False, actions=[(DAYS[60], 100.0)]).findings == ()
