@@ -96,6 +96,20 @@ def test_broad_has_one_volume_that_cannot_be(broad):
     assert [found(report, name) for name in ("stuck_prices", "zero_volume", "outlier_returns", "source_disagreement")] == [[], [], [], []]
 
 
+def test_broad_s_splits_are_found_by_their_jumps(broad):
+    _, report = broad
+    # PROVENANCE.md: no actions are shipped. STR is the spin-off of QEP, which price and volume cannot tell from a split; ETFC's 1:10
+    # lies in a hole of 29 days
+    assert [(f["ticker"], str(f["first_session"]), f["severity"]) for f in found(report, "split_jump")] == [
+        ("DHR", "2010-06-14", "warning"),
+        ("ESRX", "2010-06-08", "warning"),
+        ("ETFC", "2010-06-30", "warning"),
+        ("GIS", "2010-06-09", "warning"),
+        ("STR", "2010-07-01", "warning"),
+    ]
+    assert not {r["rule"] for r in report.quarantine.to_pylist()} - {"missing_dates", "ohlc_order"}
+
+
 def test_broad_goes_on_and_healthy_tickers_pass(broad):
     lake, report = broad
     assert report.blocked_by == []
