@@ -18,6 +18,9 @@ MADS = 8
 LEAST_MAD = 0.002
 """A smaller deviation (log return) than this counts as this: on a quiet day not everything is an outlier."""
 
+TICK_SHARE = 0.1
+"""The smallest tenth of a ticker's moves is taken for its tick: a penny stock that goes from 12 cents to 11 made one step, not 40 MAD."""
+
 SURELY, SURELY_MADS = 0.18, 25
 """No smaller residual (log return) is judged, unless it is 25 MAD: real moves came back from 0.15 (TSLA 2018-09-28)."""
 
@@ -39,16 +42,22 @@ with grouped as (
   select exchange, session, median(log_return) as typical, mad(log_return) as spread
   from grouped group by all having count(log_return) > $min_peers
 ), residuals as (
-  select ticker, source, exchange, session, place, high, low, log_return - coalesce(b.typical, e.typical, 0) as residual,
+  select ticker, source, exchange, session, place, high, low, close, log_return - coalesce(b.typical, e.typical, 0) as residual,
     coalesce(b.spread, e.spread, 0) as spread
   from grouped left join by_sector b using (exchange, sector, session) left join by_exchange e using (exchange, session)
 ), own as (
   select ticker, source, mad(residual) as own from residuals group by all
-), far as (
-  select *, greatest(own, spread, $least_mad) as scale
-  from residuals join own using (ticker, source)
+), suspect as (
+  select *, greatest(own, spread, $least_mad) as spreads from residuals join own using (ticker, source)
   where abs(residual) > $mads * greatest(own, spread, $least_mad)
-    and (abs(residual) > $surely or abs(residual) > $surely_mads * greatest(own, spread, $least_mad))
+), moves as (
+  select ticker, source, abs(close * (1 - exp(-log_return))) as moved from steps semi join suspect using (ticker, source)
+), ticks as (
+  select ticker, source, quantile_cont(moved, $tick_share) as tick from moves where moved > 0 group by all
+), scaled as (
+  select s.*, greatest(spreads, tick / close) as scale from suspect s join ticks using (ticker, source)
+), far as (
+  select * from scaled where abs(residual) > $mads * scale and (abs(residual) > $surely or abs(residual) > $surely_mads * scale)
 )
 select f.*, n.residual as residual_after, n.session is null and f.session = d.newest_session as newest,
   if(f.high > f.low and f.low > 0, ln(f.high / f.low), 0) as height
@@ -74,13 +83,13 @@ _TEXT = {
 def outlier_returns(context: CheckContext) -> RuleResult:
     """Judge returns over 8 MAD from the peers' median (the sector's, else the exchange's; known splits undone).
 
-    One MAD is the largest of the ticker's own, that session's among the peers, and 0.2 %. Of those that are over 18 %, or 25 MAD,
+    One MAD is the largest of the ticker's own, that session's among the peers, one tick, and 0.2 %. Of those that are over 18 %, or 25 MAD,
     one that comes back the next session with the whole bar apart quarantines the day; one that comes back within a wide bar,
     or on the newest session, where nobody can tell yet, is a warning. A move that stays is news, and only counted.
     """
     add_steps(context)
     limits = {"min_peers": MIN_PEERS, "mads": MADS, "least_mad": LEAST_MAD, "surely": SURELY, "surely_mads": SURELY_MADS}
-    context.connection.execute(_OUTLIERS, limits)
+    context.connection.execute(_OUTLIERS, limits | {"tick_share": TICK_SHARE})
     context.connection.execute(_VERDICTS, {"comes_back": COMES_BACK, "comes_back_mads": COMES_BACK_MADS})
     rows = context.rows("select * from judged_outliers where kind is not null order by ticker, source, session")
     far = context.rows("select count(*) as n from outliers")[0]["n"]

@@ -26,7 +26,7 @@ from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_VERSION = "5"
+_VERSION = "6"
 """Raise it when a rule changes its mind about the same rows."""
 
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, SECTORS
-from trader_pipeline_tests.checks.build import DAYS, quarantined, verdict
+from trader_pipeline_tests.checks.build import DAYS, quarantined, row, verdict
 from trader_pipeline_tests.checks.moving import TICKERS, bars_of, market, scaled
 
 
@@ -71,6 +71,15 @@ def test_a_lone_ticker_is_measured_against_itself():
     rows = {"T01": market()["T01"]}
     rows["T01"][50] = scaled(rows["T01"][50], 1.4)
     assert told(bars_of(rows)) == [("T01", "error", DAYS[50])]
+
+
+@pytest.mark.parametrize(("ticks", "severity"), [(1, None), (2, None), (12, "error")])
+def test_a_tick_of_a_penny_stock_is_no_outlier(ticks, severity):
+    cents = [12 + (i % 9 == 0) for i in range(120)]  # it mostly stands still, and moves by a cent
+    cents[50] = cents[49] + ticks
+    prices = [dict.fromkeys(("open", "high", "low", "close"), c / 100) for c in cents]
+    rows = {"T01": [row("T01", day, **values) for day, values in zip(DAYS, prices, strict=False)]}
+    assert told(bars_of(rows)) == ([("T01", severity, DAYS[50])] if severity else [])
 
 
 def test_a_known_split_is_no_move():
