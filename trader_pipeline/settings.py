@@ -114,7 +114,12 @@ class CheckSettings(BaseModel):
     outage_ratio: float = Field(0.20, description="More of the listed tickers than this missing one session is a provider outage.")
     stand_in_difference: float = Field(0.005, ge=0, description="Median difference of closes over which no source stands in for another.")
     quarantined_tickers: float = Field(0.05, description="More of the listed tickers than this quarantined blocks what follows.")
-    apply_repairs: tuple[str, ...] = Field((), description="Rules whose proposed values of bars stand in for the stored ones: unit_error.")
+    only_changed: bool = Field(
+        False, description="Judge what changed and its neighbourhood alone. It may miss what a check of everything finds (ADR 5)."
+    )
+    apply_repairs: tuple[str, ...] = Field(
+        (), description="Rules whose proposed prices and volumes stand in for the stored ones: price_unit, split_applied."
+    )
 
 
 class DecisionSettings(BaseModel):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.overrides import FILE, Override
+from trader_pipeline.checks.overrides import FILE, RULE, Override
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
 from trader_pipeline.schema.core import DAILY_BARS
 
@@ -56,7 +56,7 @@ def _told(context: CheckContext, override: Override) -> Finding:
 
 RULES = (
     Rule(
-        name="overrides",
+        name=RULE,
         table=DAILY_BARS,
         severity="warning",
         scope="ticker_day",

@@ -21,6 +21,9 @@ LEAST_MAD = 0.002
 TICK_SHARE = 0.1
 """The smallest tenth of a ticker's moves is taken for its tick: a penny stock that goes from 12 cents to 11 made one step, not 40 MAD."""
 
+LEAST_MOVES = 20
+"""Fewer moves than this show no tick."""
+
 SURELY, SURELY_MADS = 0.18, 25
 """No smaller residual (log return) is judged, unless it is 25 MAD: real moves came back from 0.15 (TSLA 2018-09-28)."""
 
@@ -53,9 +56,9 @@ with grouped as (
 ), moves as (
   select ticker, source, abs(close * (1 - exp(-log_return))) as moved from steps semi join suspect using (ticker, source)
 ), ticks as (
-  select ticker, source, quantile_cont(moved, $tick_share) as tick from moves where moved > 0 group by all
+  select ticker, source, quantile_cont(moved, $tick_share) as tick from moves where moved > 0 group by all having count(*) >= $least_moves
 ), scaled as (
-  select s.*, greatest(spreads, tick / close) as scale from suspect s join ticks using (ticker, source)
+  select s.*, greatest(spreads, coalesce(tick / close, 0)) as scale from suspect s left join ticks using (ticker, source)
 ), far as (
   select * from scaled where abs(residual) > $mads * scale and (abs(residual) > $surely or abs(residual) > $surely_mads * scale)
 )
@@ -89,7 +92,7 @@ def outlier_returns(context: CheckContext) -> RuleResult:
     """
     add_steps(context)
     limits = {"min_peers": MIN_PEERS, "mads": MADS, "least_mad": LEAST_MAD, "surely": SURELY, "surely_mads": SURELY_MADS}
-    context.connection.execute(_OUTLIERS, limits | {"tick_share": TICK_SHARE})
+    context.connection.execute(_OUTLIERS, limits | {"tick_share": TICK_SHARE, "least_moves": LEAST_MOVES})
     context.connection.execute(_VERDICTS, {"comes_back": COMES_BACK, "comes_back_mads": COMES_BACK_MADS})
     rows = context.rows("select * from judged_outliers where kind is not null order by ticker, source, session")
     far = context.rows("select count(*) as n from outliers")[0]["n"]

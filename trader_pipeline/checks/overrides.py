@@ -15,6 +15,9 @@ from trader_pipeline.schema.columns import DATE
 
 FILE = "overrides.toml"
 
+RULE = "overrides"
+"""The rule that keeps out what people rejected."""
+
 _FIELDS: dict[str, type] = {"ticker": str, "rule": str, "table": str, "source": str, "first": dt.date, "last": dt.date}
 _REQUIRED: dict[str, type] = {"ticker": str, "first": dt.date, "last": dt.date, "reason": str, "expires": dt.date}
 _EXAMPLE = (
@@ -66,8 +69,8 @@ def read_overrides(path: Path) -> tuple[Override, ...]:
 
 
 def let_through(rows: pa.Table, rule: str, table: str, overrides: Iterable[Override]) -> pa.Table:
-    """Return the rows that `rule` quarantines in `table`, without those that a person accepted."""
-    for override in overrides:
+    """Return the rows that `rule` quarantines in `table`, without those that a person accepted. What a person rejected stays."""
+    for override in overrides if rule != RULE else ():
         if override.kind == "accept" and override.rule in ("*", rule) and override.table in ("*", table) and rows.num_rows:
             rows = rows.filter(pc.invert(override.covers(rows)))
     return rows

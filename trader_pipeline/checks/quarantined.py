@@ -5,18 +5,17 @@ from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult
 from trader_pipeline.schema.core import DAILY_BARS
 
 _LOST = """
-with out as (
-  select ticker, count(*) as days from (select distinct ticker, source, session from quarantined) group by all
-), had as (
-  select b.ticker, count(distinct (b.source, b.session)) as days
-  from bars b semi join out on out.ticker = b.ticker group by all
+with suspect as (
+  select distinct ticker from quarantined
+), left_over as (
+  select distinct b.ticker from bars b semi join suspect using (ticker)
+  anti join quarantined q on q.ticker = b.ticker and q.source = b.source and q.session = b.session
 ), listed as (
   select s.ticker, max(s.last_session) as last_session, coalesce(min(d.behind_newest_sessions), 0) as behind
   from (select ticker, max(last) as last_session from spans group by all) s left join daily_series d using (ticker) group by all
 )
-select l.ticker, coalesce(out.days = had.days, false) as lost, l.last_session
-from listed l left join out on out.ticker = l.ticker left join had on had.ticker = l.ticker
-where l.behind < ? order by all
+select l.ticker, l.ticker in (select ticker from suspect) and l.ticker not in (select ticker from left_over) as lost, l.last_session
+from listed l where l.behind < ? order by all
 """
 
 

@@ -115,7 +115,7 @@ def run_rules(
         result = rule.run(replace(near, quarantine=context.quarantine) if near and near_only else context)
         found = _named(rule, result.quarantine, QUARANTINED)
         kept = let_through(found, rule.name, rule.table.full_name, decided)
-        proposed = _named(rule, result.repairs, REPAIRED)
+        proposed = let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided)
         metrics = dict(result.metrics) | ({"let_through": found.num_rows - kept.num_rows} if kept.num_rows < found.num_rows else {})
         report = report_of(rule, replace(result, metrics=metrics))
         if earlier and near_only:
@@ -163,7 +163,7 @@ def stored_report(
 
 def report_of(rule: Rule, result: RuleResult) -> RuleReport:
     """Return a rule's verdict on what it found."""
-    rows = [_row(rule, finding) for finding in result.findings]
+    rows = [_row(rule, finding) for finding in _said_once(result.findings)]
     findings = pa.Table.from_pylist(rows, schema=_FINDING_SCHEMA)
     return _verdict(rule, findings, {k: float(v) for k, v in result.metrics.items()}, blocks=result.blocks)
 
@@ -186,6 +186,22 @@ def _row(rule: Rule, finding: Finding) -> dict[str, object]:
     return {"table_name": rule.table.full_name, "rule": rule.name, **own}
 
 
+def _said_once(findings: Sequence[Finding]) -> list[Finding]:
+    """Return one finding a ticker, source and first session: the worst, with the words of all."""
+    said: dict[tuple[str, str, dt.date], Finding] = {}
+    for finding in findings:
+        key = (finding.ticker, finding.source, finding.first_session)
+        other = said.get(key)
+        if other is None:
+            said[key] = finding
+            continue
+        worse, milder = (finding, other) if finding.severity == "error" != other.severity else (other, finding)
+        words = worse.message if milder.message in worse.message else f"{worse.message}; {milder.message}"
+        last = max(worse.last_session, milder.last_session)
+        said[key] = replace(worse, message=words, last_session=last, sessions=max(worse.sessions, milder.sessions))
+    return list(said.values())
+
+
 def _named(rule: Rule, rows: pa.Table | None, schema: pa.Schema) -> pa.Table:
     """Return a rule's rows with its table and name; an `item` that it does not tell is empty."""
     if rows is None:
@@ -194,4 +210,12 @@ def _named(rule: Rule, rows: pa.Table | None, schema: pa.Schema) -> pa.Table:
     for name, value in constants.items():
         if name in schema.names and name not in rows.column_names:
             rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
-    return rows.select(schema.names).cast(schema)
+    return _first_of_each(rows.select(schema.names).cast(schema))
+
+
+def _first_of_each(rows: pa.Table) -> pa.Table:
+    """Return the rows without those that speak of a row, or of a value, that one before them speaks of."""
+    identity = [name for name in rows.column_names if name not in {"reason", "stored", "proposed"}]
+    numbered = rows.append_column("place", pa.array(range(rows.num_rows), pa.int64()))
+    first = numbered.group_by(identity, use_threads=False).aggregate([("place", "min")])
+    return rows.take(first["place_min"].combine_chunks().sort())

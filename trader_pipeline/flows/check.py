@@ -14,6 +14,7 @@ from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, CheckContex
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
 from trader_pipeline.checks.window import Earlier
+from trader_pipeline.errors import UsageError
 from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.flows.check_window import window_of
@@ -26,7 +27,9 @@ from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_VERSION = "6"
+_MENDERS = ("price_unit", "split_applied")
+
+_VERSION = "7"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -44,16 +47,18 @@ def check(
     `order` ranks the sources: a later one stands in for an earlier one. `overrides` are what people decided.
 
     Where the same rows were judged at the same last closed session by the same settings and decisions, nothing is written and the
-    stored report comes back (`changed` False). Where only newer rows came, those and their neighbourhood are judged, and what was
-    said of older ones stands, for 35 days. A report of the same `as_of` is replaced; all others are kept.
+    stored report comes back (`changed` False). With `settings.only_changed`, where only newer rows came, those and their neighbourhood are
+    judged, and what was said of older ones stands, for 35 days. A report of the same `as_of` is replaced; all others are kept.
     """
+    if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
+        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values of bars")
     snapshot = lake.snapshot()
     basis = _basis(snapshot, as_of, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
     stored = snapshot.inputs(QUARANTINE)
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
-    earlier = _earlier(snapshot, stored or "", basis, as_of)
+    earlier = _earlier(snapshot, settings, stored or "", basis, as_of)
     prices = vendor_prices.vendor_prices(snapshot, as_of)
     opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
     report = _judged(opened, earlier, run_id)
@@ -117,10 +122,10 @@ def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:
     return _digest([*counts, *closed, snapshot.data_version([TICKER_MAP, *BESIDE, *vendor_prices.TABLES])])
 
 
-def _earlier(snapshot: Snapshot, stored: str, basis: str, as_of: dt.datetime) -> Earlier | None:
+def _earlier(snapshot: Snapshot, settings: CheckSettings, stored: str, basis: str, as_of: dt.datetime) -> Earlier | None:
     """Return what the last checks said and what must be judged again, None where that is everything."""
     run_id = stored.rpartition(":")[2]
-    if stored.split(":")[1:2] != [basis]:
+    if not settings.only_changed or stored.split(":")[1:2] != [basis]:
         return None
     judged = snapshot.read(JUDGED_PARTS)
     if not judged.num_rows:

@@ -38,8 +38,9 @@ class Block:
 
 
 def failed_checks(snapshot: Snapshot) -> tuple[Block, ...]:
-    """Return the rules that failed at table scope when the tables were checked last."""
-    run_id = (snapshot.inputs(QUARANTINE) or "").rpartition(":")[2]
+    """Return the rules that failed at table scope when the tables were checked last, also where what they left is of another version."""
+    newest = snapshot.sql("select run_id from quality.metrics order by known_at desc, run_id desc limit 1")["run_id"].to_pylist()
+    run_id = (snapshot.inputs(QUARANTINE) or "").rpartition(":")[2] or next(iter(newest), "")
     rows = snapshot.sql(_FAILED, {"run_id": run_id}).to_pylist()
     return tuple(Block(table=r["table_name"], rule=r["rule"], fact=r["fact"] or "failed in the last checks") for r in rows)
 

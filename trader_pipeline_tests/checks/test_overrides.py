@@ -66,6 +66,16 @@ def test_a_rejected_row_is_kept_out_without_a_rule(tmp_path):
     ]
 
 
+def test_decisions_that_overlap_keep_a_row_out_once(tmp_path):
+    report = judged(tmp_path, REJECT + REJECT.replace("first = 2018-01-11", "first = 2018-01-12"))
+    assert out(report).count(("B", dt.date(2018, 1, 12), "overrides")) == 1
+
+
+def test_what_a_person_rejected_no_accept_of_every_rule_lets_through(tmp_path):
+    everything = ACCEPT.format(expires="2018-12-31").replace('ticker = "A"', 'ticker = "*"').replace('"ohlc_order"', '"*"')
+    assert ("B", dt.date(2018, 1, 11), "overrides") in out(judged(tmp_path, everything + REJECT))
+
+
 def test_two_decisions_on_one_row_are_both_told(tmp_path):
     both = ACCEPT.format(expires="2018-12-31") + ACCEPT.format(expires="2018-12-31").replace("ohlc_order", "nan_ratio")
     (message,) = told(judged(tmp_path, both))

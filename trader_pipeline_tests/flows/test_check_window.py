@@ -64,12 +64,12 @@ def grown(tmp_path, changes):
     first, second = (calendar.known_at("XNYS", day) for day in (OLD[-1], NEW[-1]))
     lake = Lake(tmp_path / "grown", "own")
     lake.publish(Change.replace(DAILY_BARS, EARLY))
-    check(lake, as_of=first, settings=CheckSettings(), run_id="first")
+    check(lake, as_of=first, settings=CheckSettings(only_changed=True), run_id="first")
     lake.publish(Change.upsert(DAILY_BARS, changes))
-    check(lake, as_of=second, settings=CheckSettings(), run_id="second")
+    check(lake, as_of=second, settings=CheckSettings(only_changed=True), run_id="second")
     fresh = Lake(tmp_path / "fresh", "own")
     fresh.publish(Change.replace(DAILY_BARS, lake.snapshot().read(DAILY_BARS)))
-    check(fresh, as_of=second, settings=CheckSettings(), run_id="once")
+    check(fresh, as_of=second, settings=CheckSettings(only_changed=True), run_id="once")
     return said(lake), said(fresh)
 
 
@@ -110,9 +110,9 @@ def test_findings_that_reach_into_what_is_judged_are_not_said_twice(tmp_path):
 def test_other_settings_an_earlier_instant_and_five_weeks_judge_everything(tmp_path, seen):
     lake = Lake(tmp_path / "lake", "own")
     lake.publish(Change.replace(DAILY_BARS, EARLY))
-    settings = CheckSettings(missing_run=6)
+    settings = CheckSettings(missing_run=6, only_changed=True)
     first, second = (calendar.known_at("XNYS", day) for day in (OLD[-1], NEW[-1]))
-    check(lake, as_of=first, settings=CheckSettings(), run_id="1")
+    check(lake, as_of=first, settings=CheckSettings(only_changed=True), run_id="1")
     check(lake, as_of=second, settings=settings, run_id="2")
     check(lake, as_of=first, settings=settings, run_id="3")
     assert seen == [(True, len(OLD) * 12)] * 3

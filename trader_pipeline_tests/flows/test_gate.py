@@ -41,6 +41,13 @@ def fail_the_checks(lake):
     )
 
 
+def test_checks_that_left_an_older_version_still_refuse(trained):
+    fail_the_checks(trained.lake)
+    trained.lake.publish(Change.replace(quality.QUARANTINE, quality.QUARANTINE.arrow_schema.empty_table()))  # of another version: no inputs
+    with pytest.raises(BlockedByDataError, match="training is refused"):
+        prepared(trained)
+
+
 def prepared(home, **more):
     asked = {"models_dir": home.settings.dataset_home / "models", "recipe": "ridge", "seed": 0, "as_of": AS_OF, "run_id": "r"}
     return train.prepare(home.lake, **(asked | more))

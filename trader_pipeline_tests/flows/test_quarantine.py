@@ -10,6 +10,7 @@ from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.rule import RuleResult
+from trader_pipeline.errors import UsageError
 from trader_pipeline.flows import check as flow
 from trader_pipeline.flows.check import accept, check
 from trader_pipeline.lake import Change, Lake
@@ -118,3 +119,30 @@ def test_a_repair_that_is_no_bar_stays_out(lake, monkeypatch):
     judged(lake, BROKEN, FIRST, settings=CheckSettings(apply_repairs=("ohlc_order",)))
     accept(lake, as_of=FIRST, run_id="run-1")
     assert lake.snapshot().rows(ACCEPTED_BARS) == 299
+
+
+def test_what_a_person_accepts_is_not_repaired(lake, monkeypatch):
+    proposing(monkeypatch, high=11.0)
+    row = {"ticker": "A", "rule": "ohlc_order", "table": "*", "source": "*", "first": DAYS[5], "last": DAYS[5]}
+    decision = Override(kind="accept", reason="confirmed", expires=SECOND.date(), **row)
+    judged(lake, BROKEN, FIRST, settings=CheckSettings(apply_repairs=("ohlc_order",)), overrides=[decision])
+    accept(lake, as_of=FIRST, run_id="run-1")
+    kept = lake.snapshot().sql("select high, repaired from core.accepted_bars where ticker = 'A' and session = ?", [DAYS[5]])
+    assert kept.to_pylist() == [{"high": 1.0, "repaired": None}]
+
+
+def test_a_rule_that_is_none_is_refused_by_name(lake):
+    with pytest.raises(UsageError, match="unit_error"):
+        judged(lake, CLEAN, FIRST, settings=CheckSettings(apply_repairs=("unit_error",)))
+
+
+def test_a_rule_that_says_one_thing_twice_is_taken_once(lake, monkeypatch):
+    def run(context):
+        found = original.run(context)
+        return replace(found, findings=found.findings * 2, quarantine=pa.concat_tables([found.quarantine] * 2))
+
+    (original,) = [rule for rule in CHECKS if rule.name == "ohlc_order"]
+    monkeypatch.setattr(flow, "CHECKS", tuple(replace(rule, run=run) if rule is original else rule for rule in CHECKS))
+    report = judged(lake, BROKEN, FIRST)
+    assert [r.findings.num_rows for r in report.results if r.rule == "ohlc_order"] == [1]
+    assert held(lake) == [("A", DAYS[5], "ohlc_order", FIRST, 1)]
