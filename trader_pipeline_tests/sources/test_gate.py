@@ -152,6 +152,8 @@ def test_a_sound_answer_between_clears_the_subjects(gate):
             gate.failed(ticker)
         gate.reserve(NEVER)
         gate.succeeded()
+    assert gate_state(gate)["open_until"] == 0
+    assert gate.counters().failed == 5 * LIMITS.trip_failures
 
 
 def test_too_many_requests_is_about_the_vendor_and_needs_no_subject(gate, clock):
