@@ -67,8 +67,8 @@ def test_the_dashboard_reads_what_is_promised(promised):
 def test_the_command_line_reads_what_is_promised(promised, tmp_path, monkeypatch):
     monkeypatch.setattr("trader_pipeline.lake.open", lambda _: promised)
     settings = Settings(home=tmp_path, dataset="deep")
-    summary.facts(settings, SESSION, None)
-    summary.predictions(settings, SESSION, ())
+    assert summary.facts(settings, SESSION, None)["predictions"] == 0
+    assert summary.predictions(settings, SESSION, ()) == []
     summary.require_predicted(settings, SESSION, ())
 
 
