@@ -115,7 +115,7 @@ class CheckSettings(BaseModel):
     stand_in_difference: float = Field(0.005, ge=0, description="Median difference of closes over which no source stands in for another.")
     quarantined_tickers: float = Field(0.05, description="More of the listed tickers than this quarantined blocks what follows.")
     only_changed: bool = Field(
-        False, description="Judge what changed and its neighbourhood alone. It may miss what a check of everything finds (ADR 5)."
+        True, description="Judge the newest sessions, and whole each ticker of which more is to be said; once a week everything (ADR 5)."
     )
     apply_repairs: tuple[str, ...] = Field(
         (), description="Rules whose proposed prices and volumes stand in for the stored ones: price_unit, split_applied."

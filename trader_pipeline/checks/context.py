@@ -16,7 +16,7 @@ from trader_pipeline.checks.window import Window
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table, core
 from trader_pipeline.schema.columns import DATE
-from trader_pipeline.schema.quality import QUARANTINE
+from trader_pipeline.schema.quality import PEER_MOVES, QUARANTINE
 from trader_pipeline.settings import CheckSettings
 
 DEFAULT_EXCHANGE = "XNYS"
@@ -51,6 +51,8 @@ QUARANTINED = pa.schema(
     [QUARANTINE.arrow_schema.field(name) for name in ("table_name", "ticker", "session", "item", "source", "rule", "reason")]
 )
 """What rules keep out. `item` tells rows of one ticker and day apart: a metric, a series, a contract; of bars it is empty."""
+
+_NO_MOVES = PEER_MOVES.empty()
 
 _LISTINGS = """
 create temp table listings as
@@ -168,7 +170,9 @@ class CheckContext:
     in for; `daily_series`, the daily ones, those that stand in joined with their lead, with newest_session (of the exchange),
     behind_sessions (closed at `as_of` and after the last one), behind_newest_sessions (up to newest_session) and until_position, up
     to where the ticker should have bars: the newest session, unless it was delisted or has been silent for `stale_error` sessions;
-    `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says.
+    `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says;
+    `every_close` (ticker, source, session, close), also of what a window leaves out, and `earlier_moves`, rows of quality.peer_moves
+    of the sessions that it leaves out.
     `quarantine` holds what the rules before this one quarantined, `overrides` what people decided, `memo` what a rule computed and
     others may use.
     """
@@ -230,6 +234,8 @@ def open_context(
     for table in BESIDE:
         connection.register(table.name, beside.get(table, table.empty()))
     connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
+    connection.register("earlier_moves", _NO_MOVES)
+    connection.execute("create temp view every_close as select ticker, source, session, close from known_bars")
     return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
 
 
@@ -242,11 +248,12 @@ def open_lake_context(
     overrides: Sequence[Override] = (),
     vendor_prices: pa.Table,
     window: Window | None = None,
+    earlier_moves: pa.Table = _NO_MOVES,
     values: bool = True,
 ) -> CheckContext:
     """Return the context of what `snapshot` knew at `as_of`: its bars in memory, everything else read when a rule asks for it.
 
-    With a `window` it holds the bars that are seen through it alone. Without `values` a bar keeps its close, and of its other
+    With a `window` it holds the bars that are seen through it alone, and `earlier_moves` of the sessions before. Without `values` a bar keeps its close, and of its other
     numbers whether they are there: what rules that are `whole` look at.
     """
     connection = snapshot.cursor(core.DAILY_BARS, core.ACCEPTED_BARS, core.TICKER_MAP, *BESIDE)
@@ -258,6 +265,8 @@ def open_lake_context(
         near = f"and (session >= date '{window.seen_from}' or ticker in (select ticker from whole_tickers))"  # noqa: S608 - a day of ours
     bars = f"select {columns} from core.daily_bars where {known} {near}"  # noqa: S608 - as above; a view takes no values
     connection.execute(f"create temp view known_bars as {bars}")
+    connection.register("earlier_moves", earlier_moves)
+    connection.execute(f"create temp view every_close as {_newest(core.DAILY_BARS, known)}")
     connection.execute("create temp view ticker_map as select * from core.ticker_map")
     for table in BESIDE:
         name = "told_actions" if table is core.CORPORATE_ACTIONS else table.name

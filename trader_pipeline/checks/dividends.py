@@ -268,6 +268,7 @@ RULES = (
         blocking=False,
         description="Adjusted closes that do not step by the dividend listed: missing, a hundredfold, phantom or another amount.",
         run=dividend_adjustment,
+        whole=True,
     ),
     Rule(
         name="dividend_size",
@@ -277,6 +278,7 @@ RULES = (
         blocking=False,
         description="Dividends that the price did not fall for, and dividends a hundredth of its fall.",
         run=dividend_size,
+        whole=True,
     ),
     Rule(
         name="dividend_repeated",
@@ -286,5 +288,6 @@ RULES = (
         blocking=False,
         description="The same dividend listed again within days.",
         run=dividend_repeated,
+        whole=True,
     ),
 )

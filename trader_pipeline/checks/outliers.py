@@ -5,12 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.peers import add_peer_moves
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, Severity, of_days
-from trader_pipeline.checks.steps import add_steps
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS, SECTORS
-
-MIN_PEERS = 8
-"""Fewer others in the sector that session: the whole exchange is the peer group; fewer there: a return is measured alone."""
 
 MADS = 8
 """Median absolute deviations from the peers' median that make a return an outlier."""
@@ -38,16 +35,12 @@ create or replace temp table outliers as
 with grouped as (
   select s.*, coalesce(k.sector, '') as sector
   from steps s left join sectors k on k.ticker = s.ticker and s.session between k.valid_from and coalesce(k.valid_to, s.session)
-), by_sector as (
-  select exchange, sector, session, median(log_return) as typical, mad(log_return) as spread
-  from grouped where sector <> '' group by all having count(log_return) > $min_peers
-), by_exchange as (
-  select exchange, session, median(log_return) as typical, mad(log_return) as spread
-  from grouped group by all having count(log_return) > $min_peers
 ), residuals as (
   select ticker, source, exchange, session, place, high, low, close, log_return - coalesce(b.typical, e.typical, 0) as residual,
     coalesce(b.spread, e.spread, 0) as spread
-  from grouped left join by_sector b using (exchange, sector, session) left join by_exchange e using (exchange, session)
+  from grouped g
+  left join (select * from peer_moves where sector <> '') b using (exchange, sector, session)
+  left join (select * from peer_moves where sector = '') e using (exchange, session)
 ), own as (
   select ticker, source, mad(residual) as own from residuals group by all
 ), suspect as (
@@ -90,8 +83,8 @@ def outlier_returns(context: CheckContext) -> RuleResult:
     one that comes back the next session with the whole bar apart quarantines the day; one that comes back within a wide bar,
     or on the newest session, where nobody can tell yet, is a warning. A move that stays is news, and only counted.
     """
-    add_steps(context)
-    limits = {"min_peers": MIN_PEERS, "mads": MADS, "least_mad": LEAST_MAD, "surely": SURELY, "surely_mads": SURELY_MADS}
+    add_peer_moves(context)
+    limits = {"mads": MADS, "least_mad": LEAST_MAD, "surely": SURELY, "surely_mads": SURELY_MADS}
     context.connection.execute(_OUTLIERS, limits | {"tick_share": TICK_SHARE, "least_moves": LEAST_MOVES})
     context.connection.execute(_VERDICTS, {"comes_back": COMES_BACK, "comes_back_mads": COMES_BACK_MADS})
     rows = context.rows("select * from judged_outliers where kind is not null order by ticker, source, session")

@@ -12,7 +12,6 @@ from trader_pipeline.checks.context import QUARANTINED, CheckContext
 from trader_pipeline.checks.history import since
 from trader_pipeline.checks.overrides import let_through, standing
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
-from trader_pipeline.checks.window import Earlier
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE, REPAIRS
 
@@ -100,29 +99,21 @@ class CheckReport:
         return table.conform(stamped.append_column("known_at", pa.array([self.as_of] * n, table.arrow_schema.field("known_at").type)))
 
 
-def run_rules(
-    rules: Sequence[Rule], context: CheckContext, *, run_id: str, near: CheckContext | None = None, earlier: Earlier | None = None
-) -> CheckReport:
+def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str, near: CheckContext | None = None) -> CheckReport:
     """Run the rules in order; each sees in `context.quarantine` what the ones before it quarantined and nobody let through.
 
-    With `near`, the context of `earlier.window`, the rules that are not `whole` look at that alone, and what they said `earlier`
-    of all other rows stands.
+    With `near`, rules that are not `whole` look at that context: the newest sessions, and all that a rule ever spoke of.
     """
     decided = standing(context.overrides, context.as_of)
     reports, repairs = [], [REPAIRED.empty_table()]
     for rule in rules:
-        near_only = near is not None and earlier is not None and not rule.whole
-        result = rule.run(replace(near, quarantine=context.quarantine) if near and near_only else context)
+        seen = replace(near, quarantine=context.quarantine) if near and not rule.whole else context
+        result = rule.run(seen)
         found = _named(rule, result.quarantine, QUARANTINED)
         kept = let_through(found, rule.name, rule.table.full_name, decided)
-        proposed = let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided)
         metrics = dict(result.metrics) | ({"let_through": found.num_rows - kept.num_rows} if kept.num_rows < found.num_rows else {})
-        report = report_of(rule, replace(result, metrics=metrics))
-        if earlier and near_only:
-            kept, proposed = earlier.rows_with(earlier.quarantine, rule.name, kept), earlier.rows_with(earlier.repairs, rule.name, proposed)
-            report = _verdict(rule, earlier.findings_with(rule.name, report.findings), {}, blocks=result.blocks)
-        reports.append(report)
-        repairs.append(proposed)
+        reports.append(report_of(rule, replace(result, metrics=metrics)))
+        repairs.append(let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided))
         context = replace(context, quarantine=pa.concat_tables([context.quarantine, kept]))
     return CheckReport(
         run_id=run_id,

@@ -121,8 +121,8 @@ def series_of(context: CheckContext, chosen: set[tuple[str, str]]) -> Iterator[S
     whole = {
         (row["ticker"], row["source"])
         for row in context.rows(
-            "select ticker, source from (select ticker, source, count(*) as n from vendor_prices group by all) v "
-            "join (select ticker, source, count(*) as m from bars group by all) b using (ticker, source) where n >= m"
+            "select distinct ticker, source from vendor_prices anti join "
+            "(select distinct ticker, source from bars anti join vendor_prices using (ticker, source, session)) using (ticker, source)"
         )
     }
     spacings = {(row["ticker"], row["source"]): row["spacing"] for row in context.rows("select ticker, source, spacing from series")}

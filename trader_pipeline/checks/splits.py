@@ -167,7 +167,7 @@ def _repairs(series: Series, jump: Jump) -> list[dict[str, Any]]:
 
 _CLOSES = """
 create or replace temp table closes_beside as
-select ticker, source, session, close from bars
+select ticker, source, session, close from every_close
 where close > 0 and session in (select unnest([before, day]) from unlisted)
 """
 _PEERS = """

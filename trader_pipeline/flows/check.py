@@ -12,24 +12,28 @@ from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, CheckContext, exchanges_without_calendar, open_lake_context
 from trader_pipeline.checks.overrides import Override
+from trader_pipeline.checks.peers import peer_moves
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
-from trader_pipeline.checks.window import Earlier
+from trader_pipeline.checks.window import Window
 from trader_pipeline.errors import UsageError
 from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
-from trader_pipeline.flows.check_window import window_of
+from trader_pipeline.flows.check_window import ACTIONS_KNOWN, spoken_of, window_of
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.columns import INSTANT
 from trader_pipeline.schema.core import DAILY_BARS, SECTORS, TICKER_MAP
-from trader_pipeline.schema.quality import FINDINGS, JUDGED_PARTS, METRICS, QUARANTINE, REPAIRS
+from trader_pipeline.schema.quality import FINDINGS, JUDGED_ACTIONS, JUDGED_PARTS, METRICS, PEER_MOVES, QUARANTINE, REPAIRS
 from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
 _MENDERS = ("price_unit", "split_applied")
 
-_VERSION = "7"
+_NO_RETURN_YET = dt.timedelta(days=10)
+"""The first session that a window sees has no return, and exchanges differ in which that is."""
+
+_VERSION = "8"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -48,7 +52,7 @@ def check(
 
     Where the same rows were judged at the same last closed session by the same settings and decisions, nothing is written and the
     stored report comes back (`changed` False). With `settings.only_changed`, where only newer rows came, those and their neighbourhood are
-    judged, and what was said of older ones stands, for 35 days. A report of the same `as_of` is replaced; all others are kept.
+    judged, and the whole of every ticker of which more is to be said. A report of the same `as_of` is replaced; all others are kept.
     """
     if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
         raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values of bars")
@@ -58,37 +62,42 @@ def check(
     stored = snapshot.inputs(QUARANTINE)
     if stored and stored.startswith(f"{inputs}:"):
         return last_report(snapshot)
-    earlier = _earlier(snapshot, settings, stored or "", basis, as_of)
     prices = vendor_prices.vendor_prices(snapshot, as_of)
     opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
-    report = _judged(opened, earlier, run_id)
+    window = _window(snapshot, settings, stored or "", basis, as_of)
+    report, moves = _judged(opened, window, snapshot.read(PEER_MOVES), run_id)
     rows = report.tables(snapshot.read(QUARANTINE), settings.apply_repairs)
     kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
     paths = [part.path for part in snapshot.parts(DAILY_BARS)]
-    whole_at = earlier.whole_at if earlier else as_of
+    whole_at = snapshot.read(JUDGED_PARTS, ["whole_at"])["whole_at"][0].as_py() if window else as_of
     seen = pa.table({"part": pa.array(paths, pa.string()), "whole_at": pa.array([whole_at] * len(paths), INSTANT)})
     lake.publish(
         Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]])),
         Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]])),
         Change.replace(REPAIRS, rows[REPAIRS]),
         Change.replace(JUDGED_PARTS, report.stamped(JUDGED_PARTS, seen)),
+        Change.replace(JUDGED_ACTIONS, report.stamped(JUDGED_ACTIONS, snapshot.sql(ACTIONS_KNOWN, {"as_of": as_of}))),
+        Change.replace(PEER_MOVES, report.stamped(PEER_MOVES, moves)),
         Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{run_id}"),
     )
     return report
 
 
-def _judged(opened: Callable[..., CheckContext], earlier: Earlier | None, run_id: str) -> CheckReport:
-    """Run the rules: over everything, or where they spoke `earlier` over what changed and its neighbourhood."""
-    context = opened(values=earlier is None)
-    if earlier is None:
-        return run_rules(CHECKS, context, run_id=run_id)
-    report = run_rules(CHECKS, context, run_id=run_id, near=opened(window=earlier.window), earlier=earlier)
-    near_only = {rule.name for rule in CHECKS if not rule.whole}
-    torn = earlier.torn(pa.concat_tables([result.findings for result in report.results if result.rule in near_only]))
-    if not torn:
-        return report
-    earlier = earlier.with_whole(torn)
-    return run_rules(CHECKS, context, run_id=run_id, near=opened(window=earlier.window), earlier=earlier)
+def _judged(opened: Callable[..., CheckContext], window: Window | None, moves: pa.Table, run_id: str) -> tuple[CheckReport, pa.Table]:
+    """Run the rules, over everything or through a window, and return what they say with the peers' moves that they saw.
+
+    `moves` are those of the checks before. A rule that said anything of a ticker without its whole history says it again with that.
+    """
+    context = opened(values=window is None or window.old_changed)
+    if window is None:
+        return run_rules(CHECKS, context, run_id=run_id), peer_moves(context)
+    before = peer_moves(context) if window.old_changed else moves
+    before = before.filter(pc.less(before["session"], pa.scalar(window.seen_from + _NO_RETURN_YET)))
+    near = opened(window=window, earlier_moves=before)
+    spoken = spoken_of(run_rules([rule for rule in CHECKS if not rule.whole], near, run_id=run_id))
+    if spoken - window.whole:
+        near = opened(window=window.with_whole(spoken), earlier_moves=before)
+    return run_rules(CHECKS, context, run_id=run_id, near=near), peer_moves(near)
 
 
 def last_report(snapshot: Snapshot) -> CheckReport:
@@ -107,9 +116,9 @@ def last_report(snapshot: Snapshot) -> CheckReport:
 
 
 def _basis(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override]) -> str:
-    """Return the digest of what a verdict on any row depends on beside the rows: rules, settings, decisions, sectors."""
+    """Return the digest of what a verdict on any row depends on beside the rows: rules, settings, decisions, sectors, listings."""
     decisions = [f"{override} {override.holds(as_of)}" for override in overrides]
-    return _digest([_VERSION, settings.model_dump_json(), *order, *decisions, snapshot.data_version([SECTORS])])
+    return _digest([_VERSION, settings.model_dump_json(), *order, *decisions, snapshot.data_version([SECTORS, TICKER_MAP])])
 
 
 def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:
@@ -122,32 +131,12 @@ def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:
     return _digest([*counts, *closed, snapshot.data_version([TICKER_MAP, *BESIDE, *vendor_prices.TABLES])])
 
 
-def _earlier(snapshot: Snapshot, settings: CheckSettings, stored: str, basis: str, as_of: dt.datetime) -> Earlier | None:
-    """Return what the last checks said and what must be judged again, None where that is everything."""
-    run_id = stored.rpartition(":")[2]
+def _window(snapshot: Snapshot, settings: CheckSettings, stored: str, basis: str, as_of: dt.datetime) -> Window | None:
+    """Return what must be judged again, None where that is everything."""
     if not settings.only_changed or stored.split(":")[1:2] != [basis]:
         return None
-    judged = snapshot.read(JUDGED_PARTS)
-    if not judged.num_rows:
-        return None
-    window = window_of(
-        snapshot,
-        seen=frozenset(judged["part"].to_pylist()),
-        before=judged["known_at"][0].as_py(),
-        whole_at=judged["whole_at"][0].as_py(),
-        as_of=as_of,
-        run_id=run_id,
-        rules=[rule.name for rule in CHECKS if not rule.whole],
-    )
-    if window is None:
-        return None
-    return Earlier(
-        window=window,
-        whole_at=judged["whole_at"][0].as_py(),
-        findings=_of_run(snapshot, FINDINGS, run_id),
-        quarantine=snapshot.read(QUARANTINE),
-        repairs=snapshot.read(REPAIRS),
-    )
+    rules = [rule.name for rule in CHECKS if not rule.whole]
+    return window_of(snapshot, as_of=as_of, run_id=stored.rpartition(":")[2], rules=rules)
 
 
 def _digest(facts: Sequence[str]) -> str:

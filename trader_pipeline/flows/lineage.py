@@ -107,6 +107,21 @@ def _of_checks() -> Iterator[Lineage]:
         made={"run_id, known_at": _RUN, "table_name, column_name, rule": _RULE, "applied": "settings.checks.apply_repairs"},
     )
     yield Lineage(table=quality.JUDGED_PARTS, reads={}, made={"part": "the lake's own name of it", "run_id, known_at, whole_at": _RUN})
+    yield Lineage(
+        table=quality.JUDGED_ACTIONS,
+        reads={core.CORPORATE_ACTIONS.full_name: {"ticker": "ticker", "digest": "session, kind, source, value"}},
+        made={"run_id, known_at": _RUN},
+    )
+    yield Lineage(
+        table=quality.PEER_MOVES,
+        reads={
+            core.DAILY_BARS.full_name: {"session": "session", "typical, spread": "close"},
+            core.CORPORATE_ACTIONS.full_name: {"typical, spread": "value"},
+            core.TICKER_MAP.full_name: {"exchange": "exchange"},
+            core.SECTORS.full_name: {"sector": "sector"},
+        },
+        made={"run_id, known_at": _RUN},
+    )
 
 
 def _row_names(table: Table) -> dict[str, str]:

@@ -97,4 +97,26 @@ JUDGED_PARTS = Table(
         RUN_ID,
     ),
 )
-TABLES = (METRICS, FINDINGS, QUARANTINE, REPAIRS, JUDGED_PARTS)
+JUDGED_ACTIONS = Table(
+    layer="quality",
+    name="judged_actions",
+    key=("ticker",),
+    description="What the last checks knew of each ticker's splits and dividends. Where that is another now, the ticker is judged whole.",
+    columns=(TICKER, text("digest", "Of the ticker's known splits and dividends."), KNOWN_AT, RUN_ID),
+)
+PEER_MOVES = Table(
+    layer="quality",
+    name="peer_moves",
+    key=("exchange", "sector", "session"),
+    description="What the stocks of a sector, or of an exchange, returned: returns are judged beside it, known splits undone.",
+    columns=(
+        text("exchange", "Exchange, as a MIC code."),
+        text("sector", "Sector. Empty: the whole exchange."),
+        SESSION,
+        number("typical", "log return", "Median."),
+        number("spread", "log return", "Median absolute deviation from it."),
+        KNOWN_AT,
+        RUN_ID,
+    ),
+)
+TABLES = (METRICS, FINDINGS, QUARANTINE, REPAIRS, JUDGED_PARTS, JUDGED_ACTIONS, PEER_MOVES)
