@@ -130,7 +130,10 @@ def test_other_settings_an_earlier_instant_many_tickers_and_a_week_judge_everyth
     check(lake, as_of=second, settings=settings, run_id="5")
     for n, day in enumerate(calendar.sessions("XNYS", dt.date(2020, 1, 2), dt.date(2020, 1, 10)).tolist()):
         check(lake, as_of=calendar.known_at("XNYS", day), settings=settings, run_id=f"later-{n}")
-    assert [values for values, _ in seen[5:]] == [False, True] * 3 + [True] + [False, True] * 3  # 7 January is a week after the last day of the year
+    assert [values for values, _ in seen[5:]] == [False, True] * 3 + [True] + [
+        False,
+        True,
+    ] * 3  # 7 January is a week after the last day of the year
     later = {"known_at": calendar.known_at("XNYS", dt.date(2020, 1, 10)), "known_at_basis": "observed", "close": 10.6}
     lake.publish(Change.upsert(DAILY_BARS, table([row(ticker, OLD[9], **later) for ticker in TICKERS[:7]])))
     check(lake, as_of=calendar.known_at("XNYS", dt.date(2020, 1, 13)), settings=settings, run_id="many")

@@ -20,7 +20,7 @@ TABLE = Table(
     layer="core", name="bars", description="", key=("ticker",), columns=(text("ticker", ""), number("open", "-", ""), text("source", ""))
 )
 BARS = Lineage(table=TABLE, reads={"raw.bars": {**same("ticker"), "open": "Open"}}, made={"source": "its name"})
-JUDGED = [lineage for lineage in LINEAGE.values() if lineage.table.layer == "quality" and lineage.reads]
+JUDGED = [LINEAGE[f"quality.{name}"] for name in ("metrics", "findings", "quarantine", "repairs")]
 
 
 def columns(table):
