@@ -253,8 +253,8 @@ def open_lake_context(
 ) -> CheckContext:
     """Return the context of what `snapshot` knew at `as_of`: its bars in memory, everything else read when a rule asks for it.
 
-    With a `window` it holds the bars that are seen through it alone, and `earlier_moves` of the sessions before. Without `values` a bar keeps its close, and of its other
-    numbers whether they are there: what rules that are `whole` look at.
+    With a `window` it holds the bars that are seen through it alone, and `earlier_moves` of the sessions before. Without `values` a
+    bar keeps its close, and of its other numbers whether they are there: what rules that are `whole` look at.
     """
     connection = snapshot.cursor(core.DAILY_BARS, core.ACCEPTED_BARS, core.TICKER_MAP, *BESIDE)
     known = f"known_at <= timestamptz '{as_of.isoformat()}'"

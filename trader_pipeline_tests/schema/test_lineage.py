@@ -20,7 +20,9 @@ TABLE = Table(
     layer="core", name="bars", description="", key=("ticker",), columns=(text("ticker", ""), number("open", "-", ""), text("source", ""))
 )
 BARS = Lineage(table=TABLE, reads={"raw.bars": {**same("ticker"), "open": "Open"}}, made={"source": "its name"})
-JUDGED = [LINEAGE[f"quality.{name}"] for name in ("metrics", "findings", "quarantine", "repairs")]
+JUDGED = [
+    lineage for lineage in LINEAGE.values() if lineage.table.full_name in {"quality.findings", "quality.quarantine", "quality.repairs"}
+]
 
 
 def columns(table):
