@@ -4,7 +4,7 @@ import pytest
 
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.lineage import LINEAGE, NAMED
-from trader_pipeline.schema import TABLES
+from trader_pipeline.schema import TABLES, quality
 from trader_pipeline.schema.columns import number, text
 from trader_pipeline.schema.lineage import EVERY, WHOLE, Lineage, names, same
 from trader_pipeline.schema.table import Table
@@ -20,9 +20,7 @@ TABLE = Table(
     layer="core", name="bars", description="", key=("ticker",), columns=(text("ticker", ""), number("open", "-", ""), text("source", ""))
 )
 BARS = Lineage(table=TABLE, reads={"raw.bars": {**same("ticker"), "open": "Open"}}, made={"source": "its name"})
-JUDGED = [
-    lineage for lineage in LINEAGE.values() if lineage.table.full_name in {"quality.findings", "quality.quarantine", "quality.repairs"}
-]
+JUDGED = [lineage for lineage in LINEAGE.values() if lineage.table in {quality.FINDINGS, quality.QUARANTINE, quality.REPAIRS}]
 
 
 def columns(table):
