@@ -1,6 +1,5 @@
 """Facts of one machine and one user: TRADER_* variables, `.env`. Read at the edge, passed inwards as values."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trader_pipeline.errors import UsageError
+from trader_pipeline.toml_file import read_toml
 
 Dataset = Literal["deep", "broad", "simulated", "live", "own"]
 
@@ -231,10 +231,7 @@ def load_universe(path: Path, name: str) -> list[str]:
     """Return the tickers of one named list of `universe.toml`; raise `UsageError` when there is none."""
     if not path.exists():
         raise UsageError(f"{path} does not exist; write one with `trader universe add {name} AAPL MSFT`")
-    try:
-        lists = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}; mend the file") from error
+    lists = read_toml(path)
     if name not in lists:
         raise UsageError(f"{path} has no list {name!r}, only {sorted(lists)}; add it with `trader universe add {name} AAPL MSFT`")
     try:
