@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import alert, bench, fetch, keep, look, run, schema, serve
+from trader_pipeline.cli import alert, bench, check, fetch, keep, look, run, schema, serve
 from trader_pipeline.cli.output import fail
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 run.register(app)
 fetch.register(app)
 look.register(app)
+check.register(app)
 schema.register(app)
 keep.register(app)
 serve.register(app)

@@ -57,6 +57,12 @@ def test_a_decision_that_ended_holds_no_more_and_says_so(tmp_path):
     assert message.endswith("but that ended 2018-03-01: renew it or take it out; overrides.toml")
 
 
+def test_a_decision_on_a_ticker_that_is_nowhere_says_so(tmp_path):
+    (a, z) = sorted(told(judged(tmp_path, ACCEPT.format(expires="2018-12-31") + REJECT.replace('"B"', '"ZZ"'))))
+    assert "no table has that ticker" not in a
+    assert z.endswith("overrides.toml, but no table has that ticker: correct it or take it out")
+
+
 def test_a_rejected_row_is_kept_out_without_a_rule(tmp_path):
     report = judged(tmp_path, REJECT)
     assert out(report) == [

@@ -3,6 +3,7 @@ import datetime as dt
 import pytest
 
 from trader_pipeline import calendar
+from trader_pipeline.checks.overrides import Override
 from trader_pipeline.errors import InputError
 from trader_pipeline.flows.check_files import check_files, core_of_files
 from trader_pipeline.settings import CheckSettings
@@ -28,8 +29,8 @@ def write(folder, name, sessions, **faults):
     (folder / f"{name}.csv").write_text(HEADER + "".join(rows))
 
 
-def check(folder, *, as_of=None):
-    return check_files(folder, CheckSettings(), as_of=as_of, now=NOW)
+def check(folder, *, as_of=None, **options):
+    return check_files(folder, CheckSettings(), as_of=as_of, now=NOW, **options)
 
 
 def found(report):
@@ -103,6 +104,15 @@ def test_staleness_is_judged_at_the_day_that_was_asked_for(tmp_path):
     assert check(tmp_path, as_of=dt.date(2024, 6, 21)).blocked_by == []
     assert check(tmp_path, as_of=dt.date(2024, 6, 24)).blocked_by == ["staleness"]
     assert found(check(tmp_path, as_of=dt.date(2024, 5, 31))) == set()
+
+
+def test_what_a_person_decided_holds_for_files_too(tmp_path):
+    sessions = days()
+    write(tmp_path, "SWAP", sessions, d2024_03_01={"high": 9, "low": 11})
+    span = {"ticker": "SWAP", "table": "*", "source": "*", "reason": "looked up", "expires": dt.date(2099, 1, 1)}
+    accepted = Override(kind="accept", rule="ohlc_order", first=dt.date(2024, 3, 1), last=dt.date(2024, 3, 1), **span)
+    assert [r["rule"] for r in check(tmp_path).quarantine.to_pylist()] == ["ohlc_order"]
+    assert check(tmp_path, overrides=[accepted]).quarantine.num_rows == 0
 
 
 def test_a_cell_that_is_no_number_is_told(tmp_path):
