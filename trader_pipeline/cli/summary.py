@@ -74,6 +74,19 @@ def require_predicted(settings: "Settings", session: dt.date, tickers: Sequence[
     warn(fact)
 
 
+def warn_of_corrections(settings: "Settings", as_of: str) -> None:
+    """Say on stderr how many bars were corrected after the session `as_of`, and from which session on the corrections count."""
+    from trader_pipeline.defs.resources import moment_of
+    from trader_pipeline.flows.corrections import corrections_after
+    from trader_pipeline.lake import Lake
+
+    snapshot = Lake(settings.dataset_home / "lake", settings.dataset).snapshot()
+    bars, counts_from = corrections_after(snapshot, moment_of(as_of, now=dt.datetime.now(dt.UTC)))
+    if bars:
+        many = f"{bars:,} corrected bar{'' if bars == 1 else 's'}"
+        warn(f"{many} came after {as_of} and did not count; from {counts_from} on they do, in runs of that session or without --as-of")
+
+
 def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHistoryError | None) -> None:
     """Print the run for a person."""
     from trader_pipeline import lake
