@@ -7,15 +7,15 @@ import pyarrow as pa
 from trader_pipeline.checks.context import BESIDE, CheckContext
 from trader_pipeline.checks.overrides import FILE, RULE, Override
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
-from trader_pipeline.schema.core import DAILY_BARS, MACRO
+from trader_pipeline.schema.core import DAILY_BARS, MACRO, TICKER_MAP
 
 _REJECTED = """
 select distinct ticker, session, source, $reason as reason from bars
 where session between $first and $last and $ticker in ('*', ticker::varchar) and $source in ('*', source::varchar)
 """
-_TICKERS = "select distinct ticker::varchar as ticker from bars union select ticker from ticker_map union " + " union ".join(
-    f"select {'series' if table is MACRO else 'ticker'} from {table.name}"  # noqa: S608 - identifiers of the schema
-    for table in BESIDE
+_TICKERS = " union ".join(
+    f"select {'series' if table is MACRO else 'ticker'}::varchar as ticker from {name}"  # noqa: S608 - identifiers of the schema
+    for table, name in ((DAILY_BARS, "bars"), *((table, table.name) for table in (TICKER_MAP, *BESIDE)))
 )
 _STRANGE = ", but no table has that ticker: correct it or take it out"
 

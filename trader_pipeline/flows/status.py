@@ -21,7 +21,15 @@ Row = dict[str, Any]
 _PREDICTIONS = ("predictions_session", "predictions_state", "predictions", "predictions_abstained", "predictions_made_at")
 _MODEL = ("model", "model_recipe", "model_members", "model_trained_through")
 _QUARANTINE = ("quarantined_ticker_days", "quarantined_tickers")
-_LAST_RUN = "(select run_id from quality.metrics order by known_at desc, run_id desc limit 1)"
+_LAST_RUN = "run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1)"
+_VERDICTS = f"""
+select count(distinct rule) as rules,
+  (select count(distinct rule) from quality.findings where {_LAST_RUN} and severity = 'error') as with_errors,
+  count(distinct rule) filter (not passed) as blocking
+from quality.metrics where {_LAST_RUN}"""  # noqa: S608 - a constant
+_FOUND = f"""
+select rule, severity, count(*) as findings, count(distinct ticker) filter (ticker <> '*') as tickers from quality.findings
+where {_LAST_RUN} group by all order by all"""  # noqa: S608 - a constant
 _DECLARED = {table.full_name: table for table in (*TABLES, PANEL)}
 _CLOCKS = ("session", "observed_on", "date", "Date", "known_at", "fetched_at", "finished_at", "at")
 """Columns that say what a table reaches to where it has no year, the first that it has."""
@@ -197,18 +205,11 @@ def _held(snapshot: Snapshot) -> list[Row]:
 
 def _checks(snapshot: Snapshot) -> Row | None:
     """Return how many rules the last checks ran, how many of them found errors, and how many block; None before the first."""
-    found: Row = snapshot.sql(
-        f"select count(distinct rule) as rules, (select count(distinct rule) from quality.findings where run_id = {_LAST_RUN} "  # noqa: S608
-        f"and severity = 'error') as with_errors, count(distinct rule) filter (not passed) as blocking "
-        f"from quality.metrics where run_id = {_LAST_RUN}"
-    ).to_pylist()[0]
+    found: Row = snapshot.sql(_VERDICTS).to_pylist()[0]
     return found if found["rules"] else None
 
 
 def _findings(snapshot: Snapshot) -> list[Row]:
     """Return the findings of the last checks, counted by rule and severity."""
-    rows: list[Row] = snapshot.sql(
-        "select rule, severity, count(*) as findings, count(distinct ticker) filter (ticker <> '*') as tickers from quality.findings "
-        f"where run_id = {_LAST_RUN} group by all order by all"  # noqa: S608 - a constant
-    ).to_pylist()
+    rows: list[Row] = snapshot.sql(_FOUND).to_pylist()
     return rows

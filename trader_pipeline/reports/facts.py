@@ -70,7 +70,7 @@ class Facts:
             )
             select {PREDICTIONS.select("p")}, n.name, n.issuer_id, s.sector from predictions.daily p
             left join named n using (ticker) left join sectors s using (ticker)
-            where p.session = $session order by horizon_sessions, score desc nulls last, ticker""",
+            where p.session = $session order by horizon_sessions, score desc nulls last, ticker""",  # noqa: S608 - columns of the contract
             {"session": self.session},
         )
 
@@ -92,7 +92,7 @@ class Facts:
     @cached_property
     def decisions(self) -> list[Row]:
         """decisions.daily of the session by rank."""
-        return self.ask(f"select {DECISIONS.select('d')} from decisions.daily d where session = ? order by rank, ticker", [self.session])  # noqa: S608
+        return self.ask(f"select {DECISIONS.select('d')} from decisions.daily d where session = ? order by rank, ticker", [self.session])  # noqa: S608 - as above
 
     @cached_property
     def scorecard(self) -> list[Row]:

@@ -34,7 +34,11 @@ def test_findings_come_by_severity_ticker_and_day_with_totals_below(folder, tmp_
     ran = trader("check", "--path", str(folder), home=tmp_path / "home")
     assert ran.code == 0, ran.err
     _, *rows, totals = ran.out.splitlines()
-    assert [row.split()[:3] for row in rows] == [["error", "A", "ohlc_order"], ["error", "B", "ohlc_order"], ["warning", "A", "missing_dates"]]
+    assert [row.split()[:3] for row in rows] == [
+        ["error", "A", "ohlc_order"],
+        ["error", "B", "ohlc_order"],
+        ["warning", "A", "missing_dates"],
+    ]
     assert totals == "2 errors, 1 warning: ohlc_order 2 errors, missing_dates 1 warning"
     found = trader("check", "--path", str(folder), "--json", home=tmp_path / "home").json()
     assert found["totals"][0] == {"rule": "ohlc_order", "errors": 2, "warnings": 0}
@@ -54,4 +58,6 @@ def test_decisions_of_overrides_toml_are_told_and_a_rule_that_is_none_is_refused
 
 def test_the_benchmark_says_that_the_files_with_known_faults_were_skipped(tmp_path):
     ran = trader("bench", "quality", "--mutations", "0", "--rows", "0", "--json", home=tmp_path / "home")
-    assert (ran.code, ran.json()) == (0, {"schema": "trader.bench_quality/1", "defects": None, "defects_skipped": "no --defects FOLDER"}), ran.err
+    assert (ran.code, ran.json()) == (0, {"schema": "trader.bench_quality/1", "defects": None, "defects_skipped": "no --defects FOLDER"}), (
+        ran.err
+    )

@@ -42,7 +42,16 @@ def test_an_empty_home(settings):
     facts = status(Lake(settings.dataset_home / "lake", "deep"), settings, now=NOW)
     assert (facts["dataset"], facts["home"], facts["commit"]) == ("deep", str(settings.dataset_home), "empty")
     assert (facts["session_through"], facts["predictions_state"], facts["predictions"], facts["model"]) == (None, "none", 0, None)
-    assert facts["tables"] == facts["coverage"] == facts["findings"] == facts["held"] == facts["fetches"] == facts["disk"] == facts["behind"] == []
+    assert (
+        facts["tables"]
+        == facts["coverage"]
+        == facts["findings"]
+        == facts["held"]
+        == facts["fetches"]
+        == facts["disk"]
+        == facts["behind"]
+        == []
+    )
     assert (facts["daemon"], facts["daemon_seen"], facts["sensors"]) == ("never seen", None, [])
     assert facts["free_bytes"] > 0
     assert not settings.home.exists()  # looking writes nothing
@@ -65,7 +74,9 @@ def test_what_is_there(settings):
         Change.append(outputs.RUNS, rows(outputs.RUNS, {"model_id": "m1", "recipe": "ridge", "members": "ridge"})),
         Change.append(
             quality.METRICS,
-            rows(quality.METRICS, *({"run_id": "r2", "rule": rule, "passed": True} for rule in ("missing_dates", "ohlc_order", "staleness"))),
+            rows(
+                quality.METRICS, *({"run_id": "r2", "rule": rule, "passed": True} for rule in ("missing_dates", "ohlc_order", "staleness"))
+            ),
         ),
         Change.append(
             quality.FINDINGS,
