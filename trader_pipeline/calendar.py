@@ -19,7 +19,7 @@ KNOWN_AFTER_CLOSE = dt.timedelta(minutes=30)
 Days = npt.NDArray[np.datetime64]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _calendars(exchange: str) -> tuple["ExchangeCalendar", ...]:
     """Return the exchange's calendars, one for each week that it has had, the earlier first."""
     import exchange_calendars  # noqa: PLC0415 - brings pandas; callers that need no calendar should not pay
@@ -36,12 +36,12 @@ def _calendars(exchange: str) -> tuple["ExchangeCalendar", ...]:
         return (opened(start=opened().bound_min()),)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _all_sessions(exchange: str) -> Days:
     return np.concatenate([one.sessions.to_numpy().astype("datetime64[D]") for one in _calendars(exchange)])
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _all_known_at(exchange: str) -> npt.NDArray[np.datetime64]:
     closes = [one.closes.dt.tz_localize(None).to_numpy().astype("datetime64[us]") for one in _calendars(exchange)]
     return np.asarray(np.concatenate(closes) + np.timedelta64(KNOWN_AFTER_CLOSE))

@@ -7,7 +7,7 @@ from trader_pipeline.checks.overrides import Override
 from trader_pipeline.errors import InputError
 from trader_pipeline.flows.check_files import check_files, core_of_files
 from trader_pipeline.settings import CheckSettings
-from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.listings import BY_SUFFIX, listing_of
 from trader_pipeline.sources.own_files import read_folder
 
 NOW = dt.datetime(2024, 7, 1, 12, 0, tzinfo=dt.UTC)
@@ -137,7 +137,12 @@ def test_a_folder_that_cannot_be_read_says_why(tmp_path):
         check(tmp_path)
 
 
-def test_every_listing_s_calendar_can_be_opened():
+@pytest.mark.parametrize("exchange", sorted({listing.exchange for listing in BY_SUFFIX.values()}))
+def test_every_listing_s_calendar_can_be_opened(exchange):
+    assert 230 < len(calendar.sessions(exchange, dt.date(2024, 1, 1), dt.date(2024, 12, 31))) < 260
+
+
+def test_calendars_know_the_days_of_their_own_exchange():
     assert calendar.sessions(listing_of("4063.T").exchange, dt.date(1990, 1, 1), dt.date(1997, 1, 31))[0].item() == dt.date(1997, 1, 6)
     # San Isidro is no holiday of the exchange, Good Friday is
     madrid = calendar.sessions(listing_of("IBE.MC").exchange, dt.date(2024, 3, 28), dt.date(2024, 4, 2)).tolist()
