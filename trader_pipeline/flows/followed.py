@@ -1,7 +1,10 @@
 """Which securities the live dataset follows: a list of universe.toml, or the members of an index on that day."""
 
 import datetime as dt
+from collections.abc import Sequence
 
+from trader_pipeline.errors import UsageError
+from trader_pipeline.flows.symbols import read_symbols
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.core import UNIVERSE
 from trader_pipeline.settings import Settings, load_universe
@@ -24,6 +27,16 @@ def followed(snapshot: Snapshot, settings: Settings, symbols: Symbols, today: dt
     tickers = load_universe(path, name)
     added = {str(member["ticker"]): member.get("added") for member in read_toml(path)[name]["members"]}
     return {symbols.security(with_hyphen(ticker), _day(added[ticker], today)) for ticker in tickers}
+
+
+def not_followed(snapshot: Snapshot, settings: Settings, tickers: Sequence[str], today: dt.date) -> list[str]:
+    """Return those of `tickers` that no later run asks for unless it names them; all, where no universe is there yet."""
+    symbols = read_symbols(snapshot, settings)
+    try:
+        wanted = followed(snapshot, settings, symbols, today)
+    except UsageError:
+        wanted = set()
+    return [t for t in tickers if t != settings.benchmark and symbols.security(t, today) not in wanted]
 
 
 def _members(snapshot: Snapshot, settings: Settings, today: dt.date) -> set[str]:

@@ -7,6 +7,7 @@ from trader_pipeline import calendar
 from trader_pipeline.errors import InputError, SourceUnavailableError, UsageError
 from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.corrections import corrections_after
+from trader_pipeline.flows.followed import not_followed
 from trader_pipeline.flows.ingest import ingest, is_due
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
@@ -194,6 +195,20 @@ def test_a_run_that_names_only_unknown_tickers_says_so_each_time(lake, settings)
         with pytest.raises(UsageError, match="yahoo knows none of NOSUCH"):
             run(lake, vendor, settings, "NOSUCH")
     assert len(vendor.asked) == 1
+
+
+def test_a_ticker_that_the_vendor_does_not_know_enters_no_universe(lake, settings):
+    vendor = Vendor(ZZZZ="unknown_symbol")
+    run(lake, vendor, settings, "A", "ZZZZ")
+    standardize(lake, (vendor.source,), as_of=AS_OF, run_id="run")
+    assert lake.snapshot().sql("select ticker from core.universe")["ticker"].to_pylist() == ["A", "SPY"]
+
+
+def test_what_is_fetched_by_name_alone_is_said_not_to_be_followed(lake, settings):
+    today = AS_OF.date()
+    assert not_followed(lake.snapshot(), settings, ("A", "B", "SPY"), today) == ["A", "B"]
+    settings.universe_file.write_text('[default]\nmembers = [{ ticker = "A" }]\n')
+    assert not_followed(lake.snapshot(), settings, ("A", "B", "SPY"), today) == ["B"]
 
 
 def test_without_tickers_the_configured_universe_is_asked(lake, settings):
