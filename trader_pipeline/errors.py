@@ -4,7 +4,16 @@ A message names the fact and the mend: "core.daily_bars: AAPL repeats 2024-01-02
 rank the sources in settings.sources".
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Return the mend of a misspelt name: "did you mean price_unit?", or all known names where none is like it."""
+    names = sorted(known)
+    like = difflib.get_close_matches(word, names, n=3)
+    return f"did you mean {' or '.join(like)}?" if like else f"it is one of {', '.join(names)}"
 
 
 class TraderError(Exception):

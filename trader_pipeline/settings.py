@@ -1,6 +1,5 @@
 """Facts of one machine and one user: TRADER_* variables, `.env`. Read at the edge, passed inwards as values."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trader_pipeline.errors import UsageError
+from trader_pipeline.toml_file import read_toml
 
 Dataset = Literal["deep", "broad", "simulated", "live", "own"]
 
@@ -17,7 +17,7 @@ def _stripped(value: object) -> object:
     return (value.strip() or None) if isinstance(value, str) else value
 
 
-ApiKey = Annotated[SecretStr | None, BeforeValidator(_stripped)]
+Secret = Annotated[SecretStr | None, BeforeValidator(_stripped)]
 
 
 class VendorSettings(BaseModel):
@@ -48,7 +48,7 @@ class YahooSettings(VendorSettings):
 class FmpSettings(VendorSettings):
     """How Financial Modeling Prep is asked. The pace is the plan's: free 250 a day, starter 300 a minute, premium 750, ultimate 3000."""
 
-    api_key: ApiKey = Field(None, description="Key of Financial Modeling Prep.")
+    api_key: Secret = Field(None, description="Key of Financial Modeling Prep.")
     requests_per_hour: float = Field(10, gt=0, description="Pace of your plan: free 10, starter 18000, premium 45000, ultimate 180000.")
     deadline_seconds: float = Field(
         7200, gt=0, description="Limit of one ticker: at 10 an hour four threads of four requests wait 96 minutes."
@@ -58,7 +58,7 @@ class FmpSettings(VendorSettings):
 class TiingoSettings(VendorSettings):
     """How Tiingo is asked."""
 
-    api_key: ApiKey = Field(None, description="Token of Tiingo.")
+    api_key: Secret = Field(None, description="Token of Tiingo.")
     requests_per_hour: float = Field(50, gt=0, description="Pace of your plan: free 50.")
     deadline_seconds: float = Field(900, gt=0, description="Limit of one ticker: at 50 an hour four threads wait ten minutes.")
 
@@ -66,7 +66,7 @@ class TiingoSettings(VendorSettings):
 class FredSettings(VendorSettings):
     """How FRED and ALFRED are asked. With a key every vintage comes, without one the latest values only."""
 
-    api_key: ApiKey = Field(None, description="Key of FRED: brings vintages (ALFRED).")
+    api_key: Secret = Field(None, description="Key of FRED: brings vintages (ALFRED).")
     requests_per_hour: float = Field(7200, gt=0, description="Pace shared by all processes that use the same gate file.")
     series: tuple[str, ...] = Field(
         ("DGS10", "DGS2", "DGS3MO", "BAA10Y", "BAMLH0A0HYM2", "CPIAUCSL", "UNRATE", "T10YIE"), description="Series that are followed."
@@ -91,29 +91,35 @@ class PublicSettings(VendorSettings):
 class SourceSettings(BaseModel):
     """Which sources fill which kind of table, first choice first. An empty list switches a kind off."""
 
-    bars: tuple[str, ...] = Field(("yahoo",), description="Bars and actions: yahoo, fmp, tiingo. A later one stands in for an earlier one.")
-    news: tuple[str, ...] = Field((), description="Headlines: yahoo, fmp, tiingo.")
-    options: tuple[str, ...] = Field((), description="Option chain snapshots: yahoo.")
-    fundamentals: tuple[str, ...] = Field((), description="Figures as filed: sec, fmp.")
-    earnings: tuple[str, ...] = Field((), description="Earnings reports: fmp.")
-    macro: tuple[str, ...] = Field((), description="Macro series: fred, cboe.")
-    factors: tuple[str, ...] = Field((), description="Published factor returns: french.")
-    members: tuple[str, ...] = Field((), description="Index membership by date: sp500.")
-    symbols: tuple[str, ...] = Field((), description="Renames of symbols: fmp.")
+    bars: tuple[Literal["yahoo", "fmp", "tiingo"], ...] = Field(
+        ("yahoo",), description="Bars and actions: yahoo, fmp, tiingo. A later one stands in for an earlier one."
+    )
+    news: tuple[Literal["yahoo", "fmp", "tiingo"], ...] = Field((), description="Headlines: yahoo, fmp, tiingo.")
+    options: tuple[Literal["yahoo"], ...] = Field((), description="Option chain snapshots: yahoo.")
+    fundamentals: tuple[Literal["sec", "fmp"], ...] = Field((), description="Figures as filed: sec, fmp.")
+    earnings: tuple[Literal["fmp"], ...] = Field((), description="Earnings reports: fmp.")
+    macro: tuple[Literal["fred", "cboe"], ...] = Field((), description="Macro series: fred, cboe.")
+    factors: tuple[Literal["french"], ...] = Field((), description="Published factor returns: french.")
+    members: tuple[Literal["sp500"], ...] = Field((), description="Index membership by date: sp500.")
+    symbols: tuple[Literal["fmp"], ...] = Field((), description="Renames of symbols: fmp.")
 
 
 class CheckSettings(BaseModel):
     """Where the quality rules draw their lines."""
 
-    missing_ratio: float = Field(0.02, description="Missing sessions over this share quarantine the ticker.")
-    missing_run: int = Field(5, description="More missing sessions in a row than this quarantine the ticker.")
-    nan_error: float = Field(0.05, description="Null ratio of a column that is an error.")
-    nan_warning: float = Field(0.01, description="Null ratio of a column that is a warning.")
-    stale_error: int = Field(5, description="Sessions behind the last closed one that are an error.")
-    stale_warning: int = Field(2, description="Sessions behind the last closed one that are a warning.")
-    outage_ratio: float = Field(0.20, description="More of the listed tickers than this missing one session is a provider outage.")
+    missing_ratio: float = Field(0.02, ge=0, le=1, description="Missing sessions over this share quarantine the ticker.")
+    missing_run: int = Field(5, ge=0, description="More missing sessions in a row than this quarantine the ticker.")
+    nan_error: float = Field(0.05, ge=0, le=1, description="Null ratio of a column that is an error.")
+    nan_warning: float = Field(0.01, ge=0, le=1, description="Null ratio of a column that is a warning.")
+    stale_error: int = Field(5, ge=1, description="Sessions behind the last closed one that are an error.")
+    stale_warning: int = Field(2, ge=0, description="Sessions behind the last closed one that are a warning.")
+    outage_ratio: float = Field(
+        0.20, ge=0, le=1, description="More of the listed tickers than this missing one session is a provider outage."
+    )
     stand_in_difference: float = Field(0.005, ge=0, description="Median difference of closes over which no source stands in for another.")
-    quarantined_tickers: float = Field(0.05, description="More of the listed tickers than this quarantined blocks what follows.")
+    quarantined_tickers: float = Field(
+        0.05, ge=0, le=1, description="More of the listed tickers than this quarantined blocks what follows."
+    )
     only_changed: bool = Field(
         True, description="Judge the newest sessions, and whole each ticker of which more is to be said; once a week everything (ADR 5)."
     )
@@ -127,10 +133,10 @@ class DecisionSettings(BaseModel):
 
     momentum_weight: float = Field(0.4, ge=0, description="Weight of the momentum score.")
     ml_weight: float = Field(0.6, ge=0, description="Weight of the ML score.")
-    name_limit: float = Field(0.15, description="Largest absolute weight of an issuer.")
-    gross_limit: float = Field(1.0, description="Largest sum of absolute weights.")
-    abstain_confidence: float = Field(0.05, description="A forecast less confident than this abstains.")
-    abstain_novelty: float = Field(0.995, description="A forecast on inputs more novel than this abstains.")
+    name_limit: float = Field(0.15, gt=0, le=1, description="Largest absolute weight of an issuer.")
+    gross_limit: float = Field(1.0, gt=0, description="Largest sum of absolute weights.")
+    abstain_confidence: float = Field(0.05, ge=0, le=1, description="A forecast less confident than this abstains.")
+    abstain_novelty: float = Field(0.995, ge=0, le=1, description="A forecast on inputs more novel than this abstains.")
 
 
 class AlertSettings(BaseModel):
@@ -143,7 +149,7 @@ class AlertSettings(BaseModel):
         "starttls", description="starttls, tls, or none: a password then travels in the clear."
     )
     smtp_user: str | None = Field(None, description="User at the mail server; unset sends without logging in.")
-    smtp_password: ApiKey = Field(None, description="Password at the mail server.")
+    smtp_password: Secret = Field(None, description="Password at the mail server.")
     smtp_from: str | None = Field(None, description="Sender's address.")
     smtp_to: str | None = Field(None, description="Receivers' addresses, comma-separated.")
 
@@ -152,14 +158,16 @@ class ServeSettings(BaseModel):
     """Where the dashboard listens."""
 
     host: str = Field("127.0.0.1", description="Loopback unless a proxy with authentication stands before it.")
-    port: int = Field(8050, description="Port of the dashboard.")
-    dagster_port: int = Field(3000, description="Port of the Dagster UI.")
+    port: int = Field(8050, ge=1, le=65535, description="Port of the dashboard.")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
 
 
 class Settings(BaseSettings):
-    """All settings. A nested one is written TRADER_YAHOO__BASE_URL."""
+    """All settings. A nested one is written TRADER_YAHOO__BASE_URL; an empty variable is unset."""
 
-    model_config = SettingsConfigDict(env_prefix="TRADER_", env_nested_delimiter="__", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="TRADER_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore"
+    )
 
     home: Path = Field(Path.home() / ".local/share/trader", description="Everything that the project writes.")
     gate_file: Annotated[Path | None, BeforeValidator(_stripped)] = Field(
@@ -168,14 +176,14 @@ class Settings(BaseSettings):
     dataset: Dataset = Field("deep", description="Market that this home's run is about; one lake each.")
     own_path: Path | None = Field(None, description="Folder of CSV or Parquet files for the dataset `own`.")
     recipe: str = Field("three_members", description="Training recipe.")
-    seed: int = Field(0, description="Seed of training and of the simulated market.")
-    simulated_tickers: int = Field(150, description="Tickers of the simulated market.")
-    simulated_days: int = Field(1500, description="Sessions of the simulated market.")
+    seed: int = Field(0, ge=0, description="Seed of training and of the simulated market.")
+    simulated_tickers: int = Field(150, ge=1, description="Tickers of the simulated market.")
+    simulated_days: int = Field(1500, ge=1, description="Sessions of the simulated market.")
     simulated_null: bool = Field(False, description="A simulated market without any signal.")
     live_universe: str = Field("default", description="Universe of universe.toml that the live dataset follows.")
     live_first_session: str = Field("2010-01-04", description="First session of the live dataset's history.")
     benchmark: str = Field("SPY", description="Benchmark ticker.")
-    webhook_url: SecretStr | None = Field(None, description="Where alerts are posted as JSON that Slack understands; unset posts nothing.")
+    webhook_url: Secret = Field(None, description="Where alerts are posted as JSON that Slack understands; unset posts nothing.")
     chromium: str | None = Field(None, description="Browser for the browser tests, for example /usr/bin/chromium.")
     sources: SourceSettings = SourceSettings()
     yahoo: YahooSettings = YahooSettings()
@@ -231,10 +239,7 @@ def load_universe(path: Path, name: str) -> list[str]:
     """Return the tickers of one named list of `universe.toml`; raise `UsageError` when there is none."""
     if not path.exists():
         raise UsageError(f"{path} does not exist; write one with `trader universe add {name} AAPL MSFT`")
-    try:
-        lists = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}; mend the file") from error
+    lists = read_toml(path)
     if name not in lists:
         raise UsageError(f"{path} has no list {name!r}, only {sorted(lists)}; add it with `trader universe add {name} AAPL MSFT`")
     try:

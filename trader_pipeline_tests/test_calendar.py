@@ -164,3 +164,22 @@ def test_tel_aviv_trades_on_sundays_until_2026_and_on_fridays_from_then_on(day, 
 def test_tel_aviv_had_as_many_sessions_as_its_exchange_says():
     # rows of a Tel Aviv share from 2022-01-02 to 2024-08-22 in Yahoo's history: 651, one on each session
     assert len(calendar.sessions("XTAE", dt.date(2022, 1, 2), dt.date(2024, 8, 22))) == 651
+
+
+@pytest.mark.parametrize(
+    ("exchange", "sessions", "open_days", "closed_days"),
+    [
+        ("ASEX", 248, ["2024-03-28"], ["2024-03-18", "2024-03-29", "2024-05-03", "2024-05-06", "2024-06-24"]),
+        ("XBEL", 251, ["2024-03-29"], ["2024-05-03", "2024-05-06"]),
+        ("XBSE", 252, ["2024-03-29"], ["2024-05-03", "2024-05-06", "2024-06-24"]),
+        ("XCYS", 246, ["2024-03-28"], ["2024-05-03", "2024-05-06"]),
+        ("XBOM", 246, ["2024-01-20", "2024-01-19"], ["2024-01-21", "2024-01-27"]),
+        ("XMOS", 256, ["2024-04-27", "2024-11-02", "2024-12-28"], ["2024-04-20", "2024-04-28"]),
+    ],
+)
+def test_calendars_that_pandas_3_breaks_are_mended(exchange, sessions, open_days, closed_days):
+    # sessions of 2024: exchange_calendars 4.13.2 under pandas 2.3.3
+    assert len(calendar.sessions(exchange, dt.date(2024, 1, 1), dt.date(2024, 12, 31))) == sessions
+    assert all(calendar.is_session(exchange, dt.date.fromisoformat(day)) for day in open_days)
+    assert not any(calendar.is_session(exchange, dt.date.fromisoformat(day)) for day in closed_days)
+    assert calendar.open_at(exchange, dt.date(2024, 2, 1)) < calendar.known_at(exchange, dt.date(2024, 2, 1))

@@ -1,12 +1,15 @@
 """Settings come from TRADER_* and .env, and a universe from universe.toml."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from trader_pipeline.errors import UsageError
-from trader_pipeline.settings import Settings, load_universe
+from trader_pipeline.settings import Settings, SourceSettings, load_universe
+from trader_pipeline.sources import FEEDS
+from trader_pipeline.variables import allowed, name_of, strange
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +48,54 @@ def test_a_wrong_value_is_refused(monkeypatch):
     monkeypatch.setenv("TRADER_DATASET", "moon")
     with pytest.raises(ValidationError, match="dataset"):
         Settings()
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_an_empty_variable_is_unset(monkeypatch, blank):
+    monkeypatch.setenv("TRADER_WEBHOOK_URL", blank)
+    monkeypatch.setenv("TRADER_OWN_PATH", "")
+    assert (Settings().webhook_url, Settings().own_path) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHECKS__MISSING_RATIO", "-1"),
+        ("CHECKS__NAN_ERROR", "1.5"),
+        ("CHECKS__MISSING_RUN", "-1"),
+        ("CHECKS__STALE_ERROR", "0"),
+        ("SERVE__PORT", "99999"),
+        ("SERVE__DAGSTER_PORT", "0"),
+        ("SIMULATED_DAYS", "0"),
+        ("DECISIONS__NAME_LIMIT", "2"),
+        ("SOURCES__BARS", '["yaho"]'),
+    ],
+)
+def test_what_is_out_of_range_is_refused(monkeypatch, name, value):
+    monkeypatch.setenv(f"TRADER_{name}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert [name_of(error["loc"]) for error in caught.value.errors()] == [f"TRADER_{name}"]
+
+
+def test_the_bounds_of_a_variable_are_known():
+    assert allowed("TRADER_CHECKS__MISSING_RATIO") == "at least 0, at most 1"
+    assert allowed("TRADER_YAHOO__REQUESTS_PER_HOUR") == "more than 0"
+    assert allowed("TRADER_RECIPE") == allowed("TRADER_NOTHING") == ""
+
+
+def test_a_source_that_can_be_set_is_one_that_is_there():
+    for kind, info in SourceSettings.model_fields.items():
+        (names,) = {get_args(argument) for argument in get_args(info.annotation) if argument is not ...}
+        assert set(names) == {feed.source for feed in FEEDS if feed.kind == kind and not feed.local}
+
+
+def test_a_misspelt_variable_is_named_with_what_it_may_mean():
+    assert strange(["TRADER_HOME", "trader_seed", "TRADER_YAHOO", "TRADER_YAHOO__BURST", "HOME"]) == []
+    assert strange(["TRADER_DATASETS", "TRADER_XQZ"]) == [
+        "TRADER_DATASETS is no setting; did you mean TRADER_DATASET?",
+        "TRADER_XQZ is no setting; README has the table of settings",
+    ]
 
 
 def test_secrets_are_not_printed():

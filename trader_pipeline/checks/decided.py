@@ -4,28 +4,35 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.context import BESIDE, CheckContext
 from trader_pipeline.checks.overrides import FILE, RULE, Override
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
-from trader_pipeline.schema.core import DAILY_BARS
+from trader_pipeline.schema.core import DAILY_BARS, MACRO, TICKER_MAP
 
 _REJECTED = """
 select distinct ticker, session, source, $reason as reason from bars
 where session between $first and $last and $ticker in ('*', ticker::varchar) and $source in ('*', source::varchar)
 """
+_TICKERS = " union ".join(
+    f"select {'series' if table is MACRO else 'ticker'}::varchar as ticker from {name}"  # noqa: S608 - identifiers of the schema
+    for table, name in ((DAILY_BARS, "bars"), *((table, table.name) for table in (TICKER_MAP, *BESIDE)))
+)
+_STRANGE = ", but no table has that ticker: correct it or take it out"
 
 
 def overrides(context: CheckContext) -> RuleResult:
-    """Quarantine the bars that a person rejected; tell of every decision, and of those that ended."""
+    """Quarantine the bars that a person rejected; tell of every decision, of those that ended and of tickers that are nowhere."""
     rejected = [o for o in context.overrides if o.kind == "reject" and o.holds(context.as_of)]
     found = [
         context.table(_REJECTED, {"reason": f"{FILE}: {o.reason}", **{k: getattr(o, k) for k in ("first", "last", "ticker", "source")}})
         for o in rejected
     ]
+    named = {override.ticker for override in context.overrides} - {"*"}
+    unknown = named and named - {row["ticker"] for row in context.rows(_TICKERS)}
     findings: dict[tuple[object, ...], Finding] = {}
     for override in context.overrides:
         key = (override.ticker, override.source, override.first)
-        told = _told(context, override)
+        told = _told(context, override, strange=override.ticker in unknown)
         findings[key] = replace(told, message=f"{findings[key].message}; {told.message}") if key in findings else told
     return RuleResult(
         findings=tuple(findings.values()),
@@ -37,7 +44,7 @@ def overrides(context: CheckContext) -> RuleResult:
     )
 
 
-def _told(context: CheckContext, override: Override) -> Finding:
+def _told(context: CheckContext, override: Override, *, strange: bool) -> Finding:
     days = f"{override.first}" if override.first == override.last else f"{override.first} to {override.last}"
     what = f"{override.rule} is overruled" if override.kind == "accept" else "kept out by hand"
     until = f"until {override.expires}" if override.holds(context.as_of) else f"but that ended {override.expires}: renew it or take it out"
@@ -50,7 +57,7 @@ def _told(context: CheckContext, override: Override) -> Finding:
         last_session=override.last,
         sessions=0,
         value=None,
-        message=f"{override.ticker} {days}: {what} ({override.reason}) {until}; {FILE}",
+        message=f"{override.ticker} {days}: {what} ({override.reason}) {until}; {FILE}{_STRANGE if strange else ''}",
     )
 
 

@@ -1,25 +1,31 @@
 """What a person decided against the rules: rows let through or kept out, with a reason and a day on which the decision ends."""
 
 import datetime as dt
-import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trader_pipeline.errors import InputError
+from trader_pipeline.errors import InputError, near
 from trader_pipeline.schema.columns import DATE
+from trader_pipeline.toml_file import Form, Kind, read_entries
+
+if TYPE_CHECKING:
+    from trader_pipeline.checks.rule import Rule
 
 FILE = "overrides.toml"
 
 RULE = "overrides"
 """The rule that keeps out what people rejected."""
 
-_FIELDS: dict[str, type] = {"ticker": str, "rule": str, "table": str, "source": str, "first": dt.date, "last": dt.date}
-_REQUIRED: dict[str, type] = {"ticker": str, "first": dt.date, "last": dt.date, "reason": str, "expires": dt.date}
+_REQUIRED: dict[str, Kind] = {"ticker": str, "first": dt.date, "last": dt.date, "reason": str, "expires": dt.date}
+_FORMS = {
+    "accept": Form(required=_REQUIRED | {"rule": str}, optional={"table": str, "source": str}),
+    "reject": Form(required=_REQUIRED, optional={"table": str, "source": str, "rule": str}),
+}
 _EXAMPLE = (
     '[[accept]] ticker = "NVDA", rule = "split_jump", first = 2021-07-20, last = 2021-07-20, reason = "4:1 split, vendor late", '
     "expires = 2027-01-31; or [[reject]] with the same fields but rule"
@@ -54,18 +60,12 @@ class Override:
         return mask
 
 
-def read_overrides(path: Path) -> tuple[Override, ...]:
-    """Return what the user's overrides.toml says; nothing where there is no file. Raises `InputError`."""
-    try:
-        found = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: {error}; mend the file") from error
-    if unknown := sorted(set(found) - {"accept", "reject"}):
-        raise InputError(f"{path}: unknown {unknown}; write {_EXAMPLE}")
+def read_overrides(path: Path, rules: Sequence["Rule"]) -> tuple[Override, ...]:
+    """Return what the user's overrides.toml says of `rules`; nothing where there is no file. Raises `InputError`."""
+    found = read_entries(path, _FORMS, example=_EXAMPLE)
+    known = {"rule": sorted(rule.name for rule in rules), "table": sorted({rule.table.full_name for rule in rules})}
     kinds: tuple[Literal["accept"], Literal["reject"]] = ("accept", "reject")
-    return tuple(_entry(path, kind, entry) for kind in kinds for entry in _list(path, found, kind))
+    return tuple(_override(path, kind, entry, known) for kind in kinds for entry in found[kind])
 
 
 def let_through(rows: pa.Table, rule: str, table: str, overrides: Iterable[Override]) -> pa.Table:
@@ -81,33 +81,12 @@ def standing(overrides: Sequence[Override], as_of: dt.datetime) -> tuple[Overrid
     return tuple(override for override in overrides if override.holds(as_of))
 
 
-def _list(path: Path, found: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    entries = found.get(name, [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InputError(f"{path}: {name} is no list of tables; write {_EXAMPLE}")
-    return entries
-
-
-def _entry(path: Path, kind: Literal["accept", "reject"], entry: dict[str, Any]) -> Override:
-    wanted = _REQUIRED | ({"rule": str} if kind == "accept" else {})
-    wrong = sorted(key for key, of in wanted.items() if type(entry.get(key)) is not of or not str(entry.get(key)).strip())
-    wrong += sorted(key for key, of in _FIELDS.items() if key in entry and key not in wanted and type(entry[key]) is not of)
-    if wrong:
-        raise InputError(f"{path}: {entry}: {wrong} missing or of the wrong type; write {_EXAMPLE}")
-    if unknown := sorted(set(entry) - {*_REQUIRED, *_FIELDS}):
-        raise InputError(f"{path}: {entry}: unknown {unknown}; write {_EXAMPLE}")
+def _override(path: Path, kind: Literal["accept", "reject"], entry: Mapping[str, Any], known: Mapping[str, Sequence[str]]) -> Override:
     if entry["last"] < entry["first"]:
         raise InputError(f"{path}: {entry}: last is before first; exchange them")
     if kind == "reject" and "rule" in entry:
         raise InputError(f"{path}: {entry}: a row is rejected whatever the rules say; take rule out")
-    return Override(
-        kind=kind,
-        ticker=entry["ticker"],
-        rule=entry.get("rule", "*"),
-        table=entry.get("table", "*"),
-        source=entry.get("source", "*"),
-        first=entry["first"],
-        last=entry["last"],
-        reason=entry["reason"],
-        expires=entry["expires"],
-    )
+    for field, names in known.items():
+        if (value := entry.get(field, "*")) not in ("*", *names):
+            raise InputError(f"{path}: {entry}: {value!r} is no {field}; {near(value, names)}")
+    return Override(**{"kind": kind, "rule": "*", "table": "*", "source": "*", **entry})

@@ -1,9 +1,11 @@
 """Which symbol meant which security, and who belonged to which universe: intervals that contradict each other."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from trader_pipeline import calendar
-from trader_pipeline.checks.context import CheckContext, exchanges_without_calendar
+from trader_pipeline.checks.context import DEFAULT_EXCHANGE, CheckContext, exchanges_without_calendar
 from trader_pipeline.checks.faults import judge
 from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, counted
 from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP, UNIVERSE
@@ -36,6 +38,12 @@ select ticker, '*', if(s.first_session < first, s.first_session, s.last_session)
   'bars of ' || source || if(s.first_session < first, ' before the first row', ' after the last row')
 from spans join series s using (ticker) where s.first_session < first or s.last_session > last
 """
+_GUESSED = r"""
+select list(distinct ticker order by ticker) as tickers, min(valid_from) as first, max(valid_from) as last
+from ticker_map where exchange = $default and regexp_matches(symbol, '\.[A-Z]{2,}$')
+"""
+"""Suffixes of one letter are share classes."""
+_SHOWN = 5
 _UNIVERSE = """
 select ticker, '*' as source, valid_from as day, 'error' as severity, universe || ' ends before it begins' as fact
 from universe where valid_to < valid_from
@@ -52,12 +60,33 @@ from universe u left join (select distinct ticker from ticker_map) m using (tick
 
 
 def ticker_map(context: CheckContext) -> RuleResult:
-    """Object to intervals that overlap or end before they begin, to exchanges without a calendar, and to bars outside the intervals."""
+    """Object to intervals that overlap or end before they begin, to exchanges without a calendar, and to bars outside the intervals.
+
+    Symbols whose suffix is no exchange that we know are told once, together.
+    """
     listed = context.rows("select distinct exchange from ticker_map")
     without_calendar = exchanges_without_calendar(listed)
     aliases = [row["exchange"] for row in listed if calendar.mic(row["exchange"]) not in {None, row["exchange"]}]
     limits = {"without_calendar": without_calendar, "aliases": aliases}
-    return judge(context, _MAP, mend="correct symbols.toml or the source's listing", limits=limits)
+    result = judge(context, _MAP, mend="correct symbols.toml or the source's listing", limits=limits)
+    (guessed,) = context.rows(_GUESSED, {"default": DEFAULT_EXCHANGE})
+    return replace(result, findings=(*result.findings, _guessed(guessed))) if guessed["tickers"] else result
+
+
+def _guessed(row: Mapping[str, Any]) -> Finding:
+    shown = ", ".join(row["tickers"][:_SHOWN]) + (f" and {len(row['tickers']) - _SHOWN} more" if len(row["tickers"]) > _SHOWN else "")
+    return Finding(
+        ticker=EVERY,
+        source=EVERY,
+        severity="warning",
+        scope="table",
+        first_session=row["first"],
+        last_session=row["last"],
+        sessions=0,
+        value=float(len(row["tickers"])),
+        message=f"{shown}: no calendar is known for the suffix, they are judged by {DEFAULT_EXCHANGE}; "
+        "accept in overrides.toml what missing_dates and off_calendar say of their own holidays",
+    )
 
 
 def universe(context: CheckContext) -> RuleResult:
@@ -79,7 +108,7 @@ def universe(context: CheckContext) -> RuleResult:
             sessions=0,
             value=row["unmapped"] / row["members"],
             message=f"{row['universe']}: {row['unmapped']} of {counted(row['members'], 'member')} have no row in core.ticker_map "
-            f"({', '.join(row['tickers'][:5])}); fetch their bars, or drop them",
+            f"({', '.join(row['tickers'][:_SHOWN])}); fetch their bars, or drop them",
         )
         for row in told
     ]
@@ -94,7 +123,7 @@ RULES = (
         severity="error",
         scope="ticker",
         blocking=False,
-        description="Intervals of a ticker or a symbol that overlap or end before they begin; unknown exchanges; bars outside.",
+        description="Intervals that overlap or end before they begin; exchanges and suffixes without a calendar; bars outside.",
         run=ticker_map,
         whole=True,
         reads=(DAILY_BARS,),

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import alert, bench, fetch, keep, look, run, schema, serve
-from trader_pipeline.cli.output import fail
+from trader_pipeline.cli import alert, bench, check, fetch, keep, look, run, schema, serve
+from trader_pipeline.cli.output import fail, warn
 from trader_pipeline.errors import TraderError, UsageError
 
 _INTERRUPTED = 130
@@ -23,6 +23,7 @@ app = typer.Typer(
 run.register(app)
 fetch.register(app)
 look.register(app)
+check.register(app)
 schema.register(app)
 keep.register(app)
 serve.register(app)
@@ -35,6 +36,7 @@ def main() -> NoReturn:
 
     Exit status: 0 done, 1 failure, 2 usage, 3 blocked by data, 4 no model or history, 5 source unavailable, 130 interrupted.
     """
+    _warn_of_strange_variables()
     try:
         app(standalone_mode=True)
         _leave(0)
@@ -55,14 +57,31 @@ def _unreadable(error: ValueError) -> UsageError:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
+    from trader_pipeline.variables import name_of
+
     if isinstance(error, SettingsError):
         return UsageError(f"""{error}; a list is written as JSON, for example TRADER_SOURCES__BARS='["yahoo"]'""")
     if isinstance(error, ValidationError) and error.title == "Settings":
-        wrong = [
-            f"TRADER_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)
-        ]
+        wrong = [_wrong(name_of(e["loc"]), e["msg"]) for e in error.errors(include_input=False, include_url=False)]
         return UsageError(f"{'; '.join(wrong)}; README has the table of settings")
     raise error
+
+
+def _wrong(variable: str, said: str) -> str:
+    from trader_pipeline.variables import allowed
+
+    limits = allowed(variable)
+    return f"{variable}: {said}{f' ({limits})' if limits else ''}"
+
+
+def _warn_of_strange_variables() -> None:
+    from pydantic_settings import DotEnvSettingsSource
+
+    from trader_pipeline.settings import Settings
+    from trader_pipeline.variables import strange
+
+    for told in strange({*os.environ, *DotEnvSettingsSource(Settings).env_vars}):
+        warn(told)
 
 
 def _leave(code: int) -> NoReturn:

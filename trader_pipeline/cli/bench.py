@@ -90,9 +90,9 @@ def quality(
 
     from trader_pipeline.bench import quality_defects, quality_mutations, quality_speed
 
-    figures: dict[str, Any] = {}
-    if defects is not None:
-        figures["defects"] = quality_defects.measure(defects, now=dt.datetime.now(dt.UTC))
+    figures: dict[str, Any] = {"defects": None if defects is None else quality_defects.measure(defects, now=dt.datetime.now(dt.UTC))}
+    if defects is None:
+        figures["defects_skipped"] = "no --defects FOLDER"
     if mutations:
         figures |= quality_mutations.measure(mutations)
     if rows:
@@ -101,7 +101,9 @@ def quality(
     if as_json:
         print_json("bench_quality", figures)
         return
-    if found := figures.get("defects"):
+    if why := figures.get("defects_skipped"):
+        line(f"files with known faults: skipped, {why}\n")
+    if found := figures["defects"]:
         by_file = found.pop("by_file")
         _told(found)
         grid([{"file": name, "errors": ", ".join(v["errors"]), "right": v["right"]} for name, v in by_file.items()])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trader_pipeline.cli.output import grid, line, print_json, progress
+from trader_pipeline.cli.output import grid, line, print_json, progress, warn
 from trader_pipeline.errors import SourceUnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def fetch(
         except SourceUnavailableError as error:
             shortage = error
     _tell(settings, feeds, run_id, as_json=as_json, shortage=shortage)
+    _warn_of_unfollowed(settings, run_id, named)
     if shortage:
         raise shortage
 
@@ -117,6 +118,21 @@ def _tell(settings: "Settings", feeds: "list[Feed]", run_id: str, *, as_json: bo
     if len(attempts) > _SHOWN:
         line(f"and {len(attempts) - _SHOWN} more, all of them are in raw.fetch_attempts under run_id '{run_id}'")
     line(", ".join(f"{value:,} {name}" for name, value in counts.items()))
+
+
+def _warn_of_unfollowed(settings: "Settings", run_id: str, named: tuple[str, ...]) -> None:
+    """Name the tickers whose bars came and that no later run asks for by itself."""
+    from trader_pipeline.flows.followed import not_followed
+    from trader_pipeline.lake import Lake
+
+    snapshot = Lake(settings.dataset_home / "lake", settings.dataset).snapshot()
+    came = {row["ticker"] for row in snapshot.sql(_ATTEMPTS, [run_id]).to_pylist() if row["kind"] == "bars" and row["outcome"] == "ok"}
+    strange = not_followed(snapshot, settings, [t for t in named if t in came], dt.datetime.now(dt.UTC).date())
+    if strange:
+        warn(
+            f"{', '.join(strange)}: stored, but not in the list {settings.live_universe!r}, so no later run asks and the bars grow old; "
+            f"`trader universe add {settings.live_universe} {' '.join(strange)}` follows them"
+        )
 
 
 def _span(attempt: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands that only look: status, sql, check, export, universe."""
+"""Commands that only look: status, sql, export, universe."""
 
 import datetime as dt
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from trader_pipeline.cli.output import grid, line, print_json, print_rows, warn
-from trader_pipeline.errors import BlockedByDataError, UsageError
+from trader_pipeline.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")]
 _HEAD = {"worst": 10, "ended": 10}
@@ -20,7 +20,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(status)
     app.command()(sql)
-    app.command()(check)
     app.command()(export)
     universe_app.command("add")(universe_add)
     universe_app.command("list")(universe_list)
@@ -101,42 +100,6 @@ def sql(
         print_rows(rows)
     else:
         grid(rows)
-
-
-def check(
-    path: Annotated[Path, typer.Option(help="Folder of CSV or Parquet files.")],
-    as_of: Annotated[
-        str, typer.Option("--as-of", help="Day YYYY-MM-DD that staleness is judged on; empty: the newest session in the files.")
-    ] = "",
-    *,
-    as_json: Json = False,
-) -> None:
-    """Run the quality rules on a folder of your own files; nothing is stored.
-
-    Exit 3 when a finding would block a run, 0 when it only quarantines rows.
-    """
-    from trader_pipeline.flows.check_files import check_files
-    from trader_pipeline.settings import Settings
-
-    if not path.is_dir():
-        raise UsageError(f"{path} is no folder; name the folder that holds your CSV or Parquet files")
-    report = check_files(path, Settings().checks, as_of=_day(as_of), now=dt.datetime.now(dt.UTC))
-    findings = [row for rule in report.results for row in rule.findings.to_pylist()]
-    if as_json:
-        print_json("check", {"path": str(path), "findings": findings, "blocked_by": report.blocked_by})
-    elif findings:
-        grid([{k: r[k] for k in ("ticker", "rule", "severity", "sessions", "first_session", "last_session", "message")} for r in findings])
-    else:
-        line(f"{path}: {len(report.results)} rules, nothing found at {report.as_of:%Y-%m-%d}")
-    if report.blocked_by:
-        raise BlockedByDataError(f"{path}: {', '.join(report.blocked_by)} failed; mend the files that the findings name")
-
-
-def _day(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no date; write YYYY-MM-DD") from error
 
 
 def export(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trader_pipeline.cli.output import grid, line, print_json, progress, warn
-from trader_pipeline.cli.summary import facts, predictions, report_path, require_predicted, tell
+from trader_pipeline.cli.summary import facts, predictions, report_path, require_predicted, tell, warn_of_corrections
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +98,11 @@ def run(
         changes["live_universe"] = universe
     settings = Settings(**changes)
     chosen = tickers_of(settings, tickers)
-    ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json, force=force)
+    try:
+        ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json, force=force)
+    finally:
+        if as_of and source is SourceName.OWN:
+            warn_of_corrections(settings, as_of)
     require_predicted(settings, ran.session, chosen)
     done = facts(settings, ran.session, None)
     if as_json:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _HEADLINE_SESSIONS = 5
 _SHOWN = 3
+_NAMED = 8
 _LIST_TICKERS = '`trader sql "select distinct ticker from predictions.daily"` lists the tickers'
 
 
@@ -74,6 +75,19 @@ def require_predicted(settings: "Settings", session: dt.date, tickers: Sequence[
     warn(fact)
 
 
+def warn_of_corrections(settings: "Settings", as_of: str) -> None:
+    """Say on stderr how many bars were corrected after the session `as_of`, and from which session on the corrections count."""
+    from trader_pipeline.defs.resources import moment_of
+    from trader_pipeline.flows.corrections import corrections_after
+    from trader_pipeline.lake import Lake
+
+    snapshot = Lake(settings.dataset_home / "lake", settings.dataset).snapshot()
+    bars, counts_from = corrections_after(snapshot, moment_of(as_of, now=dt.datetime.now(dt.UTC)))
+    if bars:
+        many = f"{bars:,} corrected bar{'' if bars == 1 else 's'}"
+        warn(f"{many} came after {as_of} and did not count; from {counts_from} on they do, in runs of that session or without --as-of")
+
+
 def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHistoryError | None) -> None:
     """Print the run for a person."""
     from trader_pipeline import lake
@@ -122,9 +136,23 @@ def _tell_findings(settings: "Settings") -> None:
 
     rows = lake.open(settings.dataset_home).sql(
         "select rule, severity, scope, count(*) findings, sum(sessions)::bigint sessions, "
-        "count(distinct nullif(ticker, '*')) tickers "
+        "count(distinct nullif(ticker, '*')) tickers, "
+        "list({ticker: ticker, day: first_session, sessions: sessions} order by sessions desc, first_session, ticker) which "
         "from quality.findings "
-        "where run_id = (select max_by(run_id, known_at) from quality.metrics) group by all order by all"
+        "where run_id = (select max_by(run_id, known_at) from quality.metrics) group by rule, severity, scope order by all"
     )
+    found = rows.to_pylist()
     line("\nWhat the checks found:")
-    grid(rows.to_pylist())
+    grid([{name: value for name, value in row.items() if name != "which"} for row in found])
+    line()
+    for row in found:
+        line(f"{row['rule']} {row['severity']}: {which(row['which'])}")
+
+
+def which(found: Sequence[dict[str, Any]]) -> str:
+    """Return of what findings speak: "2009-09-08, ETFC 25 sessions, AAPL 2010-03-01 and 3 more"."""
+    shown = []
+    for row in found[:_NAMED]:
+        how_much = f"{row['sessions']} sessions" if row["sessions"] > 1 else row["day"].isoformat()
+        shown.append(how_much if row["ticker"] == "*" else f"{row['ticker']} {how_much}")
+    return ", ".join(shown) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")

@@ -47,7 +47,7 @@ def _checks_of(table: Table) -> dg.AssetChecksDefinition:
             settings=trader.settings.checks,
             run_id=context.run.run_id,
             order=bars_order(trader.settings),
-            overrides=read_overrides(trader.settings.overrides_file),
+            overrides=read_overrides(trader.settings.overrides_file, CHECKS),
         )
         snapshot = trader.lake.snapshot()
         columns = records(column_statistics(snapshot, table, as_of=moment))

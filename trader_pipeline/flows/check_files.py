@@ -1,7 +1,7 @@
 """Run the rules on a folder of a user's own files; nothing is stored."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.checks.context import VENDOR_PRICES, open_context
+from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.report import CheckReport, report_of, run_rules
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
 from trader_pipeline.schema.columns import DATE, INSTANT
@@ -36,8 +37,12 @@ _READABLE = Rule(
 )
 
 
-def check_files(path: Path, settings: CheckSettings, *, as_of: dt.date | None, now: dt.datetime) -> CheckReport:
+def check_files(
+    path: Path, settings: CheckSettings, *, as_of: dt.date | None, now: dt.datetime, overrides: Sequence[Override] = ()
+) -> CheckReport:
     """Judge every file of `path` at the close + 30 min of `as_of`; None takes the newest session that the files have.
+
+    `overrides` are what people decided.
 
     Rows of sessions after `as_of` are not looked at, rows of sessions that are not closed at `now` are findings. Raises
     `InputError` where the folder cannot be read.
@@ -49,7 +54,9 @@ def check_files(path: Path, settings: CheckSettings, *, as_of: dt.date | None, n
     day = np.datetime64(as_of) if as_of else (past.max() if len(past) else days.min())
     moment = min(calendar.known_at_array("XNYS", np.asarray([day]))[0].item().replace(tzinfo=dt.UTC), now)
     known = pc.or_(pc.less_equal(bars["known_at"], _instant(moment)), pc.greater(bars["known_at"], _instant(now)))
-    context = open_context(bars.filter(known), ticker_map, as_of=moment, settings=settings, vendor_prices=vendor_prices.filter(known))
+    context = open_context(
+        bars.filter(known), ticker_map, as_of=moment, settings=settings, overrides=overrides, vendor_prices=vendor_prices.filter(known)
+    )
     report = run_rules(CHECKS, context, run_id="files")
     return replace(report, results=(report_of(_READABLE, _oddities(attempts)), *report.results))
 

@@ -1,15 +1,17 @@
 """Which securities the live dataset follows: a list of universe.toml, or the members of an index on that day."""
 
 import datetime as dt
-import tomllib
-from pathlib import Path
+from collections.abc import Sequence
 
+from trader_pipeline.errors import UsageError
+from trader_pipeline.flows.symbols import read_symbols
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.core import UNIVERSE
 from trader_pipeline.settings import Settings, load_universe
 from trader_pipeline.sources import feeds_of
 from trader_pipeline.sources.listings import with_hyphen
 from trader_pipeline.standardize.symbols import Symbols
+from trader_pipeline.toml_file import read_toml
 
 
 def followed(snapshot: Snapshot, settings: Settings, symbols: Symbols, today: dt.date) -> set[str]:
@@ -19,12 +21,22 @@ def followed(snapshot: Snapshot, settings: Settings, symbols: Symbols, today: dt
     from the raw files, so that the first run of an index needs no run before it. Raises `UsageError` where there is neither.
     """
     name, path = settings.live_universe, settings.universe_file
-    members = set() if _has_list(path, name) else {symbols.security(symbol, today) for symbol in _members(snapshot, settings, today)}
+    members = set() if name in read_toml(path) else {symbols.security(symbol, today) for symbol in _members(snapshot, settings, today)}
     if members:
         return members
     tickers = load_universe(path, name)
-    added = {str(member["ticker"]): member.get("added") for member in tomllib.loads(path.read_text())[name]["members"]}
+    added = {str(member["ticker"]): member.get("added") for member in read_toml(path)[name]["members"]}
     return {symbols.security(with_hyphen(ticker), _day(added[ticker], today)) for ticker in tickers}
+
+
+def not_followed(snapshot: Snapshot, settings: Settings, tickers: Sequence[str], today: dt.date) -> list[str]:
+    """Return those of `tickers` that no later run asks for unless it names them; all, where no universe is there yet."""
+    symbols = read_symbols(snapshot, settings)
+    try:
+        wanted = followed(snapshot, settings, symbols, today)
+    except UsageError:
+        wanted = set()
+    return [t for t in tickers if t != settings.benchmark and symbols.security(t, today) not in wanted]
 
 
 def _members(snapshot: Snapshot, settings: Settings, today: dt.date) -> set[str]:
@@ -39,13 +51,6 @@ def _members(snapshot: Snapshot, settings: Settings, today: dt.date) -> set[str]
                 if row["universe"] == settings.live_universe and row["valid_from"] <= today and (row["valid_to"] or today) >= today
             }
     return found
-
-
-def _has_list(path: Path, name: str) -> bool:
-    try:
-        return path.exists() and name in tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError:
-        return True  # `load_universe` says what is wrong with it
 
 
 def _day(added: object, today: dt.date) -> dt.date:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow.compute as pc
 
-from trader_pipeline.errors import UsageError
+from trader_pipeline.errors import InputError, UsageError
 from trader_pipeline.flows import ingest_verdict
 from trader_pipeline.flows.ingest_asking import Counted, FetchProgress
 from trader_pipeline.flows.ingest_batch import Sink
@@ -68,14 +68,17 @@ def ingest(
     `report` is called after every answer.
 
     Raises `SourceUnavailableError` after publishing when too many tickers failed, `UsageError` when the source knows none of the
-    tickers that the run names, or is the only one for bars and not ready.
+    tickers that the run names, or is the only one for bars and not ready. Without their folder, files that were stored before
+    stand; `InputError` where none were.
     """
-    if feed.local:
-        return _local(lake, feed, settings, as_of=as_of, fetched_at=fetched_at, run_id=run_id, tickers=tickers, report=report)
     if (why := feed.unready(settings)) is not None:
-        if feed.kind == "bars" and not bars_in_order(feed, settings):
+        if feed.local and not lake.snapshot().rows(feed.raw_tables[0]):
+            raise InputError(why)
+        if feed.kind == "bars" and not feed.local and not bars_in_order(feed, settings):
             raise UsageError(f"no source of bars can be asked: {why}")
         return IngestOutcome(skipped=why)
+    if feed.local:
+        return _local(lake, feed, settings, as_of=as_of, fetched_at=fetched_at, run_id=run_id, tickers=tickers, report=report)
     plan = _plan(lake.snapshot(), feed, settings, as_of=as_of, tickers=tickers, shard=shard)
     plan = replace(plan, forced=since, whole=restate, again=fallback and _stands_in(plan))
     request = FetchRequest(
@@ -97,10 +100,12 @@ def is_due(lake: Lake, feeds: Sequence[Feed], settings: Settings, *, as_of: dt.d
     """Say whether `ingest` would ask any of the feeds for anything; sends no request."""
     snapshot = lake.snapshot()
     for feed in sorted(feeds, key=lambda feed: feed.kind != "members"):  # they say which tickers the others are asked for
+        if feed.unready(settings) is not None:
+            continue
         if feed.request_hashes is not None:
             if not feed.request_hashes(settings) <= _seen(snapshot, feed):
                 return True
-        elif feed.unready(settings) is None and _plan(snapshot, feed, settings, as_of=as_of, tickers=tickers).due:
+        elif _plan(snapshot, feed, settings, as_of=as_of, tickers=tickers).due:
             return True
     return False
 

@@ -1,7 +1,11 @@
 """Whether the live market's sources can be asked: keys and contacts that are set (never shown), and the user's own lists."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.overrides import read_overrides
 from trader_pipeline.errors import TraderError
 from trader_pipeline.flows import universe
 from trader_pipeline.operations.doctor import Finding
@@ -12,7 +16,7 @@ from trader_pipeline.standardize.symbol_changes import read_own
 
 
 def readiness(settings: Settings) -> list[Finding]:
-    """Return a finding a source that is set for live data, one for universe.toml and one for symbols.toml where they exist."""
+    """Return a finding a source that is set for live data, one for each of universe.toml, symbols.toml and overrides.toml that exists."""
     live = settings.model_copy(update={"dataset": "live"})
     try:
         feeds = feeds_of(live)
@@ -42,7 +46,12 @@ def _secret(settings: Settings, source: str) -> str:
 
 def _lists(settings: Settings) -> Iterator[Finding]:
     mend = "mend the file; the message names the place"
-    for path, read in ((settings.universe_file, universe.lists), (settings.symbols_file, read_own)):
+    readers: tuple[tuple[Path, Callable[[Path], object]], ...] = (
+        (settings.universe_file, universe.lists),
+        (settings.symbols_file, read_own),
+        (settings.overrides_file, partial(read_overrides, rules=CHECKS)),
+    )
+    for path, read in readers:
         if not path.exists():
             continue
         try:

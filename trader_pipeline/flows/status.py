@@ -21,6 +21,15 @@ Row = dict[str, Any]
 _PREDICTIONS = ("predictions_session", "predictions_state", "predictions", "predictions_abstained", "predictions_made_at")
 _MODEL = ("model", "model_recipe", "model_members", "model_trained_through")
 _QUARANTINE = ("quarantined_ticker_days", "quarantined_tickers")
+_LAST_RUN = "run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1)"
+_VERDICTS = f"""
+select count(distinct rule) as rules,
+  (select count(distinct rule) from quality.findings where {_LAST_RUN} and severity = 'error') as with_errors,
+  count(distinct rule) filter (not passed) as blocking
+from quality.metrics where {_LAST_RUN}"""  # noqa: S608 - a constant
+_FOUND = f"""
+select rule, severity, count(*) as findings, count(distinct ticker) filter (ticker <> '*') as tickers from quality.findings
+where {_LAST_RUN} group by all order by all"""  # noqa: S608 - a constant
 _DECLARED = {table.full_name: table for table in (*TABLES, PANEL)}
 _CLOCKS = ("session", "observed_on", "date", "Date", "known_at", "fetched_at", "finished_at", "at")
 """Columns that say what a table reaches to where it has no year, the first that it has."""
@@ -41,7 +50,9 @@ def status(lake: Lake, settings: Settings, *, now: dt.datetime) -> Row:
     facts.add("behind", read=lambda: {"behind": [{"table": n, "sessions": s} for n, s in staleness(lake, as_of=as_of).items()]})
     facts.add("tables", read=lambda: {"tables": [_table(snapshot, name, facts) for name in sorted(snapshot.commit.tables)]})
     facts.add("coverage", read=lambda: {"coverage": _coverage(snapshot)})
+    facts.add("checks", read=lambda: {"checks": _checks(snapshot)})
     facts.add("findings", read=lambda: {"findings": _findings(snapshot)})
+    facts.add("held", read=lambda: {"held": _held(snapshot)})
     facts.add(*_QUARANTINE, read=lambda: _quarantine(snapshot))
     facts.add("fetches", "last_run", read=lambda: sources_status.fetches(snapshot))
     facts.add("gates", read=lambda: sources_status.gates(settings, now=now))
@@ -183,10 +194,22 @@ def _quarantine(snapshot: Snapshot) -> Row:
     return dict(zip(_QUARANTINE, (found.column(i)[0].as_py() for i in range(2)), strict=True))
 
 
+def _held(snapshot: Snapshot) -> list[Row]:
+    """Return what each rule keeps out of what follows, most first."""
+    rows: list[Row] = snapshot.sql(
+        "select rule, count(distinct (ticker, session)) as ticker_days, count(distinct ticker) as tickers from quality.quarantine "
+        "group by rule order by ticker_days desc, rule"
+    ).to_pylist()
+    return rows
+
+
+def _checks(snapshot: Snapshot) -> Row | None:
+    """Return how many rules the last checks ran, how many of them found errors, and how many block; None before the first."""
+    found: Row = snapshot.sql(_VERDICTS).to_pylist()[0]
+    return found if found["rules"] else None
+
+
 def _findings(snapshot: Snapshot) -> list[Row]:
     """Return the findings of the last checks, counted by rule and severity."""
-    rows: list[Row] = snapshot.sql(
-        "select rule, severity, count(*) as findings, count(distinct ticker) filter (ticker <> '*') as tickers from quality.findings "
-        "where run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1) group by all order by all"
-    ).to_pylist()
+    rows: list[Row] = snapshot.sql(_FOUND).to_pylist()
     return rows

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from trader_pipeline import durable
 from trader_pipeline.errors import UsageError
 from trader_pipeline.sources.listings import with_hyphen
+from trader_pipeline.toml_file import read_toml
 
 _NAME = re.compile(r"^[A-Za-z0-9_-]+$")
 _TICKER = re.compile(r"^[A-Z0-9^][A-Z0-9.\-^=]{0,14}$")
@@ -17,15 +17,13 @@ _TICKER = re.compile(r"^[A-Z0-9^][A-Z0-9.\-^=]{0,14}$")
 
 def lists(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Return every list of `universe.toml`: members with `ticker` and `added`. No file is no list. Raises `UsageError`."""
-    if not path.exists():
-        return {}
+    found = read_toml(path)
     try:
-        found = tomllib.loads(path.read_text())
         return {
             name: [{"ticker": str(member["ticker"]), "added": member["added"]} for member in table["members"]]
             for name, table in found.items()
         }
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UsageError(f'{path}: {error!r}; a list is written [name] and members = [{{ticker = "AAPL", added = 2020-01-02}}]') from error
 
 

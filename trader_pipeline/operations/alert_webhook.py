@@ -21,7 +21,7 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 
 class _RefusedError(Exception):
-    """The webhook answered 5xx."""
+    """The webhook answered 5xx; the message is the status."""
 
 
 def post(settings: Settings, message: Message) -> str | None:
@@ -30,7 +30,9 @@ def post(settings: Settings, message: Message) -> str | None:
         return "TRADER_WEBHOOK_URL is not set"
     try:
         status = _post(settings.webhook_url.get_secret_value(), body(message))
-    except (requests.RequestException, _RefusedError, ValueError) as error:
+    except _RefusedError as error:
+        return f"HTTP status {error} after {_ATTEMPTS} attempts"
+    except (requests.RequestException, ValueError) as error:
         return f"{type(error).__name__} after {_ATTEMPTS} attempts"  # only the kind of error: its text holds the address
     return f"HTTP status {status}" if status >= _REDIRECT else None
 
@@ -78,5 +80,5 @@ def _cut(text: str, most: int) -> str:
 def _post(url: str, said: dict[str, Any]) -> int:
     with requests.post(url, json=said, timeout=_TIMEOUT_SECONDS, allow_redirects=False) as reply:
         if reply.status_code >= _SERVER_ERROR:
-            raise _RefusedError
+            raise _RefusedError(str(reply.status_code))
         return int(reply.status_code)

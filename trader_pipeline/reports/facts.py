@@ -10,6 +10,7 @@ import numpy.typing as npt
 from trader_pipeline import calendar
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.reports.prices import Closes, adjusted_closes
+from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
 from trader_pipeline.settings import Settings
 
 Row = dict[str, Any]
@@ -58,7 +59,7 @@ class Facts:
     def forecasts(self) -> list[Row]:
         """predictions.daily of the session with name, sector and issuer; best score first within a horizon."""
         return self.ask(
-            """
+            f"""
             with named as (
                 select ticker, name, issuer_id from core.ticker_map
                 where valid_from <= $session and (valid_to is null or valid_to >= $session)
@@ -67,9 +68,9 @@ class Facts:
                 select ticker, sector from core.sectors where valid_from <= $session and (valid_to is null or valid_to >= $session)
                 qualify row_number() over (partition by ticker order by valid_from desc) = 1
             )
-            select p.*, n.name, n.issuer_id, s.sector from predictions.daily p
+            select {PREDICTIONS.select("p")}, n.name, n.issuer_id, s.sector from predictions.daily p
             left join named n using (ticker) left join sectors s using (ticker)
-            where p.session = $session order by horizon_sessions, score desc nulls last, ticker""",
+            where p.session = $session order by horizon_sessions, score desc nulls last, ticker""",  # noqa: S608 - columns of the contract
             {"session": self.session},
         )
 
@@ -91,7 +92,7 @@ class Facts:
     @cached_property
     def decisions(self) -> list[Row]:
         """decisions.daily of the session by rank."""
-        return self.ask("select * from decisions.daily where session = ? order by rank, ticker", [self.session])
+        return self.ask(f"select {DECISIONS.select('d')} from decisions.daily d where session = ? order by rank, ticker", [self.session])  # noqa: S608 - as above
 
     @cached_property
     def scorecard(self) -> list[Row]:

@@ -13,36 +13,76 @@ class Listing:
 
 
 UNITED_STATES = Listing("XNYS", "USD", "USD")
-_BY_SUFFIX = {
+BY_SUFFIX = {
     "AS": Listing("XAMS", "EUR", "EUR"),
+    "AT": Listing("ASEX", "EUR", "EUR"),
     "AX": Listing("XASX", "AUD", "AUD"),
+    "BA": Listing("XBUE", "ARS", "ARS"),
+    "BD": Listing("XBUD", "HUF", "HUF"),
+    "BE": Listing("XFRA", "EUR", "EUR"),
+    "BK": Listing("XBKK", "THB", "THB"),
+    "BO": Listing("XBOM", "INR", "INR"),
     "BR": Listing("XBRU", "EUR", "EUR"),
+    "CL": Listing("XBOG", "COP", "COP"),
+    "CN": Listing("XTSE", "CAD", "CAD"),
     "CO": Listing("XCSE", "DKK", "DKK"),
+    "CY": Listing("XCYS", "EUR", "EUR"),
     "DE": Listing("XETR", "EUR", "EUR"),
+    "DU": Listing("XDUS", "EUR", "EUR"),
     "F": Listing("XFRA", "EUR", "EUR"),
+    "HA": Listing("XFRA", "EUR", "EUR"),
     "HE": Listing("XHEL", "EUR", "EUR"),
     "HK": Listing("XHKG", "HKD", "HKD"),
+    "HM": Listing("XHAM", "EUR", "EUR"),
+    "IC": Listing("XICE", "ISK", "ISK"),
     "IL": Listing("XLON", "USD", "USD"),
     "IR": Listing("XDUB", "EUR", "EUR"),
+    "IS": Listing("XIST", "TRY", "TRY"),
+    "JK": Listing("XIDX", "IDR", "IDR"),
     "JO": Listing("XJSE", "ZAR", "ZAc"),
+    "KA": Listing("XKAR", "PKR", "PKR"),
+    "KL": Listing("XKLS", "MYR", "MYR"),
+    "KQ": Listing("XKRX", "KRW", "KRW"),
+    "KS": Listing("XKRX", "KRW", "KRW"),
     "L": Listing("XLON", "GBP", "GBp"),
     "LS": Listing("XLIS", "EUR", "EUR"),
     "MC": Listing("XMAD", "EUR", "EUR"),
+    "ME": Listing("XMOS", "RUB", "RUB"),
     "MI": Listing("XMIL", "EUR", "EUR"),
+    "MU": Listing("XFRA", "EUR", "EUR"),
+    "MX": Listing("XMEX", "MXN", "MXN"),
+    "NE": Listing("XTSE", "CAD", "CAD"),
+    "NS": Listing("XBOM", "INR", "INR"),
     "NZ": Listing("XNZE", "NZD", "NZD"),
     "OL": Listing("XOSL", "NOK", "NOK"),
     "PA": Listing("XPAR", "EUR", "EUR"),
+    "PR": Listing("XPRA", "CZK", "CZK"),
+    "PS": Listing("XPHS", "PHP", "PHP"),
+    "RG": Listing("XRIS", "EUR", "EUR"),
+    "RO": Listing("XBSE", "RON", "RON"),
     "SA": Listing("BVMF", "BRL", "BRL"),
+    "SG": Listing("XSTU", "EUR", "EUR"),
     "SI": Listing("XSES", "SGD", "SGD"),
+    "SN": Listing("XSGO", "CLP", "CLP"),
+    "SR": Listing("XSAU", "SAR", "SAR"),
+    "SS": Listing("XSHG", "CNY", "CNY"),
     "ST": Listing("XSTO", "SEK", "SEK"),
     "SW": Listing("XSWX", "CHF", "CHF"),
+    "SZ": Listing("XSHG", "CNY", "CNY"),
     "T": Listing("XTKS", "JPY", "JPY"),
     "TA": Listing("XTAE", "ILS", "ILA"),
+    "TL": Listing("XTAL", "EUR", "EUR"),
     "TO": Listing("XTSE", "CAD", "CAD"),
+    "TW": Listing("XTAI", "TWD", "TWD"),
+    "TWO": Listing("XTAI", "TWD", "TWD"),
     "V": Listing("XTSE", "CAD", "CAD"),
     "VI": Listing("XWBO", "EUR", "EUR"),
+    "VS": Listing("XLIT", "EUR", "EUR"),
     "WA": Listing("XWAR", "PLN", "PLN"),
 }
+"""Of exchanges that have no calendar of their own, that of one which opens on the same days: Berlin, Hanover and Munich as Frankfurt, the
+National Stock Exchange of India as Bombay, KOSDAQ as Seoul, Shenzhen as Shanghai, Taipei's second board as its first, CSE and Cboe Canada
+as Toronto."""
 
 _SHARE_CLASSES = frozenset("ABCDE")
 
@@ -52,7 +92,7 @@ def listing_of(ticker: str) -> Listing:
 
     A one-letter class suffix (BRK.B) is no exchange; `.L` and `.T` are London and Tokyo.
     """
-    return _BY_SUFFIX.get(ticker.rpartition(".")[2], UNITED_STATES) if "." in ticker else UNITED_STATES
+    return BY_SUFFIX.get(ticker.rpartition(".")[2], UNITED_STATES) if "." in ticker else UNITED_STATES
 
 
 def with_hyphen(ticker: str) -> str:

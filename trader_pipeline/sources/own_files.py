@@ -110,9 +110,13 @@ _QUERIES: dict[Table, str] = {
 }
 
 
+def _unready(settings: Settings) -> str | None:
+    return "no folder of your own files is set; pass --path DIR or set TRADER_OWN_PATH" if settings.own_path is None else None
+
+
 def _configured(settings: Settings) -> Path:
     if settings.own_path is None:
-        raise InputError("no folder of your own files is set; pass --path DIR or set TRADER_OWN_PATH")
+        raise InputError(_unready(settings))
     return settings.own_path
 
 
@@ -178,5 +182,6 @@ OWN = Feed(
     fetch=fetch,
     to_core=to_core,
     actions_in_bars=True,
+    unready=_unready,
     request_hashes=_request_hashes,
 )

@@ -1,13 +1,13 @@
 """Renames and ends of symbols: as vendors tell them, as the user writes them, and what holds where they differ."""
 
 import datetime as dt
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trader_pipeline.errors import InputError
+from trader_pipeline.toml_file import Form, read_entries
 
 OWN = "symbols.toml"
 """Source of what the user wrote."""
@@ -19,6 +19,10 @@ SAME_EVENT = dt.timedelta(days=30)
 """Two tellings of one rename this near to each other are one: vendors differ by some days."""
 
 _EXAMPLE = '[[rename]] from = "FB", to = "META", on = 2022-06-09; or [[end]] symbol = "TWTR", on = 2022-10-28'
+_FORMS = {
+    "rename": Form(required={"from": str, "to": str, "on": dt.date}, optional={"name": str}),
+    "end": Form(required={"symbol": str, "on": dt.date}, optional={"name": str}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,37 +38,18 @@ class SymbolChange:
 
 def read_own(path: Path) -> tuple[SymbolChange, ...]:
     """Return what the user's symbols.toml says; nothing where there is no file. Raises `InputError`."""
-    try:
-        found = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: {error}; mend the file") from error
-    if unknown := sorted(set(found) - {"rename", "end"}):
-        raise InputError(f"{path}: unknown {unknown}; write {_EXAMPLE}")
-    renames = [_entry(path, entry, "from", "to") for entry in _list(path, found, "rename")]
-    return (*renames, *(_entry(path, entry, "symbol", None) for entry in _list(path, found, "end")))
-
-
-def _list(path: Path, found: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    entries = found.get(name, [])
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InputError(f"{path}: {name} is no list of tables; write {_EXAMPLE}")
-    return entries
-
-
-def _entry(path: Path, entry: dict[str, Any], symbol: str, new: str | None) -> SymbolChange:
-    wanted: dict[str, type] = {symbol: str, "on": dt.date} | ({new: str} if new else {})
-    wrong = sorted(key for key, kind in wanted.items() if type(entry.get(key)) is not kind or not str(entry.get(key)))
-    if wrong or (unknown := sorted(set(entry) - {*wanted, "name"})):
-        what = f"{wrong} missing or of the wrong type" if wrong else f"unknown {unknown}"
-        raise InputError(f"{path}: {entry}: {what}; write {_EXAMPLE}")
-    if new and entry[symbol] == entry[new]:
-        raise InputError(f"{path}: {entry}: a rename to itself; take it out")
-    name = entry.get("name")
-    return SymbolChange(
-        symbol=entry[symbol], changed_on=entry["on"], new_symbol=entry[new] if new else None, source=OWN, name=str(name) if name else None
+    found = read_entries(path, _FORMS, example=_EXAMPLE)
+    for entry in found["rename"]:
+        if entry["from"] == entry["to"]:
+            raise InputError(f"{path}: {entry}: a rename to itself; take it out")
+    return (
+        *(_change(entry, entry["from"], entry["to"]) for entry in found["rename"]),
+        *(_change(entry, entry["symbol"], None) for entry in found["end"]),
     )
+
+
+def _change(entry: dict[str, Any], symbol: str, new_symbol: str | None) -> SymbolChange:
+    return SymbolChange(symbol=symbol, changed_on=entry["on"], new_symbol=new_symbol, source=OWN, name=entry.get("name"))
 
 
 def settle(changes: Iterable[SymbolChange]) -> tuple[SymbolChange, ...]:

@@ -24,7 +24,7 @@ REJECT = '[[reject]]\nticker = "B"\nfirst = 2018-01-11\nlast = 2018-01-12\nreaso
 
 def judged(tmp_path, text):
     (tmp_path / "overrides.toml").write_text(text)
-    found = read_overrides(tmp_path / "overrides.toml")
+    found = read_overrides(tmp_path / "overrides.toml", CHECKS)
     return run_rules(CHECKS, context(BROKEN, overrides=found), run_id="run-1")
 
 
@@ -37,7 +37,7 @@ def told(report):
 
 
 def test_no_file_is_no_decision(tmp_path):
-    assert read_overrides(tmp_path / "overrides.toml") == ()
+    assert read_overrides(tmp_path / "overrides.toml", CHECKS) == ()
     assert out(judged(tmp_path, "")) == [("A", DAY, "ohlc_order")]
 
 
@@ -55,6 +55,12 @@ def test_a_decision_that_ended_holds_no_more_and_says_so(tmp_path):
     assert out(report) == [("A", DAY, "ohlc_order")]
     (message,) = told(report)
     assert message.endswith("but that ended 2018-03-01: renew it or take it out; overrides.toml")
+
+
+def test_a_decision_on_a_ticker_that_is_nowhere_says_so(tmp_path):
+    (a, z) = sorted(told(judged(tmp_path, ACCEPT.format(expires="2018-12-31") + REJECT.replace('"B"', '"ZZ"'))))
+    assert "no table has that ticker" not in a
+    assert z.endswith("overrides.toml, but no table has that ticker: correct it or take it out")
 
 
 def test_a_rejected_row_is_kept_out_without_a_rule(tmp_path):
@@ -94,6 +100,8 @@ def test_two_decisions_on_one_row_are_both_told(tmp_path):
         (REJECT.replace("last = 2018-01-12", "last = 2018-01-10"), "last is before first"),
         (REJECT + 'rule = "ohlc_order"\n', "take rule out"),
         (REJECT + 'because = "x"\n', "unknown ['because']"),
+        (ACCEPT.format(expires="2018-12-31").replace("ohlc_order", "ohlc_ordre"), "'ohlc_ordre' is no rule; did you mean ohlc_order?"),
+        (REJECT + 'table = "core.daily_bar"\n', "'core.daily_bar' is no table; did you mean core.daily_bars"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, text, fact):

@@ -43,6 +43,13 @@ def test_a_map_that_contradicts_itself_or_the_bars(rows, expected):
     assert told(*rows) == [expected]
 
 
+def test_suffixes_without_a_calendar_are_told_once():
+    (finding,) = verdict(BARS, "ticker_map", mapped=[mapped("A", "VIC.VN"), mapped("B", "COMI.CA")]).findings.to_pylist()
+    assert (finding["ticker"], finding["severity"], finding["value"]) == ("*", "warning", 2.0)
+    assert finding["message"].startswith("A, B: no calendar is known for the suffix, they are judged by XNYS; ")
+    assert told(mapped("A", "BRK.B"), mapped("B", "OTE.AT", exchange="ASEX")) == []
+
+
 def test_a_symbol_that_went_to_another_company_is_sound():
     assert told(mapped("A-201802", "X", last=DAYS[20]), mapped("B", "X", first=DAYS[21]), mapped("B", "Y", last=DAYS[20])) == []
 

@@ -168,3 +168,16 @@ def test_a_corrupt_part_is_named_and_the_rest_stays_readable(demo, tmp_path):
     assert part.name in ran.out
     ran = trader("sql", "select count(*) n from predictions.daily", "--json", home=copy)
     assert (ran.code, ran.json()) == (0, [{"n": 44}])
+
+
+def test_a_setting_out_of_range_is_refused_by_name_with_its_range(home):
+    ran = trader("status", home=home, CHECKS__MISSING_RATIO="-1", SOURCES__BARS='["yaho"]')
+    assert (ran.code, ran.out) == (2, "")
+    assert "TRADER_CHECKS__MISSING_RATIO: Input should be greater than or equal to 0 (at least 0, at most 1)" in ran.err
+    assert "TRADER_SOURCES__BARS: Input should be 'yahoo', 'fmp' or 'tiingo'" in ran.err
+
+
+def test_a_misspelt_variable_is_a_warning(home):
+    ran = trader("universe", "list", home=home, DATASETS="live")
+    assert ran.code == 0, ran.err
+    assert "warning: TRADER_DATASETS is no setting; did you mean TRADER_DATASET?" in ran.err

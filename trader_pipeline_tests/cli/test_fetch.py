@@ -48,6 +48,7 @@ def test_fetched_once_then_nobody_is_asked_until_since_says_so(tmp_path, yahoo, 
     assert {a["ticker"]: a["outcome"] for a in facts["attempts"]} == dict.fromkeys(["AAA", "BBB", "CCC", "DDD", "SPY"], "ok")
     assert (facts["retries"], facts["throttled"]) == (1, 0)
     assert facts["rows"] > 5 * 250
+    assert "warning: AAA, BBB, CCC, DDD: stored, but not in the list 'default'" in first.err
     asked = len(yahoo.log)
     again = trader("fetch", "--tickers", TICKERS, home=home, **asking)
     assert (again.code, len(yahoo.log)) == (0, asked), again.err

@@ -1,6 +1,7 @@
 """A user's own files: what is stale is refused, what is old on purpose is not."""
 
 import datetime as dt
+import shutil
 
 import numpy as np
 import pytest
@@ -54,9 +55,10 @@ def test_a_second_run_changes_nothing(folder, grown):
     assert (grown / "own/lake/HEAD").read_bytes() == head
 
 
-def test_an_older_session_is_predicted_as_of_then_and_leaves_the_newest_tables(folder, grown):
-    own = {"RECIPE": "ridge", "DATASET": "own", "OWN_PATH": str(folder)}
+def test_an_older_session_is_predicted_as_of_then_and_leaves_the_newest_tables(grown):
+    own = {"RECIPE": "ridge", "DATASET": "own"}  # without the folder: what is stored counts
     assert trader("predict", "--session", "2019-12-10", "--json", home=grown, **own).json()["predictions"]
+    assert trader("report", "--session", "2019-12-10", home=grown, **own).out.strip().endswith("report_2019-12-10.html")
     facts = (
         "select max(session) bars, (select max(session) from features.panel) panel, "
         "(select count(*) from training.runs) models from core.accepted_bars"
@@ -68,3 +70,13 @@ def test_a_session_before_every_model_is_exit_4_and_trains_nothing(folder, grown
     ran = trader("predict", "--session", "2019-06-03", home=grown, DATASET="own", OWN_PATH=str(folder))
     assert ran.code == 4
     assert "trader run" in ran.err
+
+
+def test_a_file_that_is_mended_after_the_session_is_said_to_count_later(folder, grown, tmp_path):
+    mended = shutil.copytree(folder, tmp_path / "mended")
+    lines = (mended / "AAA.csv").read_text().splitlines()
+    lines[-3] = lines[-3].replace(",1000000", ",900000")
+    (mended / "AAA.csv").write_text("\n".join(lines) + "\n")
+    ran = trader("run", "--source", "own", "--path", str(mended), "--as-of", "2019-12-31", home=grown, RECIPE="ridge")
+    assert ran.code == 0, ran.err
+    assert "1 corrected bar came after 2019-12-31 and did not count; from 20" in ran.err

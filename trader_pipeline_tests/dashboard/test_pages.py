@@ -280,7 +280,8 @@ def test_the_status_page_counts_what_was_published(deep):
     text = deep.get("/status").text
     assert "core.accepted_bars" in text
     assert f"{420 * 12:,}" in text
-    assert "5 of 5 rules pass" in text
+    assert "1 of 5 rules find errors" in text
+    assert "1 ticker-day held" in text
     assert "unknown symbol" in text
     assert "Throttled" in text
     assert "Bars by source" in text

@@ -3,10 +3,11 @@ import datetime as dt
 import pytest
 
 from trader_pipeline import calendar
+from trader_pipeline.checks.overrides import Override
 from trader_pipeline.errors import InputError
 from trader_pipeline.flows.check_files import check_files, core_of_files
 from trader_pipeline.settings import CheckSettings
-from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.listings import BY_SUFFIX, listing_of
 from trader_pipeline.sources.own_files import read_folder
 
 NOW = dt.datetime(2024, 7, 1, 12, 0, tzinfo=dt.UTC)
@@ -28,8 +29,8 @@ def write(folder, name, sessions, **faults):
     (folder / f"{name}.csv").write_text(HEADER + "".join(rows))
 
 
-def check(folder, *, as_of=None):
-    return check_files(folder, CheckSettings(), as_of=as_of, now=NOW)
+def check(folder, *, as_of=None, **options):
+    return check_files(folder, CheckSettings(), as_of=as_of, now=NOW, **options)
 
 
 def found(report):
@@ -105,6 +106,15 @@ def test_staleness_is_judged_at_the_day_that_was_asked_for(tmp_path):
     assert found(check(tmp_path, as_of=dt.date(2024, 5, 31))) == set()
 
 
+def test_what_a_person_decided_holds_for_files_too(tmp_path):
+    sessions = days()
+    write(tmp_path, "SWAP", sessions, d2024_03_01={"high": 9, "low": 11})
+    span = {"ticker": "SWAP", "table": "*", "source": "*", "reason": "looked up", "expires": dt.date(2099, 1, 1)}
+    accepted = Override(kind="accept", rule="ohlc_order", first=dt.date(2024, 3, 1), last=dt.date(2024, 3, 1), **span)
+    assert [r["rule"] for r in check(tmp_path).quarantine.to_pylist()] == ["ohlc_order"]
+    assert check(tmp_path, overrides=[accepted]).quarantine.num_rows == 0
+
+
 def test_a_cell_that_is_no_number_is_told(tmp_path):
     write(tmp_path, "AAPL", days(), d2024_03_01={"volume": "n.v."})
     (finding,) = next(r for r in check(tmp_path).results if r.rule == "file_format").findings.to_pylist()
@@ -127,7 +137,12 @@ def test_a_folder_that_cannot_be_read_says_why(tmp_path):
         check(tmp_path)
 
 
-def test_every_listing_s_calendar_can_be_opened():
+@pytest.mark.parametrize("exchange", sorted({listing.exchange for listing in BY_SUFFIX.values()}))
+def test_every_listing_s_calendar_can_be_opened(exchange):
+    assert 230 < len(calendar.sessions(exchange, dt.date(2024, 1, 1), dt.date(2024, 12, 31))) < 260
+
+
+def test_calendars_know_the_days_of_their_own_exchange():
     assert calendar.sessions(listing_of("4063.T").exchange, dt.date(1990, 1, 1), dt.date(1997, 1, 31))[0].item() == dt.date(1997, 1, 6)
     # San Isidro is no holiday of the exchange, Good Friday is
     madrid = calendar.sessions(listing_of("IBE.MC").exchange, dt.date(2024, 3, 28), dt.date(2024, 4, 2)).tolist()

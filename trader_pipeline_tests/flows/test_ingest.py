@@ -4,8 +4,10 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline import calendar
-from trader_pipeline.errors import SourceUnavailableError, UsageError
+from trader_pipeline.errors import InputError, SourceUnavailableError, UsageError
 from trader_pipeline.flows.check import accept, check
+from trader_pipeline.flows.corrections import corrections_after
+from trader_pipeline.flows.followed import not_followed
 from trader_pipeline.flows.ingest import ingest, is_due
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
@@ -195,6 +197,20 @@ def test_a_run_that_names_only_unknown_tickers_says_so_each_time(lake, settings)
     assert len(vendor.asked) == 1
 
 
+def test_a_ticker_that_the_vendor_does_not_know_enters_no_universe(lake, settings):
+    vendor = Vendor(ZZZZ="unknown_symbol")
+    run(lake, vendor, settings, "A", "ZZZZ")
+    standardize(lake, (vendor.source,), as_of=AS_OF, run_id="run")
+    assert lake.snapshot().sql("select ticker from core.universe")["ticker"].to_pylist() == ["A", "SPY"]
+
+
+def test_what_is_fetched_by_name_alone_is_said_not_to_be_followed(lake, settings):
+    today = AS_OF.date()
+    assert not_followed(lake.snapshot(), settings, ("A", "B", "SPY"), today) == ["A", "B"]
+    settings.universe_file.write_text('[default]\nmembers = [{ ticker = "A" }]\n')
+    assert not_followed(lake.snapshot(), settings, ("A", "B", "SPY"), today) == ["B"]
+
+
 def test_without_tickers_the_configured_universe_is_asked(lake, settings):
     vendor = Vendor()
     with pytest.raises(UsageError, match="trader universe add"):
@@ -231,6 +247,23 @@ def test_a_file_that_grows_daily_brings_its_new_days_and_what_may_not_have_been_
     standardize(lake, (source,), as_of=AS_OF, run_id="run")
     versions = lake.snapshot().sql("select close from core.daily_bars where session = date '2024-01-02' order by known_at")
     assert versions["close"].to_pylist() == [10.5, 10.1]
+    then = calendar.known_at("XNYS", dt.date(2024, 1, 19))  # the mended file came on Saturday the 20th
+    assert corrections_after(lake.snapshot(), then) == (1, dt.date(2024, 1, 22))
+    assert corrections_after(lake.snapshot(), calendar.known_at("XNYS", dt.date(2024, 1, 22))) == (0, None)
+
+
+def test_without_the_folder_what_is_stored_stands_and_nothing_stored_is_refused(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "A.csv").write_text("Date,Open,High,Low,Close,Volume\n2024-01-02,10,11,9,10.5,1000\n")
+    settings = Settings(home=tmp_path, dataset="own", own_path=folder, _env_file=None)
+    lake, source, nowhere = Lake(settings.dataset_home / "lake", "own"), feed_of("own"), settings.model_copy(update={"own_path": None})
+    with pytest.raises(InputError, match="set TRADER_OWN_PATH"):
+        ingest(lake, source, nowhere, as_of=AS_OF, fetched_at=NOW, run_id="run")
+    ingest(lake, source, settings, as_of=AS_OF, fetched_at=NOW, run_id="run")
+    assert not is_due(lake, (source,), nowhere, as_of=AS_OF)
+    outcome = ingest(lake, source, nowhere, as_of=AS_OF, fetched_at=NOW, run_id="run")
+    assert (outcome.changed, "TRADER_OWN_PATH" in outcome.skipped) == (False, True)
 
 
 @pytest.mark.parametrize("dataset", ["deep", "broad", "simulated", "own"])

@@ -42,7 +42,16 @@ def test_an_empty_home(settings):
     facts = status(Lake(settings.dataset_home / "lake", "deep"), settings, now=NOW)
     assert (facts["dataset"], facts["home"], facts["commit"]) == ("deep", str(settings.dataset_home), "empty")
     assert (facts["session_through"], facts["predictions_state"], facts["predictions"], facts["model"]) == (None, "none", 0, None)
-    assert facts["tables"] == facts["coverage"] == facts["findings"] == facts["fetches"] == facts["disk"] == facts["behind"] == []
+    assert (
+        facts["tables"]
+        == facts["coverage"]
+        == facts["findings"]
+        == facts["held"]
+        == facts["fetches"]
+        == facts["disk"]
+        == facts["behind"]
+        == []
+    )
     assert (facts["daemon"], facts["daemon_seen"], facts["sensors"]) == ("never seen", None, [])
     assert facts["free_bytes"] > 0
     assert not settings.home.exists()  # looking writes nothing
@@ -63,7 +72,12 @@ def test_what_is_there(settings):
             ),
         ),
         Change.append(outputs.RUNS, rows(outputs.RUNS, {"model_id": "m1", "recipe": "ridge", "members": "ridge"})),
-        Change.append(quality.METRICS, rows(quality.METRICS, {"run_id": "r2"})),
+        Change.append(
+            quality.METRICS,
+            rows(
+                quality.METRICS, *({"run_id": "r2", "rule": rule, "passed": True} for rule in ("missing_dates", "ohlc_order", "staleness"))
+            ),
+        ),
         Change.append(
             quality.FINDINGS,
             rows(
@@ -99,6 +113,8 @@ def test_what_is_there(settings):
         {"rule": "missing_dates", "severity": "warning", "findings": 1, "tickers": 0},
         {"rule": "ohlc_order", "severity": "error", "findings": 2, "tickers": 2},
     ]
+    assert facts["checks"] == {"rules": 3, "with_errors": 1, "blocking": 0}
+    assert facts["held"] == [{"rule": "x", "ticker_days": 2, "tickers": 1}, {"rule": "y", "ticker_days": 1, "tickers": 1}]
     assert (facts["quarantined_ticker_days"], facts["quarantined_tickers"]) == (2, 1)
     assert [(f["outcome"], f["tickers"]) for f in facts["fetches"]] == [("ok", 1), ("unknown_symbol", 1)]
     bars = next(t for t in facts["tables"] if t["table"] == "core.accepted_bars")

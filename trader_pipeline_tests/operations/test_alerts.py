@@ -61,7 +61,7 @@ def settings(tmp_path, hook):
         ([200], None, 1),
         ([204], None, 1),
         ([500, 503, 200], None, 3),
-        ([500] * 3, "_RefusedError after 3 attempts", 3),
+        ([500, 500, 503], "HTTP status 503 after 3 attempts", 3),
         ([404], "HTTP status 404", 1),
         ([302], "HTTP status 302", 1),
     ],

@@ -1,7 +1,8 @@
 from pathlib import Path
 
+from trader_pipeline.checks import CHECKS
 from trader_pipeline.features import FEATURES
-from trader_pipeline.flows.dictionary import PAGE, data_dictionary, settings_table
+from trader_pipeline.flows.dictionary import PAGE, RULES_PAGE, data_dictionary, rules_page, settings_table
 from trader_pipeline.schema import TABLES
 from trader_pipeline.schema.columns import number, text
 from trader_pipeline.schema.dictionary import render
@@ -33,6 +34,12 @@ def test_a_table_with_a_lineage_tells_where_its_columns_come_from():
 
 def test_the_page_in_docs_is_what_the_code_says():
     assert PAGE.read_text() == data_dictionary(), "run `python -m trader_pipeline.flows.dictionary`"
+
+
+def test_the_rules_in_docs_are_the_rules():
+    assert RULES_PAGE.read_text() == rules_page(), "run `python -m trader_pipeline.flows.dictionary`"
+    assert "| `staleness` | core.daily_bars | error | the whole table | yes | " in rules_page()
+    assert all(rules_page().count(f"| `{rule.name}` |") == 1 for rule in CHECKS)
 
 
 def test_every_table_and_feature_is_in_it():

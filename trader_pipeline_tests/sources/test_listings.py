@@ -75,6 +75,13 @@ def test_every_vendor_is_asked_for_the_hyphen_and_rows_keep_the_name_that_was_wa
         ("SSW.JO", Listing("XJSE", "ZAR", "ZAc")),
         ("TEM.L", Listing("XLON", "GBP", "GBp")),
         ("KO", Listing("XNYS", "USD", "USD")),
+        ("OTE.AT", Listing("ASEX", "EUR", "EUR")),
+        ("RELIANCE.NS", Listing("XBOM", "INR", "INR")),
+        ("035420.KQ", Listing("XKRX", "KRW", "KRW")),
+        ("000001.SZ", Listing("XSHG", "CNY", "CNY")),
+        ("6488.TWO", Listing("XTAI", "TWD", "TWD")),
+        ("SAP.MU", Listing("XFRA", "EUR", "EUR")),
+        ("COMI.CA", Listing("XNYS", "USD", "USD")),
     ],
 )
 def test_a_suffix_says_calendar_currency_and_unit(symbol, listing):
