@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import QUARANTINED, CheckContext
-from trader_pipeline.checks.history import since
+from trader_pipeline.checks.history import since, standing_since
+from trader_pipeline.checks.mended import applied
 from trader_pipeline.checks.overrides import let_through, standing
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
 from trader_pipeline.checks.window import Earlier
@@ -69,10 +70,13 @@ class CheckReport:
             if m["scope"] == "table" and m["severity"] == "error"
         )
 
-    def tables(self, before: pa.Table, apply: Collection[str]) -> dict[Table, pa.Table]:
-        """Return the rows of the quality tables. `before` is quality.quarantine so far; repairs of the rules in `apply` are applied."""
+    def tables(self, quarantine: pa.Table, repairs: pa.Table, apply: Collection[str]) -> dict[Table, pa.Table]:
+        """Return the rows of the quality tables, of which `quarantine` and `repairs` are the rows so far.
+
+        Repairs of the rules in `apply` are applied.
+        """
         findings = pa.concat_tables([r.findings for r in self.results])
-        quarantine, released = since(before, self.quarantine, self.as_of)
+        held_since, released = since(quarantine, self.quarantine, self.as_of)
         held = Counter(self.quarantine["rule"].to_pylist())
         metrics = [
             {"table_name": r.table, "rule": r.rule, "name": name, "value": float(value), "passed": r.passed or r.severity == "warning"}
@@ -84,12 +88,12 @@ class CheckReport:
                 **r.metrics,
             }.items()
         ]
-        applied = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
+        stands = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
         rows = {
             METRICS: pa.Table.from_pylist(metrics),
             FINDINGS: findings,
-            QUARANTINE: quarantine,
-            REPAIRS: self.repairs.append_column("applied", applied),
+            QUARANTINE: held_since,
+            REPAIRS: standing_since(repairs, self.repairs.append_column("applied", stands), self.as_of),
         }
         return {table: self.stamped(table, rows[table]) for table in rows}
 
@@ -105,6 +109,8 @@ def run_rules(
 ) -> CheckReport:
     """Run the rules in order; each sees in `context.quarantine` what the ones before it quarantined and nobody let through.
 
+    What the ones before it proposed and the settings apply is in the bars that it sees: it judges the values that go on.
+
     With `near`, the context of `earlier.window`, the rules that are not `whole` look at that alone, and what they said `earlier`
     of all other rows stands.
     """
@@ -112,7 +118,8 @@ def run_rules(
     reports, repairs = [], [REPAIRED.empty_table()]
     for rule in rules:
         near_only = near is not None and earlier is not None and not rule.whole
-        result = rule.run(replace(near, quarantine=context.quarantine) if near and near_only else context)
+        seen = replace(near, quarantine=context.quarantine) if near and near_only else context
+        result = rule.run(seen)
         found = _named(rule, result.quarantine, QUARANTINED)
         kept = let_through(found, rule.name, rule.table.full_name, decided)
         proposed = let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided)
@@ -122,6 +129,8 @@ def run_rules(
             kept, proposed = earlier.rows_with(earlier.quarantine, rule.name, kept), earlier.rows_with(earlier.repairs, rule.name, proposed)
             report = _verdict(rule, earlier.findings_with(rule.name, report.findings), {}, blocks=result.blocks)
         reports.append(report)
+        if rule.name in context.settings.apply_repairs:
+            proposed = applied(rule, proposed, judged=seen, contexts=[context, near] if near else [context])
         repairs.append(proposed)
         context = replace(context, quarantine=pa.concat_tables([context.quarantine, kept]))
     return CheckReport(

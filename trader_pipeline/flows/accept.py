@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trader_pipeline.checks.mended import FACTORS, VALUES
 from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
@@ -12,32 +13,25 @@ from trader_pipeline.schema.quality import QUARANTINE, REPAIRS
 SOURCE_ORDER = ("sample", "own", "simulated", "yahoo", "fmp", "tiingo")
 """First source wins; a later one stands in where no earlier one has a row that passes. Of live data the settings say the order."""
 
-_VERSION = "3"
+_VERSION = "4"
 
-_PASSED = """
+_PASSED = f"""
 with known as (
   select * from core.daily_bars where known_at <= $as_of
   qualify row_number() over (partition by ticker, session, source order by known_at desc) = 1
 ), repaired as (
-  select ticker, session, source, max(known_at) as repaired_at, string_agg(distinct rule, ', ' order by rule) as rules,
-    product(proposed / stored) filter (column_name = 'open') as open, product(proposed / stored) filter (column_name = 'high') as high,
-    product(proposed / stored) filter (column_name = 'low') as low, product(proposed / stored) filter (column_name = 'close') as close,
-    product(proposed / stored) filter (column_name = 'volume_shares') as volume_shares
+  select ticker, session, source, max(applied_since) as repaired_at, string_agg(distinct rule, ', ' order by rule) as rules, {FACTORS}
   from quality.repairs
-  where applied and table_name = 'core.daily_bars' and stored <> 0 and column_name in ('open', 'high', 'low', 'close', 'volume_shares')
+  where applied_since <= $as_of and table_name = 'core.daily_bars' and stored <> 0 and column_name in {VALUES}
   group by all
 ), mended as (
   select k.* replace (
-      greatest(k.known_at, r.repaired_at) as known_at, k.open * coalesce(r.open, 1) as open, k.high * coalesce(r.high, 1) as high,
-      k.low * coalesce(r.low, 1) as low, k.close * coalesce(r.close, 1) as close,
-      k.volume_shares * coalesce(r.volume_shares, 1) as volume_shares),
+      greatest(k.known_at, r.repaired_at) as known_at, {", ".join(f"k.{name} * coalesce(r.{name}, 1) as {name}" for name in VALUES)}),
     r.rules as repaired
   from known k left join repaired r using (ticker, session, source)
 ), barred as (
   select q.ticker, q.session, q.source from quality.quarantine q left join mended m using (ticker, session, source)
-  where q.table_name = 'core.daily_bars' and not coalesce(
-    (m.repaired is not null and q.rule = 'ohlc_order' or list_contains(string_split(m.repaired, ', '), q.rule))
-    and m.low <= least(m.open, m.close) and m.high >= greatest(m.open, m.close) and m.low > 0, false)
+  where q.table_name = 'core.daily_bars' and not coalesce(list_contains(string_split(m.repaired, ', '), q.rule), false)
 )
 select ticker, session, known_at, source, open, high, low, close, volume_shares,
   case when currency = 'USD' and price_unit = 'USD' then close end as close_usd, repaired
@@ -45,7 +39,7 @@ from mended anti join barred using (ticker, session, source)
 where $held_from is null or session < $held_from
 qualify row_number() over (partition by ticker, session order by list_position($order, source)) = 1
 order by ticker, session
-"""
+"""  # noqa: S608 - names of the schema
 _HELD = """
 select min(first_session) as day from quality.findings
 where run_id = ? and rule = 'missing_dates' and scope = 'session' and severity = 'error'
@@ -71,8 +65,8 @@ class AcceptOutcome:
 def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] = SOURCE_ORDER, force: bool = False) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
     """Publish the newest version known at `as_of` of the first source in `order` that passes, for each ticker and session.
 
-    A row whose repair the settings apply carries the repaired values from the instant of the repair on, and the rule's name. What
-    other rules than `ohlc_order` hold against it keeps it out all the same. Benchmarks are included.
+    A row whose repair the settings apply carries the repaired values, and the rule's name, from the instant on at which the repair was
+    first applied. What other rules hold against the repaired row keeps it out all the same. Benchmarks are included.
 
     Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last checks failed at table scope and
     `force` is not set; core.accepted_bars then stays as it was.

@@ -29,7 +29,7 @@ __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
 _MENDERS = ("price_unit", "split_applied")
 
-_VERSION = "7"
+_VERSION = "8"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -62,7 +62,7 @@ def check(
     prices = vendor_prices.vendor_prices(snapshot, as_of)
     opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
     report = _judged(opened, earlier, run_id)
-    rows = report.tables(snapshot.read(QUARANTINE), settings.apply_repairs)
+    rows = report.tables(snapshot.read(QUARANTINE), snapshot.read(REPAIRS), settings.apply_repairs)
     kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
     paths = [part.path for part in snapshot.parts(DAILY_BARS)]
     whole_at = earlier.whole_at if earlier else as_of
