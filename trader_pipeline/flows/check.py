@@ -63,13 +63,13 @@ def check(
     opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
     report = _judged(opened, earlier, run_id)
     rows = report.tables(snapshot.read(QUARANTINE), snapshot.read(REPAIRS), settings.apply_repairs)
-    kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
+    same_instant = _same_instant(as_of)
     paths = [part.path for part in snapshot.parts(DAILY_BARS)]
     whole_at = earlier.whole_at if earlier else as_of
     seen = pa.table({"part": pa.array(paths, pa.string()), "whole_at": pa.array([whole_at] * len(paths), INSTANT)})
     lake.publish(
-        Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]])),
-        Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]])),
+        Change.replace_where(METRICS, rows[METRICS], same_instant),
+        Change.replace_where(FINDINGS, rows[FINDINGS], same_instant),
         Change.replace(REPAIRS, rows[REPAIRS]),
         Change.replace(JUDGED_PARTS, report.stamped(JUDGED_PARTS, seen)),
         Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{run_id}"),
@@ -160,11 +160,10 @@ def _rows_known(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> int:
     return n
 
 
-def _without_instant(rows: pa.Table, as_of: dt.datetime) -> pa.Table:
-    """Return the rows but those that these rules wrote at the same instant before."""
-    same = pc.equal(rows["known_at"], pa.scalar(as_of, rows.schema.field("known_at").type))
-    ours = pc.is_in(rows["rule"], pa.array([rule.name for rule in CHECKS]))
-    return rows.filter(pc.invert(pc.and_(same, ours)))
+def _same_instant(as_of: dt.datetime) -> pa.Table:
+    """Return what tells the rows that these rules wrote at the same instant before."""
+    rules = [rule.name for rule in CHECKS]
+    return pa.table({"known_at": pa.array([as_of] * len(rules), INSTANT), "rule": pa.array(rules, pa.string())})
 
 
 def _of_run(snapshot: Snapshot, table: Table, run_id: str) -> pa.Table:

@@ -4,7 +4,10 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline import calendar
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.report import run_rules
 from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.flows import check as flow
 from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.freshness import staleness
 from trader_pipeline.lake import Change, Lake
@@ -60,6 +63,30 @@ def test_metrics_are_kept_over_time_and_the_same_instant_is_replaced(lake):
     assert runs == ["run-2", "run-3"]
     found = lake.snapshot().sql("select run_id, ticker from quality.findings where rule = 'ohlc_order' order by all").to_pylist()
     assert found == [{"run_id": "run-2", "ticker": "A"}, {"run_id": "run-3", "ticker": "A"}]
+
+
+def test_two_checks_at_once_are_both_kept(lake, monkeypatch):
+    checked(lake, CLEAN)
+    monday, tuesday = (calendar.known_at("XNYS", DAYS[n]) for n in (100, 101))
+
+    def while_another_checks(*args, **options):
+        monkeypatch.undo()
+        checked(lake, changed(CLEAN, "A", DAYS[5], low=99.0), run_id="inner", as_of=tuesday)
+        return run_rules(*args, **options)
+
+    monkeypatch.setattr(flow, "run_rules", while_another_checks)
+    checked(lake, changed(CLEAN, "B", DAYS[5], low=99.0), run_id="outer", as_of=monday)
+    metrics = lake.snapshot().sql("select run_id, count(*) as n from quality.metrics where name = 'findings' group by all order by all")
+    assert metrics.to_pylist() == [{"run_id": name, "n": len(CHECKS)} for name in ("inner", "outer", "run-1")]
+    found = lake.snapshot().sql("select run_id, ticker from quality.findings where rule = 'ohlc_order' order by all").to_pylist()
+    assert found == [{"run_id": "inner", "ticker": "A"}, {"run_id": "outer", "ticker": "B"}]
+
+
+def test_a_finding_that_is_gone_at_the_same_instant_is_gone(lake):
+    checked(lake, changed(CLEAN, "A", DAYS[5], low=99.0))
+    assert lake.snapshot().rows(FINDINGS) == 1
+    checked(lake, CLEAN)
+    assert lake.snapshot().rows(FINDINGS) == 0
 
 
 def test_what_others_measured_at_the_same_instant_is_kept(lake):
