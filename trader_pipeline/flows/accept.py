@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trader_pipeline.checks.mended import FACTORS, VALUES
 from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.flows.judged import judged_bars, rows_known
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
 from trader_pipeline.schema.quality import QUARANTINE, REPAIRS
@@ -68,13 +69,14 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] 
     A row whose repair the settings apply carries the repaired values, and the rule's name, from the instant on at which the repair was
     first applied. What other rules hold against the repaired row keeps it out all the same. Benchmarks are included.
 
-    Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last checks failed at table scope and
-    `force` is not set; core.accepted_bars then stays as it was.
+    Raises `BlockedByDataError` when core.daily_bars changed since it was checked, when other rows are known or other sessions closed at
+    `as_of` than at the instant of the checks, or when the last checks failed at table scope and `force` is not set; core.accepted_bars
+    then stays as it was.
     """
     snapshot = lake.snapshot()
-    run = _require_pass(snapshot, force=force)
+    run = _require_pass(snapshot, as_of, force=force)
     held_from = _held_from(snapshot, run)
-    known = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
+    known = rows_known(snapshot, DAILY_BARS, as_of)
     inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE, REPAIRS])}:{known}:{held_from}:{' '.join(order)}:{_VERSION}"
     changed = snapshot.inputs(ACCEPTED_BARS) != inputs
     if changed:
@@ -101,12 +103,18 @@ def _held_from(snapshot: Snapshot, run_id: str) -> dt.date | None:
     return day
 
 
-def _require_pass(snapshot: Snapshot, *, force: bool) -> str:
+def _require_pass(snapshot: Snapshot, as_of: dt.datetime, *, force: bool) -> str:
     """Return the id of the last checks' run, or raise."""
     version, _, rest = (snapshot.inputs(QUARANTINE) or "").partition(":")
     if version != snapshot.data_version([DAILY_BARS]):
         raise BlockedByDataError(f"{DAILY_BARS.full_name} changed since it was checked; run the checks (`trader run`) before accepting")
     run: str = rest.rpartition(":")[2]
+    judged_at = snapshot.sql("select max(known_at) as at from quality.metrics where run_id = ?", [run])["at"][0].as_py()
+    if judged_bars(snapshot, judged_at) != judged_bars(snapshot, as_of):
+        raise BlockedByDataError(
+            f"the last checks judged what was known at {judged_at:%Y-%m-%d %H:%M} UTC, {DAILY_BARS.full_name} is to be accepted as "
+            f"known at {as_of:%Y-%m-%d %H:%M} UTC; run the checks of that session (`trader run --as-of`) before accepting"
+        )
     blocks = snapshot.sql(_BLOCKS, {"run_id": run}).to_pylist()
     if blocks and not force:
         raise BlockedByDataError("; ".join(f"{b['rule']}: {b['message']}" for b in blocks))

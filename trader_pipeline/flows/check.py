@@ -8,9 +8,8 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
-from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, CheckContext, exchanges_without_calendar, open_lake_context
+from trader_pipeline.checks.context import BESIDE, CheckContext, open_lake_context
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
 from trader_pipeline.checks.window import Earlier
@@ -18,6 +17,7 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.flows.check_window import window_of
+from trader_pipeline.flows.judged import judged_bars, published_through, rows_known
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.columns import INSTANT
@@ -47,20 +47,31 @@ def check(
     `order` ranks the sources: a later one stands in for an earlier one. `overrides` are what people decided.
 
     Where the same rows were judged at the same last closed session by the same settings and decisions, nothing is written and the
-    stored report comes back (`changed` False). With `settings.only_changed`, where only newer rows came, those and their neighbourhood are
-    judged, and what was said of older ones stands, for 35 days. A report of the same `as_of` is replaced; all others are kept.
+    stored report comes back (`changed` False), unless less is published than there was then: an outage may be news again. With
+    `settings.only_changed`, where only newer rows came, those and their neighbourhood are judged, and what was said of older ones
+    stands, for 35 days. A report of the same `as_of` is replaced; all others are kept.
     """
     if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
         raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values of bars")
     snapshot = lake.snapshot()
     basis = _basis(snapshot, as_of, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
-    stored = snapshot.inputs(QUARANTINE)
-    if stored and stored.startswith(f"{inputs}:"):
+    published = published_through(snapshot, as_of)
+    stored = snapshot.inputs(QUARANTINE) or ""
+    if stored.startswith(f"{inputs}:") and stored.split(":")[3] <= str(published or ""):
         return last_report(snapshot)
-    earlier = _earlier(snapshot, settings, stored or "", basis, as_of)
+    earlier = _earlier(snapshot, settings, stored, basis, as_of)
     prices = vendor_prices.vendor_prices(snapshot, as_of)
-    opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
+    opened = partial(
+        open_lake_context,
+        snapshot,
+        as_of=as_of,
+        settings=settings,
+        published_through=published,
+        order=order,
+        overrides=overrides,
+        vendor_prices=prices,
+    )
     report = _judged(opened, earlier, run_id)
     rows = report.tables(snapshot.read(QUARANTINE), snapshot.read(REPAIRS), settings.apply_repairs)
     same_instant = _same_instant(as_of)
@@ -72,7 +83,7 @@ def check(
         Change.replace_where(FINDINGS, rows[FINDINGS], same_instant),
         Change.replace(REPAIRS, rows[REPAIRS]),
         Change.replace(JUDGED_PARTS, report.stamped(JUDGED_PARTS, seen)),
-        Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{run_id}"),
+        Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{published or ''}:{run_id}"),
     )
     return report
 
@@ -114,12 +125,9 @@ def _basis(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, orde
 
 def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:
     """Return the digest of what is known at `as_of`: how many rows of each table, which sessions are closed, and which rows those are."""
-    listed = snapshot.read(TICKER_MAP, ["exchange"]).to_pylist()
-    exchanges = {DEFAULT_EXCHANGE, *(row["exchange"] for row in listed)}.difference(exchanges_without_calendar(listed))
-    closed = sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges)
-    clocked = [table for table in (DAILY_BARS, *BESIDE) if "known_at" in table.arrow_schema.names and snapshot.rows(table)]
-    counts = [f"{table.full_name} {_rows_known(snapshot, table, as_of)}" for table in clocked]
-    return _digest([*counts, *closed, snapshot.data_version([TICKER_MAP, *BESIDE, *vendor_prices.TABLES])])
+    clocked = [table for table in BESIDE if "known_at" in table.arrow_schema.names and snapshot.rows(table)]
+    counts = [f"{table.full_name} {rows_known(snapshot, table, as_of)}" for table in clocked]
+    return _digest([*judged_bars(snapshot, as_of), *counts, snapshot.data_version([TICKER_MAP, *BESIDE, *vendor_prices.TABLES])])
 
 
 def _earlier(snapshot: Snapshot, settings: CheckSettings, stored: str, basis: str, as_of: dt.datetime) -> Earlier | None:
@@ -152,12 +160,6 @@ def _earlier(snapshot: Snapshot, settings: CheckSettings, stored: str, basis: st
 
 def _digest(facts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
-
-
-def _rows_known(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> int:
-    rows = snapshot.sql(f"select count(*) as n from {table.full_name} where known_at <= ?", [as_of])  # noqa: S608 - identifiers come from the schema
-    n: int = rows["n"][0].as_py()
-    return n
 
 
 def _same_instant(as_of: dt.datetime) -> pa.Table:

@@ -154,6 +154,45 @@ def test_an_empty_table_blocks(lake):
         accepted(lake)
 
 
+@pytest.mark.parametrize("n", [98, 100])
+def test_bars_are_accepted_as_they_were_judged(lake, n):
+    checked(lake, bars(dict.fromkeys("ABC", DAYS[:102])))
+    accepted(lake, as_of=AS_OF + dt.timedelta(hours=3))  # the same session is the last that closed
+    before = lake.snapshot().commit.id
+    with pytest.raises(
+        BlockedByDataError, match=r"the last checks judged what was known at .*, core.daily_bars is to be accepted as known at"
+    ):
+        accepted(lake, as_of=calendar.known_at("XNYS", DAYS[n]))
+    assert lake.snapshot().commit.id == before
+
+
+def test_an_outage_is_news_by_what_was_published_then(lake):
+    names = "ABCDEFGHIJ"
+    day_before = calendar.known_at("XNYS", DAYS[98])
+    checked(lake, bars(dict.fromkeys(names, DAYS[:99])), as_of=day_before)
+    accepted(lake, as_of=day_before)
+    later = lake.snapshot().read(ACCEPTED_BARS).slice(0, 1).to_pylist()[0] | {
+        "session": DAYS[101],
+        "known_at": calendar.known_at("XNYS", DAYS[101]),
+    }
+    lake.publish(Change.append(ACCEPTED_BARS, ACCEPTED_BARS.conform(pa.Table.from_pylist([later]))))
+    report = checked(lake, bars({name: DAYS[: 100 if name < "H" else 99] for name in names}), run_id="run-2")
+    assert held_sessions(report) == 1
+
+
+def test_what_is_not_published_any_more_is_judged_again(lake):
+    checked(lake, CLEAN)
+    accepted(lake)
+    checked(lake, run_id="run-2", settings=CheckSettings(missing_run=6))
+    assert checked(lake, run_id="run-3", settings=CheckSettings(missing_run=6)).changed is False
+    lake.drop(tables=[ACCEPTED_BARS.full_name])
+    assert checked(lake, run_id="run-4", settings=CheckSettings(missing_run=6)).changed
+
+
+def held_sessions(report):
+    return next(r for r in report.results if r.rule == "missing_dates").metrics["held_sessions"]
+
+
 def test_one_commit_holds_metrics_findings_and_quarantine(lake):
     lake.publish(Change.replace(DAILY_BARS, changed(CLEAN, "A", DAYS[5], low=99.0)))
     before = lake.snapshot().commit.number
