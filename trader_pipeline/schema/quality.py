@@ -4,6 +4,10 @@ from trader_pipeline.schema.columns import KNOWN_AT, RUN_ID, SESSION, SOURCE, TI
 from trader_pipeline.schema.migrations import QUARANTINE_2, REPAIRS_2
 from trader_pipeline.schema.table import Table
 
+FORCED = "forced"
+"""Rule under which a session says that it was made although the gate objected: a finding of predictions.daily, one a session."""
+FORCED_SESSION = f"select message from quality.findings where table_name = 'predictions.daily' and rule = '{FORCED}' and first_session = ?"  # noqa: S608 - a constant
+
 _TABLE = text("table_name", "Table that was checked.")
 _RULE = text("rule", "Rule: missing_dates, nan_ratio, staleness, ohlc_order, duplicates, ...")
 _SEVERITY = text("severity", "error or warning.")
