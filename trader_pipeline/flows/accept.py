@@ -1,15 +1,17 @@
 """Publish core.accepted_bars: what passed the checks, one source a ticker-session."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trader_pipeline.checks.mended import FACTORS, VALUES
 from trader_pipeline.errors import BlockedByDataError
-from trader_pipeline.flows.judged import judged_bars, rows_known
-from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.flows.judged import judged_bars
+from trader_pipeline.lake import Change, Lake, Part, Snapshot
+from trader_pipeline.parts import by_year
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
-from trader_pipeline.schema.quality import QUARANTINE, REPAIRS
+from trader_pipeline.schema.quality import QUARANTINE
 
 SOURCE_ORDER = ("sample", "own", "simulated", "yahoo", "fmp", "tiingo")
 """First source wins; a later one stands in where no earlier one has a row that passes. Of live data the settings say the order."""
@@ -18,7 +20,8 @@ _VERSION = "4"
 
 _PASSED = f"""
 with known as (
-  select * from core.daily_bars where known_at <= $as_of
+  select * from core.daily_bars
+  where known_at <= $as_of and session between make_date($years[1], 1, 1) and make_date($years[-1], 12, 31) and year(session) in $years
   qualify row_number() over (partition by ticker, session, source order by known_at desc) = 1
 ), repaired as (
   select ticker, session, source, max(applied_since) as repaired_at, string_agg(distinct rule, ', ' order by rule) as rules, {FACTORS}
@@ -41,6 +44,17 @@ where $held_from is null or session < $held_from
 qualify row_number() over (partition by ticker, session order by list_position($order, source)) = 1
 order by ticker, session
 """  # noqa: S608 - names of the schema
+_BY_YEAR = """
+with facts as (
+  select session, 1 as bar, 0::ubigint as told from core.daily_bars where known_at <= $as_of
+  union all
+  select session, 0, hash(ticker, session, source, rule) from quality.quarantine where table_name = 'core.daily_bars'
+  union all
+  select session, 0, hash(ticker, session, source, rule, column_name, stored, proposed, applied_since) from quality.repairs
+  where table_name = 'core.daily_bars' and applied_since <= $as_of
+)
+select year(session) as year, sum(bar)::bigint as bars, sum(told)::varchar as told from facts group by year order by year
+"""
 _HELD = """
 select min(first_session) as day from quality.findings
 where run_id = ? and rule = 'missing_dates' and scope = 'session' and severity = 'error'
@@ -71,17 +85,23 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] 
 
     Raises `BlockedByDataError` when core.daily_bars changed since it was checked, when other rows are known or other sessions closed at
     `as_of` than at the instant of the checks, or when the last checks failed at table scope and `force` is not set; core.accepted_bars
-    then stays as it was.
+    then stays as it was. Only the years are made again of which bars, quarantine or repairs changed.
     """
     snapshot = lake.snapshot()
     run = _require_pass(snapshot, as_of, force=force)
     held_from = _held_from(snapshot, run)
-    known = rows_known(snapshot, DAILY_BARS, as_of)
-    inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE, REPAIRS])}:{known}:{held_from}:{' '.join(order)}:{_VERSION}"
-    changed = snapshot.inputs(ACCEPTED_BARS) != inputs
+    inputs = _inputs_by_year(snapshot, as_of, held_from, order)
+    before = snapshot.inputs(ACCEPTED_BARS)
+    changed = before != " ".join(inputs.values())
     if changed:
-        rows = snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(order)})
-        lake.publish(Change.replace(ACCEPTED_BARS, rows, inputs=inputs))
+        years = [year for year, of_year in inputs.items() if of_year not in (before or "").split()]
+        kept = [part for part in snapshot.parts(ACCEPTED_BARS) if part.year in inputs and part.year not in years]
+        new: tuple[Part, ...] = ()
+        if years:
+            new = lake.stage(
+                ACCEPTED_BARS, snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(order), "years": years})
+            )
+        lake.publish(Change.replace_staged(ACCEPTED_BARS, (*kept, *new), inputs=" ".join(inputs.values())))
         snapshot = lake.snapshot()
     counts = snapshot.sql(
         "select (select count(*) from core.accepted_bars) as n, (select count(distinct ticker) from core.accepted_bars) as tickers, "
@@ -91,6 +111,18 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] 
     return AcceptOutcome(
         rows=counts["n"], tickers=counts["tickers"], quarantined=counts["quarantined"], held_from=held_from, changed=changed
     )
+
+
+def _inputs_by_year(snapshot: Snapshot, as_of: dt.datetime, held_from: dt.date | None, order: Sequence[str]) -> dict[int, str]:
+    """Return what the accepted bars of each year are made from, as one word that begins with the year: no year rests on another."""
+    parts = by_year(snapshot.parts(DAILY_BARS))
+    found = {}
+    for row in snapshot.sql(_BY_YEAR, {"as_of": as_of}).to_pylist():
+        year = row["year"]
+        held = held_from if held_from and held_from.year <= year else None
+        facts = [_VERSION, *order, str(held), str(row["bars"]), row["told"], *(part.sha256 for part in parts.get(year, ()))]
+        found[year] = f"{year}:{hashlib.sha256(' '.join(facts).encode()).hexdigest()[:32]}"
+    return found
 
 
 def outage_hold(snapshot: Snapshot) -> dt.date | None:

@@ -193,6 +193,28 @@ def held_sessions(report):
     return next(r for r in report.results if r.rule == "missing_dates").metrics["held_sessions"]
 
 
+def test_only_the_years_that_changed_are_accepted_again(lake, monkeypatch):
+    staged, stage = [], lake.stage
+
+    def noted(table, rows):
+        staged.append(sorted({day.year for day in rows["session"].to_pylist()}))
+        return stage(table, rows)
+
+    monkeypatch.setattr(lake, "stage", noted)
+    both = bars(dict.fromkeys("ABC", DAYS[:300]))
+    as_of = calendar.known_at("XNYS", DAYS[299])
+    spoilt = changed(both, "A", DAYS[5], low=99.0)  # kept out by the checks, in 2018
+    moved = changed(spoilt, "B", DAYS[290], close=10.6)  # in 2019
+    for n, rows in enumerate((both, spoilt, moved, bars(dict.fromkeys("ABC", DAYS[:200])))):
+        checked(lake, rows, as_of=as_of, run_id=f"run-{n}")
+        accept(lake, as_of=as_of, run_id="run", force=True)
+        fresh = lake.snapshot().sql("select * from core.accepted_bars order by ticker, session")
+        lake.drop(tables=[ACCEPTED_BARS.full_name])
+        accept(lake, as_of=as_of, run_id="run", force=True)
+        assert lake.snapshot().sql("select * from core.accepted_bars order by ticker, session").equals(fresh)
+    assert staged[::2] == [[2018, 2019], [2018], [2019], [2018]]
+
+
 def test_one_commit_holds_metrics_findings_and_quarantine(lake):
     lake.publish(Change.replace(DAILY_BARS, changed(CLEAN, "A", DAYS[5], low=99.0)))
     before = lake.snapshot().commit.number
