@@ -31,7 +31,8 @@ LARGE = 4
 class Change:
     """New rows of one table. Rows in the lake that agree with a new row in all `scope` columns are replaced by them.
 
-    `scope=None` replaces the whole table, `()` replaces nothing. Use the constructors.
+    `scope=None` replaces the whole table, `()` replaces nothing. With `outdated` it is its rows that say what is replaced, and not the
+    new ones. Use the constructors.
     """
 
     table: Table
@@ -39,6 +40,7 @@ class Change:
     scope: tuple[str, ...] | None
     inputs: str | None = None
     staged: tuple[Part, ...] | None = None
+    outdated: pa.Table | None = None
 
     @classmethod
     def replace(cls, table: Table, rows: pa.Table, *, inputs: str | None = None) -> "Change":
@@ -54,6 +56,11 @@ class Change:
     def upsert(cls, table: Table, rows: pa.Table, *, by: tuple[str, ...] = (), inputs: str | None = None) -> "Change":
         """Replace the rows that agree in `by` (the key, unless said otherwise) and add the rest."""
         return cls(table=table, rows=rows, scope=by or table.key, inputs=inputs)
+
+    @classmethod
+    def replace_where(cls, table: Table, rows: pa.Table, outdated: pa.Table, *, inputs: str | None = None) -> "Change":
+        """Put the rows in the place of those that agree with a row of `outdated` in all of its columns, be there new ones or not."""
+        return cls(table=table, rows=rows, scope=tuple(outdated.column_names), inputs=inputs, outdated=outdated)
 
     @classmethod
     def replace_staged(cls, table: Table, staged: tuple[Part, ...], *, inputs: str | None = None) -> "Change":
@@ -141,7 +148,7 @@ class Lake:
             entry.require(table)
             years = parts.by_year(self._migrated(table, entry))
         new = dict(parts.split_by_year(table, change.rows))
-        across = bool(scope) and table.year_of not in (scope or ())
+        across = bool(scope) and (change.outdated is not None or table.year_of not in (scope or ()))
         for year in sorted({*new, *(years if across else ())}, key=str):
             old, rows = years.get(year, ()), new.get(year, table.empty())
             merged = self._replace(table, old, rows, change) if scope and old else None
@@ -162,7 +169,7 @@ class Lake:
     def _replace(self, table: Table, old: tuple[Part, ...], rows: pa.Table, change: Change) -> tuple[Part, ...] | None:
         """Return the year's parts with `rows` in the place of those in the change's scope, or None when none are in it."""
         scope = list(change.scope or ())
-        replaced = change.rows.select(scope).group_by(scope).aggregate([])
+        replaced = (change.rows if change.outdated is None else change.outdated).select(scope).group_by(scope).aggregate([])
         if not self._read(table, old, scope).join(replaced, keys=scope, join_type="left semi").num_rows:
             return None
         before = self._read(table, old)

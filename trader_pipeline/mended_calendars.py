@@ -8,7 +8,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
-from dateutil.easter import EASTER_ORTHODOX, easter
+from dateutil.easter import EASTER_ORTHODOX, easter  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,8 @@ def _has(offsets: "Iterable[pd.DateOffset]", kind: type) -> bool:
 
 def _feast(year: int, after: "Iterable[pd.DateOffset]") -> dt.date:
     """Return the day that lies the offsets after Orthodox Easter."""
-    return easter(year, EASTER_ORTHODOX) + sum((offset.n * dt.timedelta(days=1) for offset in after), dt.timedelta())
+    feast: dt.date = easter(year, EASTER_ORTHODOX)
+    return feast + sum((offset.n * dt.timedelta(days=1) for offset in after), dt.timedelta())
 
 
 def _years() -> range:

@@ -88,6 +88,18 @@ def test_upsert_by_ticker_reaches_across_years_and_leaves_untouched_years_as_the
     assert after[2020] == before[2020]
 
 
+def test_replace_where_takes_out_what_is_outdated_also_where_nothing_is_new(lake):
+    lake.publish(
+        Change.append(NOTES, notes(("A", "2019-01-02", 1), ("A", "2020-01-02", 1), ("B", "2019-01-02", 1), ("B", "2020-01-02", 1)))
+    )
+    lake.publish(Change.replace_where(NOTES, notes(("B", "2020-01-03", 2)), pa.table({"ticker": ["B"], "session": [dt.date(2019, 1, 2)]})))
+    assert stored(lake) == [("A", "2019-01-02", 1), ("A", "2020-01-02", 1), ("B", "2020-01-02", 1), ("B", "2020-01-03", 2)]
+    lake.publish(Change.replace_where(NOTES, NOTES.empty(), pa.table({"ticker": ["B"]})))
+    assert stored(lake) == [("A", "2019-01-02", 1), ("A", "2020-01-02", 1)]
+    head = lake.snapshot().commit
+    assert lake.publish(Change.replace_where(NOTES, NOTES.empty(), pa.table({"ticker": ["B"]}))) == head
+
+
 def test_upsert_of_new_rows_adds_a_part_and_of_the_same_rows_changes_nothing(lake):
     lake.publish(Change.append(NOTES, notes(("A", "2020-01-02", 1))))
     lake.publish(Change.upsert(NOTES, notes(("A", "2020-01-03", 2)), by=("session",)))

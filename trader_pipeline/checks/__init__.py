@@ -26,13 +26,13 @@ from trader_pipeline.checks import (
 from trader_pipeline.checks.rule import Rule
 
 CHECKS: tuple[Rule, ...] = (
+    *units.RULES,
+    *splits.RULES,
     *completeness.RULES,
     *nulls.RULES,
     *freshness.RULES,
     *prices.RULES,
     *duplicates.RULES,
-    *units.RULES,
-    *splits.RULES,
     *dividends.RULES,
     *capital_gains.RULES,
     *stuck.RULES,
@@ -48,4 +48,5 @@ CHECKS: tuple[Rule, ...] = (
     *news.RULES,
     *options.RULES,
 )
-"""Every rule, in the order in which they run and are shown. A rule sees what those before it quarantined."""
+"""Every rule, in the order in which they run and are shown. A rule sees what those before it quarantined, and what of their repairs is
+applied; hence those that know the right price come first."""

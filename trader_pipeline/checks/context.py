@@ -244,6 +244,7 @@ def open_lake_context(
     *,
     as_of: dt.datetime,
     settings: CheckSettings,
+    published_through: dt.date | None,
     order: Sequence[str],
     overrides: Sequence[Override] = (),
     vendor_prices: pa.Table,
@@ -256,7 +257,7 @@ def open_lake_context(
     With a `window` it holds the bars that are seen through it alone, and `earlier_moves` of the sessions before. Without `values` a
     bar keeps its close, and of its other numbers whether they are there: what rules that are `whole` look at.
     """
-    connection = snapshot.cursor(core.DAILY_BARS, core.ACCEPTED_BARS, core.TICKER_MAP, *BESIDE)
+    connection = snapshot.cursor(core.DAILY_BARS, core.TICKER_MAP, *BESIDE)
     known = f"known_at <= timestamptz '{as_of.isoformat()}'"
     columns = _WITH_VALUES if values else _WITHOUT_VALUES
     near = ""
@@ -272,7 +273,6 @@ def open_lake_context(
         name = "told_actions" if table is core.CORPORATE_ACTIONS else table.name
         connection.execute(f"create temp view {name} as {_newest(table, known)}")
     connection.register("vendor_prices", vendor_prices)
-    (published_through,) = connection.sql("select max(session) from core.accepted_bars").fetchall()[0]
     context = _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
     connection.execute(_ACTIONS)
     return context

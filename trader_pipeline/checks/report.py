@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import QUARANTINED, CheckContext
-from trader_pipeline.checks.history import since
+from trader_pipeline.checks.history import since, standing_since
+from trader_pipeline.checks.mended import applied
 from trader_pipeline.checks.overrides import let_through, standing
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
 from trader_pipeline.schema import Table
@@ -68,10 +69,13 @@ class CheckReport:
             if m["scope"] == "table" and m["severity"] == "error"
         )
 
-    def tables(self, before: pa.Table, apply: Collection[str]) -> dict[Table, pa.Table]:
-        """Return the rows of the quality tables. `before` is quality.quarantine so far; repairs of the rules in `apply` are applied."""
+    def tables(self, quarantine: pa.Table, repairs: pa.Table, apply: Collection[str]) -> dict[Table, pa.Table]:
+        """Return the rows of the quality tables, of which `quarantine` and `repairs` are the rows so far.
+
+        Repairs of the rules in `apply` are applied.
+        """
         findings = pa.concat_tables([r.findings for r in self.results])
-        quarantine, released = since(before, self.quarantine, self.as_of)
+        held_since, released = since(quarantine, self.quarantine, self.as_of)
         held = Counter(self.quarantine["rule"].to_pylist())
         metrics = [
             {"table_name": r.table, "rule": r.rule, "name": name, "value": float(value), "passed": r.passed or r.severity == "warning"}
@@ -83,12 +87,12 @@ class CheckReport:
                 **r.metrics,
             }.items()
         ]
-        applied = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
+        stands = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
         rows = {
             METRICS: pa.Table.from_pylist(metrics),
             FINDINGS: findings,
-            QUARANTINE: quarantine,
-            REPAIRS: self.repairs.append_column("applied", applied),
+            QUARANTINE: held_since,
+            REPAIRS: standing_since(repairs, self.repairs.append_column("applied", stands), self.as_of),
         }
         return {table: self.stamped(table, rows[table]) for table in rows}
 
@@ -102,6 +106,8 @@ class CheckReport:
 def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str, near: CheckContext | None = None) -> CheckReport:
     """Run the rules in order; each sees in `context.quarantine` what the ones before it quarantined and nobody let through.
 
+    What the ones before it proposed and the settings apply is in the bars that it sees: it judges the values that go on.
+
     With `near`, rules that are not `whole` look at that context: the newest sessions, and all that a rule ever spoke of.
     """
     decided = standing(context.overrides, context.as_of)
@@ -112,8 +118,11 @@ def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str, near
         found = _named(rule, result.quarantine, QUARANTINED)
         kept = let_through(found, rule.name, rule.table.full_name, decided)
         metrics = dict(result.metrics) | ({"let_through": found.num_rows - kept.num_rows} if kept.num_rows < found.num_rows else {})
+        proposed = let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided)
         reports.append(report_of(rule, replace(result, metrics=metrics)))
-        repairs.append(let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided))
+        if rule.name in context.settings.apply_repairs:
+            proposed = applied(rule, proposed, judged=seen, contexts=[context, near] if near else [context])
+        repairs.append(proposed)
         context = replace(context, quarantine=pa.concat_tables([context.quarantine, kept]))
     return CheckReport(
         run_id=run_id,

@@ -13,7 +13,6 @@ from trader_pipeline.errors import TraderError
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-_LOG_WIDTH = 160
 _BAR_WIDTH = 70
 
 
@@ -109,8 +108,8 @@ class Lines:
         sys.stderr.write(f"{name}\n")
 
     def say(self, text: str) -> None:
-        """Print the first line of the message."""
-        sys.stderr.write(f"  {_first_line(text, _LOG_WIDTH)}\n")
+        """Print the first line of the message, whole: a log has no width."""
+        sys.stderr.write(f"  {text.partition(chr(10))[0]}\n")
 
     def fetched(self, done: int, of: int, text: str) -> None:  # noqa: ARG002 - the text has both
         """Print the text."""
@@ -148,7 +147,8 @@ class Bar:
 
 
 def _first_line(text: str, width: int) -> str:
-    return text.splitlines()[0][:width] if text else ""
+    line = text.partition("\n")[0]
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 @contextmanager

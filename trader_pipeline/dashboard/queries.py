@@ -7,6 +7,7 @@ from typing import Any
 
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
+from trader_pipeline.schema.quality import FORCED_SESSION
 
 Row = dict[str, Any]
 
@@ -101,6 +102,12 @@ def made(snapshot: Snapshot, session: dt.date) -> Row:
                       count(distinct ticker) as tickers, count(*) filter (abstained) as abstained
                from predictions.daily where session = ?"""
     return ask(snapshot, query, [session])[0]
+
+
+def forced(snapshot: Snapshot, session: dt.date) -> str | None:
+    """Return what the gate said and was overridden when the session's predictions were made, None where it let them through."""
+    rows = ask(snapshot, FORCED_SESSION, [session])
+    return str(rows[0]["message"]) if rows else None
 
 
 def scorecard(snapshot: Snapshot, model_id: str) -> list[Row]:

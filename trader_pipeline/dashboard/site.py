@@ -46,13 +46,14 @@ def templates() -> Jinja2Templates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """Data through, made at, trade at: the clocks of what is shown."""
+    """Data through, made at, trade at: the clocks of what is shown. `forced`: what the gate said and was overridden."""
 
     session: dt.date
     made_at: dt.datetime
     trade_at: dt.datetime
     model_id: str
     data_version: str
+    forced: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,4 +99,5 @@ class Site:
             trade_at=calendar.open_at(exchange, calendar.offset(exchange, session, 1)),
             model_id=made["model_id"],
             data_version=made["data_version"],
+            forced=queries.forced(snapshot, session),
         )

@@ -22,8 +22,10 @@ def on_full_disk(trader: Trader, *, clock: Callable[[], dt.datetime] = utc_now) 
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
         today = now.date().isoformat()
-        told = context.cursor == today or alert_full_disk(trader.settings, now=now)
-        return dg.SensorResult(cursor=today if told else "", skip_reason=dg.SkipReason("told today" if told else "there is room"))
+        sent = None if context.cursor == today else alert_full_disk(trader.settings, now=now)
+        told = context.cursor == today or (sent is not None and sent.told)
+        said = "told today" if told else "nobody could be told" if sent else "there is room"
+        return dg.SensorResult(cursor=today if told else "", skip_reason=dg.SkipReason(said))
 
     return sensor
 

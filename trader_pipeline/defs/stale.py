@@ -54,13 +54,18 @@ def _decided(context: dg.SensorEvaluationContext, trader: Trader, now: dt.dateti
         return dg.SkipReason("a run that fetches is under way; what it brings is judged when it is done")
     found = freshness(trader.lake, as_of=now)
     reaction = react(found.behind, found.target, context.cursor or "", limit=trader.settings.checks.stale_warning)
-    for table in reaction.tell:
-        send(trader.settings, stale_alert(table, found, trader, context.instance), now=now)
+    sent = {table: send(trader.settings, stale_alert(table, found, trader, context.instance), now=now) for table in reaction.tell}
+    told = [table for table in sent if sent[table].told]
+    cursor = reaction.cursor(told)
     if reaction.fetch:
-        return dg.SensorResult(run_requests=[_refetch(reaction.fetch, found.target)], cursor=reaction.cursor)
-    behind = ", ".join(f"{table} {sessions}" for table, sessions in found.behind.items()) or "nothing is stored yet"
-    told = f"; told about {', '.join(reaction.tell)}" if reaction.tell else ""
-    return dg.SensorResult(skip_reason=dg.SkipReason(f"sessions behind {found.target}: {behind}{told}"), cursor=reaction.cursor)
+        return dg.SensorResult(run_requests=[_refetch(reaction.fetch, found.target)], cursor=cursor)
+    said = f"sessions behind {found.target}: "
+    said += ", ".join(f"{table} {sessions}" for table, sessions in found.behind.items()) or "nothing is stored yet"
+    if told:
+        said += f"; told about {', '.join(told)}"
+    if untold := [table for table in sent if table not in told]:
+        said += f"; nobody could be told about {', '.join(untold)}, tried again with the next tick"
+    return dg.SensorResult(skip_reason=dg.SkipReason(said), cursor=cursor)
 
 
 def _refetch(tables: tuple[str, ...], target: dt.date) -> dg.RunRequest:

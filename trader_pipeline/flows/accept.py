@@ -1,43 +1,41 @@
 """Publish core.accepted_bars: what passed the checks, one source a ticker-session."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trader_pipeline.checks.mended import FACTORS, VALUES
 from trader_pipeline.errors import BlockedByDataError
-from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.flows.judged import judged_bars
+from trader_pipeline.lake import Change, Lake, Part, Snapshot
+from trader_pipeline.parts import by_year
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
-from trader_pipeline.schema.quality import QUARANTINE, REPAIRS
+from trader_pipeline.schema.quality import QUARANTINE
 
 SOURCE_ORDER = ("sample", "own", "simulated", "yahoo", "fmp", "tiingo")
 """First source wins; a later one stands in where no earlier one has a row that passes. Of live data the settings say the order."""
 
-_VERSION = "3"
+_VERSION = "4"
 
-_PASSED = """
+_PASSED = f"""
 with known as (
-  select * from core.daily_bars where known_at <= $as_of
+  select * from core.daily_bars
+  where known_at <= $as_of and session between make_date($years[1], 1, 1) and make_date($years[-1], 12, 31) and year(session) in $years
   qualify row_number() over (partition by ticker, session, source order by known_at desc) = 1
 ), repaired as (
-  select ticker, session, source, max(known_at) as repaired_at, string_agg(distinct rule, ', ' order by rule) as rules,
-    product(proposed / stored) filter (column_name = 'open') as open, product(proposed / stored) filter (column_name = 'high') as high,
-    product(proposed / stored) filter (column_name = 'low') as low, product(proposed / stored) filter (column_name = 'close') as close,
-    product(proposed / stored) filter (column_name = 'volume_shares') as volume_shares
+  select ticker, session, source, max(applied_since) as repaired_at, string_agg(distinct rule, ', ' order by rule) as rules, {FACTORS}
   from quality.repairs
-  where applied and table_name = 'core.daily_bars' and stored <> 0 and column_name in ('open', 'high', 'low', 'close', 'volume_shares')
+  where applied_since <= $as_of and table_name = 'core.daily_bars' and stored <> 0 and column_name in {VALUES}
   group by all
 ), mended as (
   select k.* replace (
-      greatest(k.known_at, r.repaired_at) as known_at, k.open * coalesce(r.open, 1) as open, k.high * coalesce(r.high, 1) as high,
-      k.low * coalesce(r.low, 1) as low, k.close * coalesce(r.close, 1) as close,
-      k.volume_shares * coalesce(r.volume_shares, 1) as volume_shares),
+      greatest(k.known_at, r.repaired_at) as known_at, {", ".join(f"k.{name} * coalesce(r.{name}, 1) as {name}" for name in VALUES)}),
     r.rules as repaired
   from known k left join repaired r using (ticker, session, source)
 ), barred as (
   select q.ticker, q.session, q.source from quality.quarantine q left join mended m using (ticker, session, source)
-  where q.table_name = 'core.daily_bars' and not coalesce(
-    (m.repaired is not null and q.rule = 'ohlc_order' or list_contains(string_split(m.repaired, ', '), q.rule))
-    and m.low <= least(m.open, m.close) and m.high >= greatest(m.open, m.close) and m.low > 0, false)
+  where q.table_name = 'core.daily_bars' and not coalesce(list_contains(string_split(m.repaired, ', '), q.rule), false)
 )
 select ticker, session, known_at, source, open, high, low, close, volume_shares,
   case when currency = 'USD' and price_unit = 'USD' then close end as close_usd, repaired
@@ -45,6 +43,17 @@ from mended anti join barred using (ticker, session, source)
 where $held_from is null or session < $held_from
 qualify row_number() over (partition by ticker, session order by list_position($order, source)) = 1
 order by ticker, session
+"""  # noqa: S608 - names of the schema
+_BY_YEAR = """
+with facts as (
+  select session, 1 as bar, 0::ubigint as told from core.daily_bars where known_at <= $as_of
+  union all
+  select session, 0, hash(ticker, session, source, rule) from quality.quarantine where table_name = 'core.daily_bars'
+  union all
+  select session, 0, hash(ticker, session, source, rule, column_name, stored, proposed, applied_since) from quality.repairs
+  where table_name = 'core.daily_bars' and applied_since <= $as_of
+)
+select year(session) as year, sum(bar)::bigint as bars, sum(told)::varchar as told from facts group by year order by year
 """
 _HELD = """
 select min(first_session) as day from quality.findings
@@ -71,21 +80,28 @@ class AcceptOutcome:
 def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] = SOURCE_ORDER, force: bool = False) -> AcceptOutcome:  # noqa: ARG001 - every flow takes the run's id
     """Publish the newest version known at `as_of` of the first source in `order` that passes, for each ticker and session.
 
-    A row whose repair the settings apply carries the repaired values from the instant of the repair on, and the rule's name. What
-    other rules than `ohlc_order` hold against it keeps it out all the same. Benchmarks are included.
+    A row whose repair the settings apply carries the repaired values, and the rule's name, from the instant on at which the repair was
+    first applied. What other rules hold against the repaired row keeps it out all the same. Benchmarks are included.
 
-    Raises `BlockedByDataError` when core.daily_bars changed since it was checked, or when the last checks failed at table scope and
-    `force` is not set; core.accepted_bars then stays as it was.
+    Raises `BlockedByDataError` when core.daily_bars changed since it was checked, when other rows are known or other sessions closed at
+    `as_of` than at the instant of the checks, or when the last checks failed at table scope and `force` is not set; core.accepted_bars
+    then stays as it was. Only the years are made again of which bars, quarantine or repairs changed.
     """
     snapshot = lake.snapshot()
-    run = _require_pass(snapshot, force=force)
+    run = _require_pass(snapshot, as_of, force=force)
     held_from = _held_from(snapshot, run)
-    known = snapshot.sql("select count(*) as n from core.daily_bars where known_at <= ?", [as_of])["n"][0].as_py()
-    inputs = f"{snapshot.data_version([DAILY_BARS, QUARANTINE, REPAIRS])}:{known}:{held_from}:{' '.join(order)}:{_VERSION}"
-    changed = snapshot.inputs(ACCEPTED_BARS) != inputs
+    inputs = _inputs_by_year(snapshot, as_of, held_from, order)
+    before = snapshot.inputs(ACCEPTED_BARS)
+    changed = before != " ".join(inputs.values())
     if changed:
-        rows = snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(order)})
-        lake.publish(Change.replace(ACCEPTED_BARS, rows, inputs=inputs))
+        years = [year for year, of_year in inputs.items() if of_year not in (before or "").split()]
+        kept = [part for part in snapshot.parts(ACCEPTED_BARS) if part.year in inputs and part.year not in years]
+        new: tuple[Part, ...] = ()
+        if years:
+            new = lake.stage(
+                ACCEPTED_BARS, snapshot.sql(_PASSED, {"as_of": as_of, "held_from": held_from, "order": list(order), "years": years})
+            )
+        lake.publish(Change.replace_staged(ACCEPTED_BARS, (*kept, *new), inputs=" ".join(inputs.values())))
         snapshot = lake.snapshot()
     counts = snapshot.sql(
         "select (select count(*) from core.accepted_bars) as n, (select count(distinct ticker) from core.accepted_bars) as tickers, "
@@ -95,6 +111,18 @@ def accept(lake: Lake, *, as_of: dt.datetime, run_id: str, order: Sequence[str] 
     return AcceptOutcome(
         rows=counts["n"], tickers=counts["tickers"], quarantined=counts["quarantined"], held_from=held_from, changed=changed
     )
+
+
+def _inputs_by_year(snapshot: Snapshot, as_of: dt.datetime, held_from: dt.date | None, order: Sequence[str]) -> dict[int, str]:
+    """Return what the accepted bars of each year are made from, as one word that begins with the year: no year rests on another."""
+    parts = by_year(snapshot.parts(DAILY_BARS))
+    found = {}
+    for row in snapshot.sql(_BY_YEAR, {"as_of": as_of}).to_pylist():
+        year = row["year"]
+        held = held_from if held_from and held_from.year <= year else None
+        facts = [_VERSION, *order, str(held), str(row["bars"]), row["told"], *(part.sha256 for part in parts.get(year, ()))]
+        found[year] = f"{year}:{hashlib.sha256(' '.join(facts).encode()).hexdigest()[:32]}"
+    return found
 
 
 def outage_hold(snapshot: Snapshot) -> dt.date | None:
@@ -107,12 +135,18 @@ def _held_from(snapshot: Snapshot, run_id: str) -> dt.date | None:
     return day
 
 
-def _require_pass(snapshot: Snapshot, *, force: bool) -> str:
+def _require_pass(snapshot: Snapshot, as_of: dt.datetime, *, force: bool) -> str:
     """Return the id of the last checks' run, or raise."""
     version, _, rest = (snapshot.inputs(QUARANTINE) or "").partition(":")
     if version != snapshot.data_version([DAILY_BARS]):
         raise BlockedByDataError(f"{DAILY_BARS.full_name} changed since it was checked; run the checks (`trader run`) before accepting")
     run: str = rest.rpartition(":")[2]
+    judged_at = snapshot.sql("select max(known_at) as at from quality.metrics where run_id = ?", [run])["at"][0].as_py()
+    if judged_bars(snapshot, judged_at) != judged_bars(snapshot, as_of):
+        raise BlockedByDataError(
+            f"the last checks judged what was known at {judged_at:%Y-%m-%d %H:%M} UTC, {DAILY_BARS.full_name} is to be accepted as "
+            f"known at {as_of:%Y-%m-%d %H:%M} UTC; run the checks of that session (`trader run --as-of`) before accepting"
+        )
     blocks = snapshot.sql(_BLOCKS, {"run_id": run}).to_pylist()
     if blocks and not force:
         raise BlockedByDataError("; ".join(f"{b['rule']}: {b['message']}" for b in blocks))

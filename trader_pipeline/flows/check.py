@@ -8,9 +8,8 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trader_pipeline import calendar
 from trader_pipeline.checks import CHECKS
-from trader_pipeline.checks.context import BESIDE, DEFAULT_EXCHANGE, CheckContext, exchanges_without_calendar, open_lake_context
+from trader_pipeline.checks.context import BESIDE, CheckContext, open_lake_context
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.peers import peer_moves
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
@@ -19,6 +18,7 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.flows.check_window import ACTIONS_KNOWN, spoken_of, window_of
+from trader_pipeline.flows.judged import judged_bars, published_through, rows_known
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.columns import INSTANT
@@ -33,7 +33,7 @@ _MENDERS = ("price_unit", "split_applied")
 _NO_RETURN_YET = dt.timedelta(days=10)
 """The first session that a window sees has no return, and exchanges differ in which that is."""
 
-_VERSION = "8"
+_VERSION = "9"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -51,34 +51,45 @@ def check(
     `order` ranks the sources: a later one stands in for an earlier one. `overrides` are what people decided.
 
     Where the same rows were judged at the same last closed session by the same settings and decisions, nothing is written and the
-    stored report comes back (`changed` False). With `settings.only_changed`, where only newer rows came, those and their neighbourhood are
-    judged, and the whole of every ticker of which more is to be said. A report of the same `as_of` is replaced; all others are kept.
+    stored report comes back (`changed` False), unless less is published than there was then: an outage may be news again. With
+    `settings.only_changed`, where only newer rows came, those and their neighbourhood are judged, and the whole of every ticker of
+    which more is to be said. A report of the same `as_of` is replaced; all others are kept.
     """
     if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
         raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values of bars")
     snapshot = lake.snapshot()
     basis = _basis(snapshot, as_of, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
-    stored = snapshot.inputs(QUARANTINE)
-    if stored and stored.startswith(f"{inputs}:"):
+    published = published_through(snapshot, as_of)
+    stored = snapshot.inputs(QUARANTINE) or ""
+    if stored.startswith(f"{inputs}:") and stored.split(":")[3] <= str(published or ""):
         return last_report(snapshot)
     prices = vendor_prices.vendor_prices(snapshot, as_of)
-    opened = partial(open_lake_context, snapshot, as_of=as_of, settings=settings, order=order, overrides=overrides, vendor_prices=prices)
-    window = _window(snapshot, settings, stored or "", basis, as_of)
+    opened = partial(
+        open_lake_context,
+        snapshot,
+        as_of=as_of,
+        settings=settings,
+        published_through=published,
+        order=order,
+        overrides=overrides,
+        vendor_prices=prices,
+    )
+    window = _window(snapshot, settings, stored, basis, as_of)
     report, moves = _judged(opened, window, snapshot.read(PEER_MOVES), run_id)
-    rows = report.tables(snapshot.read(QUARANTINE), settings.apply_repairs)
-    kept = {table: _without_instant(snapshot.read(table), as_of) for table in (METRICS, FINDINGS)}
+    rows = report.tables(snapshot.read(QUARANTINE), snapshot.read(REPAIRS), settings.apply_repairs)
+    same_instant = _same_instant(as_of)
     paths = [part.path for part in snapshot.parts(DAILY_BARS)]
     whole_at = snapshot.read(JUDGED_PARTS, ["whole_at"])["whole_at"][0].as_py() if window else as_of
     seen = pa.table({"part": pa.array(paths, pa.string()), "whole_at": pa.array([whole_at] * len(paths), INSTANT)})
     lake.publish(
-        Change.replace(METRICS, pa.concat_tables([kept[METRICS], rows[METRICS]])),
-        Change.replace(FINDINGS, pa.concat_tables([kept[FINDINGS], rows[FINDINGS]])),
+        Change.replace_where(METRICS, rows[METRICS], same_instant),
+        Change.replace_where(FINDINGS, rows[FINDINGS], same_instant),
         Change.replace(REPAIRS, rows[REPAIRS]),
         Change.replace(JUDGED_PARTS, report.stamped(JUDGED_PARTS, seen)),
         Change.replace(JUDGED_ACTIONS, report.stamped(JUDGED_ACTIONS, snapshot.sql(ACTIONS_KNOWN, {"as_of": as_of}))),
         Change.replace(PEER_MOVES, report.stamped(PEER_MOVES, moves)),
-        Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{run_id}"),
+        Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{published or ''}:{run_id}"),
     )
     return report
 
@@ -95,7 +106,7 @@ def _judged(opened: Callable[..., CheckContext], window: Window | None, moves: p
     before = before.filter(pc.less(before["session"], pa.scalar(window.seen_from + _NO_RETURN_YET)))
     near = opened(window=window, earlier_moves=before)
     spoken = spoken_of(run_rules([rule for rule in CHECKS if not rule.whole], near, run_id=run_id))
-    if spoken - window.whole:
+    if spoken - window.whole or near.settings.apply_repairs:  # what was repaired is in its bars
         near = opened(window=window.with_whole(spoken), earlier_moves=before)
     return run_rules(CHECKS, context, run_id=run_id, near=near), peer_moves(near)
 
@@ -123,12 +134,9 @@ def _basis(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, orde
 
 def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:
     """Return the digest of what is known at `as_of`: how many rows of each table, which sessions are closed, and which rows those are."""
-    listed = snapshot.read(TICKER_MAP, ["exchange"]).to_pylist()
-    exchanges = {DEFAULT_EXCHANGE, *(row["exchange"] for row in listed)}.difference(exchanges_without_calendar(listed))
-    closed = sorted(f"{exchange} {calendar.last_closed_session(exchange, as_of)}" for exchange in exchanges)
-    clocked = [table for table in (DAILY_BARS, *BESIDE) if "known_at" in table.arrow_schema.names and snapshot.rows(table)]
-    counts = [f"{table.full_name} {_rows_known(snapshot, table, as_of)}" for table in clocked]
-    return _digest([*counts, *closed, snapshot.data_version([TICKER_MAP, *BESIDE, *vendor_prices.TABLES])])
+    clocked = [table for table in BESIDE if "known_at" in table.arrow_schema.names and snapshot.rows(table)]
+    counts = [f"{table.full_name} {rows_known(snapshot, table, as_of)}" for table in clocked]
+    return _digest([*judged_bars(snapshot, as_of), *counts, snapshot.data_version([TICKER_MAP, *BESIDE, *vendor_prices.TABLES])])
 
 
 def _window(snapshot: Snapshot, settings: CheckSettings, stored: str, basis: str, as_of: dt.datetime) -> Window | None:
@@ -136,24 +144,18 @@ def _window(snapshot: Snapshot, settings: CheckSettings, stored: str, basis: str
     if not settings.only_changed or stored.split(":")[1:2] != [basis]:
         return None
     rules = [rule.name for rule in CHECKS if not rule.whole]
-    return window_of(snapshot, as_of=as_of, run_id=stored.rpartition(":")[2], rules=rules)
+    window = window_of(snapshot, as_of=as_of, run_id=stored.rpartition(":")[2], rules=rules)
+    return None if window and window.old_changed and settings.apply_repairs else window  # peers' old moves are of repaired bars
 
 
 def _digest(facts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
-def _rows_known(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> int:
-    rows = snapshot.sql(f"select count(*) as n from {table.full_name} where known_at <= ?", [as_of])  # noqa: S608 - identifiers come from the schema
-    n: int = rows["n"][0].as_py()
-    return n
-
-
-def _without_instant(rows: pa.Table, as_of: dt.datetime) -> pa.Table:
-    """Return the rows but those that these rules wrote at the same instant before."""
-    same = pc.equal(rows["known_at"], pa.scalar(as_of, rows.schema.field("known_at").type))
-    ours = pc.is_in(rows["rule"], pa.array([rule.name for rule in CHECKS]))
-    return rows.filter(pc.invert(pc.and_(same, ours)))
+def _same_instant(as_of: dt.datetime) -> pa.Table:
+    """Return what tells the rows that these rules wrote at the same instant before."""
+    rules = [rule.name for rule in CHECKS]
+    return pa.table({"known_at": pa.array([as_of] * len(rules), INSTANT), "rule": pa.array(rules, pa.string())})
 
 
 def _of_run(snapshot: Snapshot, table: Table, run_id: str) -> pa.Table:

@@ -3,10 +3,19 @@
 import datetime as dt
 from pathlib import Path
 
-from trader_pipeline.checks.contracts import Breach, breaches, export_breaches
+import pyarrow as pa
+
+from trader_pipeline.checks.contracts import Breach, breaches, export_breaches, told
+from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.inference.export import export_paths
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.contracts import PREDICTIONS, Contract
+
+
+def require_kept(contract: Contract, session: dt.date, rows: pa.Table) -> None:
+    """Raise `BlockedByDataError` where the rows of the session, not published yet, break the contract: no reader shall see them."""
+    if found := breaches(contract, rows):
+        raise BlockedByDataError(f"{told(contract, found)}; nothing of {session} was published (docs/runbook.md, E300)")
 
 
 def broken(snapshot: Snapshot, contract: Contract, session: dt.date, *, exports: Path | None = None) -> list[Breach]:

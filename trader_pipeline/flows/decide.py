@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 from trader_pipeline.decisions import scores
 from trader_pipeline.decisions.engine import Candidates
 from trader_pipeline.errors import NoModelError
+from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.paper_portfolio import engine_of, issuers_of
 from trader_pipeline.lake import Change, Lake, Snapshot
+from trader_pipeline.schema import contracts
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.outputs import DECISIONS
 from trader_pipeline.settings import Settings
@@ -37,7 +39,7 @@ class DecideOutcome:
 def decide(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.datetime, run_id: str) -> DecideOutcome:
     """Blend, size and limit the session's names and publish; leaves the table alone when the decisions are what it holds.
 
-    Raises `NoModelError` when the session has no predictions.
+    Raises `NoModelError` when the session has no predictions, `BlockedByDataError` when the rows break what consumers were promised.
     """
     snapshot = lake.snapshot()
     predictions = snapshot.sql("select * from predictions.daily where session = ? order by ticker, horizon_sessions", [session])
@@ -51,6 +53,7 @@ def decide(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.date
     old = snapshot.sql("select * from decisions.daily where session = ? order by ticker", [session])
     changed = not rows.drop_columns(list(_STAMPS)).equals(DECISIONS.conform(old).drop_columns(list(_STAMPS)))
     if changed:
+        require_kept(contracts.DECISIONS, session, rows)
         lake.publish(Change.upsert(DECISIONS, rows, by=("session",)))
         _log.info("run %s decided on %d names of %s", run_id, rows.num_rows, session)
     return DecideOutcome(

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from trader_pipeline import calendar
@@ -32,11 +32,17 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaction:
-    """What to do about stale tables: those to fetch again, those to tell somebody about, and what to remember."""
+    """What to do about stale tables: those to fetch again, and those to tell somebody about. `seen` was done about the others."""
 
+    target: dt.date
+    seen: Mapping[str, str]
     fetch: tuple[str, ...]
     tell: tuple[str, ...]
-    cursor: str
+
+    def cursor(self, told: Collection[str]) -> str:
+        """Return what to remember when `fetch` is fetched and `told` of `tell` reached somebody; the rest is to be told again."""
+        done = {**self.seen, **dict.fromkeys(self.fetch, _FETCHED), **dict.fromkeys(told, _TOLD)}
+        return json.dumps({"target": self.target.isoformat(), "tables": done}, sort_keys=True)
 
 
 def freshness(lake: Lake, *, as_of: dt.datetime) -> Freshness:
@@ -63,15 +69,15 @@ def staleness(lake: Lake, *, as_of: dt.datetime) -> dict[str, int]:
 def react(behind: Mapping[str, int], target: dt.date, cursor: str, *, limit: int) -> Reaction:
     """Decide what to do about tables that are `limit` sessions or more behind `target`.
 
-    A table is fetched again the first time that it is found stale at a target session, told about the second time, and left alone
-    until the next session closes. `cursor` is what the last decision remembered; one that cannot be read remembers nothing.
+    A table is fetched again the first time that it is found stale at a target session, told about from the second time on until
+    somebody was reached, and left alone until the next session closes. `cursor` is what the last decision remembered; one that cannot
+    be read remembers nothing.
     """
     seen = _remembered(cursor, target)
     stale = sorted(table for table, sessions in behind.items() if sessions >= limit)
     fetch = tuple(table for table in stale if table not in seen)
     tell = tuple(table for table in stale if seen.get(table) == _FETCHED)
-    seen |= dict.fromkeys(fetch, _FETCHED) | dict.fromkeys(tell, _TOLD)
-    return Reaction(fetch=fetch, tell=tell, cursor=json.dumps({"target": target.isoformat(), "tables": seen}, sort_keys=True))
+    return Reaction(target=target, seen=seen, fetch=fetch, tell=tell)
 
 
 _FETCHED, _TOLD = "fetched", "told"

@@ -104,7 +104,12 @@ def _of_checks() -> Iterator[Lineage]:
     yield Lineage(
         table=quality.REPAIRS,
         reads=reads(whose | {"session": "session"}, "stored, proposed, reason"),
-        made={"run_id, known_at": _RUN, "table_name, column_name, rule": _RULE, "applied": "settings.checks.apply_repairs"},
+        made={
+            "run_id, known_at": _RUN,
+            "table_name, column_name, rule": _RULE,
+            "applied": "settings.checks.apply_repairs",
+            "first_proposed, applied_since": "the checks before, and these",
+        },
     )
     yield Lineage(table=quality.JUDGED_PARTS, reads={}, made={"part": "the lake's own name of it", "run_id, known_at, whole_at": _RUN})
     yield Lineage(

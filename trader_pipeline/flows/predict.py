@@ -16,6 +16,7 @@ from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
+from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
 from trader_pipeline.flows.serving import calibrations_of, require_fresh, serving_run
 from trader_pipeline.flows.train import sectors_on
@@ -27,6 +28,7 @@ from trader_pipeline.models import checkpoint
 from trader_pipeline.models.calibrate import trailing_base_rate
 from trader_pipeline.models.novelty import load_novelty
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.contracts import PREDICTIONS
 from trader_pipeline.schema.core import SECTORS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY
@@ -65,7 +67,8 @@ def predict(
     """Forecast every ticker of the session at every horizon, publish, and write the export; only mends the export when up to date.
 
     Raises `NoModelError` without a usable model, `BlockedByDataError` when the last checks failed, when the session's features are
-    missing or stale or when the model tells no ticker apart. `force` goes on after failed checks and with some of the tickers.
+    missing or stale, when the model tells no ticker apart or when the rows break what consumers were promised. `force` goes on after
+    failed checks and with some of the tickers, and quality.findings says of the session what was overridden.
     """
     snapshot = lake.snapshot()
     run = serving_run(snapshot, session, as_of)
@@ -77,7 +80,8 @@ def predict(
         forced += require_fresh(snapshot, session, settings.checks, force=force)
         stamp = inference.Stamp(model_id=run["model_id"], data_version=_data_version(snapshot), made_at=made_at, run_id=run_id)
         rows = _forecast(snapshot, settings, session, run, stamp)
-        lake.publish(Change.upsert(DAILY, rows, by=("session",)))
+        require_kept(PREDICTIONS, session, rows)
+        lake.publish(Change.upsert(DAILY, rows, by=("session",)), gate.forced_session(forced, session=session, as_of=as_of, run_id=run_id))
     folder = settings.dataset_home / "exports"
     if not export.is_current(folder, session, model_id=run["model_id"], data_version=_data_version(snapshot)):
         export.write_export(folder, rows, session=session, as_of=as_of)

@@ -8,12 +8,13 @@ from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
 from trader_pipeline.errors import BlockedByDataError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.accept import outage_hold
-from trader_pipeline.flows.gate import FORCE, Block
+from trader_pipeline.flows.gate import FORCE, Block, held_back
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.settings import CheckSettings
 
 EXCHANGE = "XNYS"
+FETCH = "fetch the missing bars with `trader run`"
 
 
 def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
@@ -65,7 +66,8 @@ def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings, *
             )
         newest = found["newest"]
         behind = f"its newest session is {newest}, {_sessions_between(newest, session)} sessions behind" if newest else "it starts later"
-        raise BlockedByDataError(f"features.panel has no row of {session}: {behind}; fetch the missing bars with `trader run`")
+        since = newest + dt.timedelta(days=1) if newest else session
+        raise BlockedByDataError(f"features.panel has no row of {session}: {behind}; {held_back(snapshot, since, session) or FETCH}")
     missing = 1 - found["here"] / found["listed"]
     if missing > checks.outage_ratio and found["listed"] >= MIN_LISTED_FOR_OUTAGE:
         fact = (
@@ -73,7 +75,7 @@ def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings, *
             f"{checks.outage_ratio:.0%} are allowed (checks.outage_ratio)"
         )
         if not force:
-            raise BlockedByDataError(f"{fact}; fetch the missing bars with `trader run`; {FORCE}")
+            raise BlockedByDataError(f"{fact}; {held_back(snapshot, session, session) or FETCH}; {FORCE}")
         return (Block(table=PANEL.full_name, rule="outage", fact=fact),)
     return ()
 

@@ -52,6 +52,11 @@ class Sent:
         """Whether it left this machine."""
         return any(why is None for why in self.sinks.values())
 
+    @property
+    def told(self) -> bool:
+        """Whether nobody needs to try again: it was delivered, now or not long ago, or no sink is set and the log is all there is."""
+        return self.repeated or self.delivered or not self.sinks
+
 
 def send(settings: Settings, alert: Alert, *, now: dt.datetime, repeat: bool = False) -> Sent:
     """Log the alert and hand it to every sink that is set.
@@ -90,11 +95,11 @@ def _is_set(settings: Settings, name: SinkName) -> bool:
     return (settings.webhook_url if name == "webhook" else settings.alerts.smtp_host) is not None
 
 
-def alert_full_disk(settings: Settings, *, now: dt.datetime) -> bool:
-    """Alert when the home's disk is over `ALERT_RATIO` used; say whether it is."""
+def alert_full_disk(settings: Settings, *, now: dt.datetime) -> Sent | None:
+    """Alert when the home's disk is over `ALERT_RATIO` used; return what became of it, None where there is room."""
     used, free = fullness(settings.home)
     if used <= ALERT_RATIO:
-        return False
+        return None
     full = Alert(
         event="disk_full",
         subject=str(settings.home),
@@ -102,5 +107,4 @@ def alert_full_disk(settings: Settings, *, now: dt.datetime) -> bool:
         mend="free disk space, `trader clean`, or move TRADER_HOME; a write that wants more than a third of what is free is refused",
         facts={"used": f"{used:.0%}", "free": f"{free / 1e9:.1f} GB"},
     )
-    send(settings, full, now=now)
-    return True
+    return send(settings, full, now=now)

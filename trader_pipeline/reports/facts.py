@@ -11,6 +11,7 @@ from trader_pipeline import calendar
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.reports.prices import Closes, adjusted_closes
 from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
+from trader_pipeline.schema.quality import FORCED_SESSION
 from trader_pipeline.settings import Settings
 
 Row = dict[str, Any]
@@ -82,6 +83,12 @@ class Facts:
     def model_id(self) -> str | None:
         """Model of the session's predictions."""
         return str(self.forecasts[0]["model_id"]) if self.forecasts else None
+
+    @cached_property
+    def forced(self) -> str | None:
+        """What the gate said and was overridden when the predictions were made, None where it let them through."""
+        rows = self.ask(FORCED_SESSION, [self.session])
+        return str(rows[0]["message"]) if rows else None
 
     @cached_property
     def run(self) -> Row | None:

@@ -58,7 +58,7 @@ ACCEPTED_BARS = Lineage(
     table=core.ACCEPTED_BARS,
     reads={
         "core.daily_bars": {**same(f"ticker, session, source, known_at, {_REPAIRED}"), "close_usd": "close, currency, price_unit"},
-        "quality.repairs": {f"{_REPAIRED}, close_usd": "proposed", "known_at": "known_at", "repaired": "rule"},
+        "quality.repairs": {f"{_REPAIRED}, close_usd": "proposed", "known_at": "applied_since", "repaired": "rule"},
     },
     made={},
 )

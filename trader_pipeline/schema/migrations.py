@@ -26,6 +26,12 @@ def _of_bars(rows: pa.Table) -> pa.Table:
     return rows
 
 
+def _standing(rows: pa.Table) -> pa.Table:
+    instants = rows["known_at"]
+    applied_since = pc.if_else(rows["applied"], instants, pa.scalar(None, instants.type))
+    return rows.append_column("first_proposed", instants).append_column("applied_since", applied_since)
+
+
 def _with_symbol(rows: pa.Table) -> pa.Table:
     return rows.append_column("symbol", rows["ticker"])
 
@@ -40,3 +46,8 @@ TICKER_MAP_2 = Migration(
     of=1, says="symbol is the ticker: no rename was known; why a symbol ended was not kept, so ended is null.", rows=_with_symbol
 )
 QUARANTINE_2 = Migration(of=1, says="Only bars were quarantined; first_seen is the instant of those checks, strikes is 1.", rows=_of_bars)
+REPAIRS_2 = Migration(
+    of=1,
+    says="first_proposed, and applied_since where it was applied, are the instant of those checks: no earlier one was kept.",
+    rows=_standing,
+)

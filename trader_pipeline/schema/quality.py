@@ -1,8 +1,12 @@
 """What the checks found, kept over time."""
 
 from trader_pipeline.schema.columns import KNOWN_AT, RUN_ID, SESSION, SOURCE, TICKER, count, day, flag, instant, number, text
-from trader_pipeline.schema.migrations import QUARANTINE_2
+from trader_pipeline.schema.migrations import QUARANTINE_2, REPAIRS_2
 from trader_pipeline.schema.table import Table
+
+FORCED = "forced"
+"""Rule under which a session says that it was made although the gate objected: a finding of predictions.daily, one a session."""
+FORCED_SESSION = f"select message from quality.findings where table_name = 'predictions.daily' and rule = '{FORCED}' and first_session = ?"  # noqa: S608 - a constant
 
 _TABLE = text("table_name", "Table that was checked.")
 _RULE = text("rule", "Rule: missing_dates, nan_ratio, staleness, ohlc_order, duplicates, ...")
@@ -68,6 +72,8 @@ QUARANTINE = Table(
 REPAIRS = Table(
     layer="quality",
     name="repairs",
+    version=2,
+    migrations=(REPAIRS_2,),
     key=("table_name", "ticker", "session", "source", "column_name", "rule"),
     description="Values that a rule would put in the place of stored ones, as of the last checks. Applied only where the settings say so.",
     columns=(
@@ -81,6 +87,12 @@ REPAIRS = Table(
         number("proposed", "per column", "What the rule makes of it."),
         text("reason", "Why."),
         flag("applied", "Whether the settings let it stand in for the stored value in core.accepted_bars."),
+        instant("first_proposed", "Instant of the first checks that proposed it, by the same ratio, without a break since."),
+        instant(
+            "applied_since",
+            "Instant of the first checks that applied it, without a break since: nobody could act on it before.",
+            nullable=True,
+        ),
         KNOWN_AT,
         RUN_ID,
     ),

@@ -12,6 +12,7 @@ import pytest
 
 from trader_pipeline import heartbeats, lake
 from trader_pipeline.dashboard import pages_predictions
+from trader_pipeline.flows.gate import Block, forced_session
 from trader_pipeline.lake import Change
 from trader_pipeline.schema import core
 from trader_pipeline_tests import published
@@ -299,3 +300,14 @@ def test_the_report_is_framed_and_carries_its_own_policy(home, deep):
     assert "script-src" not in answer.headers["content-security-policy"]
     assert deep.get("/report/2020-02-06").status_code == 404
     assert deep.get("/report/..%2f..%2flake%2fHEAD").status_code in (400, 404)
+
+
+def test_a_forced_session_says_what_the_gate_said(tmp_path):
+    settings = settings_of(tmp_path)
+    lake = published.publish(settings)
+    said = "Made although the gate said: core.daily_bars: staleness: ends 2020-02-07, 5 sessions &lt; 9"
+    paths = ("/", "/ticker/AAPL")
+    assert [said in client_of(settings).get(path).text for path in paths] == [False, False]
+    block = Block(table="core.daily_bars", rule="staleness", fact="ends 2020-02-07, 5 sessions < 9")
+    lake.publish(forced_session([block], session=published.SESSION, as_of=published.KNOWN, run_id="r"))
+    assert [said in client_of(settings).get(path).text for path in paths] == [True, True]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from trader_pipeline import heartbeats
@@ -12,7 +13,7 @@ from trader_pipeline.defs.resources import Trader
 from trader_pipeline.defs.sensors import on_failure, on_full_disk
 from trader_pipeline.defs.ticks import heartbeat
 from trader_pipeline.errors import DiskFullError
-from trader_pipeline.operations import disk
+from trader_pipeline.operations import alerts, disk
 from trader_pipeline.settings import Settings
 
 NOW = dt.datetime(2026, 11, 27, 22, tzinfo=dt.UTC)
@@ -100,3 +101,13 @@ def test_a_full_disk_is_told_once_a_day(trader, instance, monkeypatch):
         second = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor=first.cursor))
     assert [log["event"] for log in logs] == ["disk_full"]
     assert (first.cursor, second.skip_message) == ("2026-11-27", "told today")
+
+
+def test_a_full_disk_that_no_sink_could_tell_of_is_told_again(trader, instance, monkeypatch):
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: type("Usage", (), {"total": 100, "free": 10}))
+    outcomes = ["HTTP 500", None]
+    monkeypatch.setitem(alerts._SINKS, "webhook", lambda *_: outcomes.pop(0))
+    reached = Trader(trader.settings.model_copy(update={"webhook_url": SecretStr("http://127.0.0.1:9/hook")}))
+    sensor = on_full_disk(reached, clock=clock)
+    ticks = [sensor.evaluate_tick(dg.build_sensor_context(instance, cursor=cursor)) for cursor in (None, "")]
+    assert [(tick.cursor, tick.skip_message) for tick in ticks] == [(None, "nobody could be told"), ("2026-11-27", "told today")]

@@ -5,6 +5,7 @@ import json
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from trader_pipeline import heartbeats
@@ -13,6 +14,7 @@ from trader_pipeline.defs.resources import Trader
 from trader_pipeline.defs.stale import on_stale_data
 from trader_pipeline.flows.freshness import freshness, react
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.operations import alerts
 from trader_pipeline.schema import core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests.flows.test_status import rows
@@ -135,6 +137,18 @@ def test_it_is_fetched_once_and_told_once_a_session(market):
     assert market.tick("2026-11-18T21:31")[0] == [f"stale:2026-11-18:{ACCEPTED}, {BARS}"]  # the next session, from the start
 
 
+def test_what_no_sink_took_is_told_again(market, monkeypatch):
+    outcomes = {ACCEPTED: [None], BARS: ["HTTP 500", "HTTP 500", None]}
+    monkeypatch.setitem(alerts._SINKS, "webhook", lambda _, message: outcomes[message.subject].pop(0))
+    market.settings = market.settings.model_copy(update={"webhook_url": SecretStr("http://127.0.0.1:9/hook")})
+    market.sensor = on_stale_data(Trader(market.settings), running=True, clock=lambda: market.now)
+    market.through("2026-11-13")
+    market.ran(market.tick("2026-11-17T21:31")[0][0])
+    told = [[log["subject"] for log in market.tick(f"2026-11-17T21:{minute}")[1]] for minute in (36, 41, 46, 51)]
+    assert told == [[ACCEPTED, BARS], [BARS], [BARS], []]
+    assert outcomes == {ACCEPTED: [], BARS: []}
+
+
 def test_a_refetch_that_mends_it_is_not_told(market):
     market.through("2026-11-13")
     asked, _ = market.tick("2026-11-17T21:31")
@@ -203,11 +217,14 @@ def test_the_decision_depends_on_its_arguments_alone():
     target, behind = dt.date(2026, 11, 20), {BARS: 3, ACCEPTED: 1}
     first = react(behind, target, "", limit=2)
     assert (first.fetch, first.tell) == ((BARS,), ())
-    second = react(behind, target, first.cursor, limit=2)
+    second = react(behind, target, first.cursor(()), limit=2)
     assert (second.fetch, second.tell) == ((), (BARS,))
-    third = react(behind, target, second.cursor, limit=2)
-    assert (third.fetch, third.tell, third.cursor) == ((), (), second.cursor)
-    assert react(behind, dt.date(2026, 11, 23), second.cursor, limit=2).fetch == (BARS,)
+    again = react(behind, target, second.cursor(()), limit=2)
+    assert (again.fetch, again.tell) == ((), (BARS,))
+    told = second.cursor((BARS,))
+    third = react(behind, target, told, limit=2)
+    assert (third.fetch, third.tell, third.cursor(())) == ((), (), told)
+    assert react(behind, dt.date(2026, 11, 23), told, limit=2).fetch == (BARS,)
     assert react(behind, target, "", limit=4).fetch == ()
 
 

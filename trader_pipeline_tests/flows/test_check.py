@@ -4,7 +4,10 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline import calendar
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.report import run_rules
 from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.flows import check as flow
 from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.freshness import staleness
 from trader_pipeline.lake import Change, Lake
@@ -60,6 +63,30 @@ def test_metrics_are_kept_over_time_and_the_same_instant_is_replaced(lake):
     assert runs == ["run-2", "run-3"]
     found = lake.snapshot().sql("select run_id, ticker from quality.findings where rule = 'ohlc_order' order by all").to_pylist()
     assert found == [{"run_id": "run-2", "ticker": "A"}, {"run_id": "run-3", "ticker": "A"}]
+
+
+def test_two_checks_at_once_are_both_kept(lake, monkeypatch):
+    checked(lake, CLEAN)
+    monday, tuesday = (calendar.known_at("XNYS", DAYS[n]) for n in (100, 101))
+
+    def while_another_checks(*args, **options):
+        monkeypatch.undo()
+        checked(lake, changed(CLEAN, "A", DAYS[5], low=99.0), run_id="inner", as_of=tuesday)
+        return run_rules(*args, **options)
+
+    monkeypatch.setattr(flow, "run_rules", while_another_checks)
+    checked(lake, changed(CLEAN, "B", DAYS[5], low=99.0), run_id="outer", as_of=monday)
+    metrics = lake.snapshot().sql("select run_id, count(*) as n from quality.metrics where name = 'findings' group by all order by all")
+    assert metrics.to_pylist() == [{"run_id": name, "n": len(CHECKS)} for name in ("inner", "outer", "run-1")]
+    found = lake.snapshot().sql("select run_id, ticker from quality.findings where rule = 'ohlc_order' order by all").to_pylist()
+    assert found == [{"run_id": "inner", "ticker": "A"}, {"run_id": "outer", "ticker": "B"}]
+
+
+def test_a_finding_that_is_gone_at_the_same_instant_is_gone(lake):
+    checked(lake, changed(CLEAN, "A", DAYS[5], low=99.0))
+    assert lake.snapshot().rows(FINDINGS) == 1
+    checked(lake, CLEAN)
+    assert lake.snapshot().rows(FINDINGS) == 0
 
 
 def test_what_others_measured_at_the_same_instant_is_kept(lake):
@@ -125,6 +152,67 @@ def test_an_empty_table_blocks(lake):
     assert checked(lake).blocked_by == ["staleness"]
     with pytest.raises(BlockedByDataError, match="fetch a source first"):
         accepted(lake)
+
+
+@pytest.mark.parametrize("n", [98, 100])
+def test_bars_are_accepted_as_they_were_judged(lake, n):
+    checked(lake, bars(dict.fromkeys("ABC", DAYS[:102])))
+    accepted(lake, as_of=AS_OF + dt.timedelta(hours=3))  # the same session is the last that closed
+    before = lake.snapshot().commit.id
+    with pytest.raises(
+        BlockedByDataError, match=r"the last checks judged what was known at .*, core.daily_bars is to be accepted as known at"
+    ):
+        accepted(lake, as_of=calendar.known_at("XNYS", DAYS[n]))
+    assert lake.snapshot().commit.id == before
+
+
+def test_an_outage_is_news_by_what_was_published_then(lake):
+    names = "ABCDEFGHIJ"
+    day_before = calendar.known_at("XNYS", DAYS[98])
+    checked(lake, bars(dict.fromkeys(names, DAYS[:99])), as_of=day_before)
+    accepted(lake, as_of=day_before)
+    later = lake.snapshot().read(ACCEPTED_BARS).slice(0, 1).to_pylist()[0] | {
+        "session": DAYS[101],
+        "known_at": calendar.known_at("XNYS", DAYS[101]),
+    }
+    lake.publish(Change.append(ACCEPTED_BARS, ACCEPTED_BARS.conform(pa.Table.from_pylist([later]))))
+    report = checked(lake, bars({name: DAYS[: 100 if name < "H" else 99] for name in names}), run_id="run-2")
+    assert held_sessions(report) == 1
+
+
+def test_what_is_not_published_any_more_is_judged_again(lake):
+    checked(lake, CLEAN)
+    accepted(lake)
+    checked(lake, run_id="run-2", settings=CheckSettings(missing_run=6))
+    assert checked(lake, run_id="run-3", settings=CheckSettings(missing_run=6)).changed is False
+    lake.drop(tables=[ACCEPTED_BARS.full_name])
+    assert checked(lake, run_id="run-4", settings=CheckSettings(missing_run=6)).changed
+
+
+def held_sessions(report):
+    return next(r for r in report.results if r.rule == "missing_dates").metrics["held_sessions"]
+
+
+def test_only_the_years_that_changed_are_accepted_again(lake, monkeypatch):
+    staged, stage = [], lake.stage
+
+    def noted(table, rows):
+        staged.append(sorted({day.year for day in rows["session"].to_pylist()}))
+        return stage(table, rows)
+
+    monkeypatch.setattr(lake, "stage", noted)
+    both = bars(dict.fromkeys("ABC", DAYS[:300]))
+    as_of = calendar.known_at("XNYS", DAYS[299])
+    spoilt = changed(both, "A", DAYS[5], low=99.0)  # kept out by the checks, in 2018
+    moved = changed(spoilt, "B", DAYS[290], close=10.6)  # in 2019
+    for n, rows in enumerate((both, spoilt, moved, bars(dict.fromkeys("ABC", DAYS[:200])))):
+        checked(lake, rows, as_of=as_of, run_id=f"run-{n}")
+        accept(lake, as_of=as_of, run_id="run", force=True)
+        fresh = lake.snapshot().sql("select * from core.accepted_bars order by ticker, session")
+        lake.drop(tables=[ACCEPTED_BARS.full_name])
+        accept(lake, as_of=as_of, run_id="run", force=True)
+        assert lake.snapshot().sql("select * from core.accepted_bars order by ticker, session").equals(fresh)
+    assert staged[::2] == [[2018, 2019], [2018], [2019], [2018]]
 
 
 def test_one_commit_holds_metrics_findings_and_quarantine(lake):

@@ -1,8 +1,11 @@
+import pyarrow as pa
 import pytest
 
-from trader_pipeline.errors import NoModelError
+from trader_pipeline.errors import BlockedByDataError, NoModelError
+from trader_pipeline.flows import decide as flow
 from trader_pipeline.flows.decide import decide
 from trader_pipeline.flows.predict import predict
+from trader_pipeline.schema.outputs import DECISIONS
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION
 
 
@@ -42,3 +45,13 @@ def test_a_second_time_changes_nothing(judged):
 def test_nothing_to_decide_on(judged):
     with pytest.raises(NoModelError, match=r"predictions.daily has no row of 2020-02-07.*trader predict --session 2020-02-07"):
         run(judged)
+
+
+def test_decisions_that_break_the_contract_reach_no_reader(judged, monkeypatch):
+    predict(judged.lake, judged.settings, session=SESSION, as_of=AS_OF, made_at=MADE_AT, run_id="r")
+    made, place = flow._stamped, DECISIONS.arrow_schema.get_field_index("target_weight")
+    heavy = (place, DECISIONS.arrow_schema.field(place), pa.array([1.5] * 12))
+    monkeypatch.setattr(flow, "_stamped", lambda *args: made(*args).set_column(*heavy))
+    with pytest.raises(BlockedByDataError, match=r"decisions.daily/1 is broken: target_weight over 1 in 12 rows"):
+        run(judged)
+    assert judged.lake.snapshot().rows(DECISIONS) == 0

@@ -11,12 +11,14 @@ import pytest
 from trader_pipeline import calendar
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
+from trader_pipeline.flows import predict as flow
 from trader_pipeline.flows.check import check
 from trader_pipeline.flows.predict import is_due, predict
 from trader_pipeline.inference.export import export_paths
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.schema.core import DAILY_BARS
+from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY, QUANTILE_NAMES, RUNS, SCORECARD
+from trader_pipeline.schema.quality import FORCED_SESSION, METRICS, QUARANTINE
 from trader_pipeline.settings import DecisionSettings, Settings
 from trader_pipeline_tests.checks.build import bars
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION, STOCKS
@@ -190,3 +192,60 @@ def test_the_newest_model_serves(judged):
 def test_a_leak_alarm_keeps_the_last_approved_model_serving(judged):
     second_model(judged, alarmed=True)
     assert run(judged).model_id != "second"
+
+
+def test_rows_that_break_the_contract_reach_no_reader(judged, monkeypatch):
+    made = flow._forecast
+    monkeypatch.setattr(flow, "_forecast", lambda *args: made(*args).set_column(*certain(DAILY, len(STOCKS) * 4)))
+    with pytest.raises(BlockedByDataError, match=r"predictions.daily/1 is broken: p_up over 1 in 48 rows, .*nothing of 2020-02-07 was"):
+        run(judged)
+    assert judged.lake.snapshot().rows(DAILY) == 0
+    assert not (judged.settings.dataset_home / "exports").exists()
+
+
+def certain(table, rows):
+    """Return a probability of 1.5 for every row, as `set_column` takes it."""
+    place = table.arrow_schema.get_field_index("p_up")
+    return place, table.arrow_schema.field(place), pa.array([1.5] * rows)
+
+
+def test_a_session_that_the_quarantine_empties_names_rules_and_tickers(judged):
+    session = dt.date(2020, 2, 10)
+    quarantined(judged, session, *(("price_unit", name) for name in STOCKS[:7]), ("ohlc_order", "AAA"))
+    with pytest.raises(
+        BlockedByDataError,
+        match=r"the checks hold price_unit 7 ticker-days of AAA, BBB, CCC, DDD, EEE and 2 more; ohlc_order 1 ticker-day of AAA; "
+        r"`trader run` .* overrides.toml",
+    ):
+        run(judged, session=session, as_of=dt.datetime(2020, 2, 10, 22, tzinfo=dt.UTC))
+
+
+def test_many_missing_tickers_name_the_rule_that_holds_them(judged):
+    panel = judged.lake.snapshot().read(PANEL)
+    gone = pc.and_(pc.equal(panel["session"], SESSION), pc.is_in(panel["ticker"], value_set=pa.array(STOCKS[:5])))
+    judged.lake.publish(Change.replace(PANEL, panel.filter(pc.invert(gone))))
+    quarantined(judged, SESSION, *(("stuck_prices", name) for name in STOCKS[:5]))  # of the fifth another source stands in
+    accepted = judged.lake.snapshot().read(ACCEPTED_BARS)
+    held = pc.and_(pc.equal(accepted["session"], SESSION), pc.is_in(accepted["ticker"], value_set=pa.array(STOCKS[:4])))
+    judged.lake.publish(Change.replace(ACCEPTED_BARS, accepted.filter(pc.invert(held))))
+    with pytest.raises(BlockedByDataError, match=r"42% are missing.*the checks hold stuck_prices 4 ticker-days of AAA, BBB, CCC, DDD; "):
+        run(judged)
+
+
+def quarantined(home, session, *held):
+    known = {"table_name": "core.daily_bars", "session": session, "item": "", "source": "own", "reason": "-", "strikes": 1, "run_id": "c"}
+    rows = [known | {"rule": rule, "ticker": ticker, "first_seen": AS_OF, "known_at": AS_OF} for rule, ticker in held]
+    home.lake.publish(Change.replace(QUARANTINE, pa.Table.from_pylist(rows, schema=QUARANTINE.arrow_schema)))
+
+
+def test_a_forced_session_says_so_until_it_is_made_without(judged):
+    failing = {"run_id": "c", "table_name": "core.daily_bars", "rule": "staleness", "known_at": AS_OF}
+    metric = pa.Table.from_pylist([failing | {"name": "findings", "value": 1.0, "passed": False}], schema=METRICS.arrow_schema)
+    judged.lake.publish(Change.replace(METRICS, metric))
+    predict(judged.lake, judged.settings, session=SESSION, as_of=AS_OF, made_at=MADE_AT, run_id="r", force=True)
+    forced = judged.lake.snapshot().sql(FORCED_SESSION, [SESSION])["message"].to_pylist()
+    assert forced == ["core.daily_bars: staleness: failed in the last checks"]
+
+    judged.lake.publish(Change.replace(METRICS, METRICS.empty()), Change.replace(DAILY, DAILY.empty()))
+    run(judged)
+    assert judged.lake.snapshot().sql(FORCED_SESSION, [SESSION]).num_rows == 0

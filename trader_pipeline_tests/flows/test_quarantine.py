@@ -15,6 +15,7 @@ from trader_pipeline.flows import check as flow
 from trader_pipeline.flows.check import accept, check
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
+from trader_pipeline.schema.quality import REPAIRS
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline_tests.checks.build import DAYS, bars, changed
 
@@ -146,3 +147,75 @@ def test_a_rule_that_says_one_thing_twice_is_taken_once(lake, monkeypatch):
     report = judged(lake, BROKEN, FIRST)
     assert [r.findings.num_rows for r in report.results if r.rule == "ohlc_order"] == [1]
     assert held(lake) == [("A", DAYS[5], "ohlc_order", FIRST, 1)]
+
+
+A_HUNDREDFOLD = {name: 100 * value for name, value in (("open", 10.0), ("high", 11.0), ("low", 9.0), ("close", 10.5))}
+APPLIED = CheckSettings(apply_repairs=("price_unit",))
+
+
+def test_a_row_whose_unit_is_mended_is_judged_as_mended(lake):
+    wrong = changed(CLEAN, "A", DAYS[5], **A_HUNDREDFOLD)
+    judged(lake, wrong, FIRST)
+    assert {rule for _, _, rule, _, _ in held(lake)} == {"price_unit", "outlier_returns"}
+    accept(lake, as_of=FIRST, run_id="run-1")
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 299
+
+    judged(lake, wrong, SECOND, settings=APPLIED)
+    assert {rule for _, _, rule, _, _ in held(lake)} == {"price_unit"}
+    accept(lake, as_of=SECOND, run_id="run-1")
+    row = lake.snapshot().sql("select * from core.accepted_bars where ticker = 'A' and session = ?", [DAYS[5]]).to_pylist()[0]
+    assert [row[name] for name in ("open", "high", "low", "close")] == pytest.approx([10.0, 11.0, 9.0, 10.5])
+    assert (row["repaired"], row["known_at"].astimezone(dt.UTC)) == ("price_unit", SECOND)
+
+
+@pytest.mark.parametrize(
+    ("second", "rule"),
+    [
+        ({"high": 1000.0}, "ohlc_order"),  # mended, 10: below the close
+        ({"volume_shares": -1.0}, "ohlc_order"),
+        ({"open": 1200.0, "high": 1210.0, "low": 1195.0, "close": 1207.5}, "outlier_returns"),  # mended, 15 % over both its neighbours
+    ],
+)
+def test_a_mended_row_with_a_second_fault_stays_out(lake, second, rule):
+    judged(lake, changed(CLEAN, "A", DAYS[5], **A_HUNDREDFOLD | second), FIRST, settings=APPLIED)
+    assert {rule for _, _, rule, _, _ in held(lake)} == {"price_unit", rule}
+    accept(lake, as_of=FIRST, run_id="run-1")
+    assert lake.snapshot().rows(ACCEPTED_BARS) == 299
+
+
+def known_at(lake):
+    rows = lake.snapshot().sql("select known_at from core.accepted_bars where ticker = 'A' and session = ?", [DAYS[5]]).to_pylist()
+    return [row["known_at"].astimezone(dt.UTC) for row in rows]
+
+
+def standing(lake):
+    rows = lake.snapshot().sql("select distinct first_proposed, applied_since from quality.repairs").to_pylist()
+    return [tuple(instant and instant.astimezone(dt.UTC) for instant in row.values()) for row in rows]
+
+
+def test_a_repaired_bar_is_known_from_the_first_checks_that_applied_it(lake):
+    wrong = changed(CLEAN, "A", DAYS[5], **A_HUNDREDFOLD)
+    judged(lake, wrong, FIRST)
+    assert standing(lake) == [(FIRST, None)]
+    for as_of in (SECOND, THIRD):
+        judged(lake, wrong, as_of, settings=APPLIED)
+        assert standing(lake) == [(FIRST, SECOND)]
+        accept(lake, as_of=as_of, run_id="run-1")
+        assert known_at(lake) == [SECOND]
+
+    judged(lake, wrong, FIRST, settings=APPLIED)
+    accept(lake, as_of=FIRST, run_id="run-1")
+    assert known_at(lake) == []  # nobody had turned it on then
+
+    fourth, fifth = (calendar.known_at("XNYS", DAYS[n]) for n in (102, 103))
+    other = {name: value / 10_000 for name, value in A_HUNDREDFOLD.items()}
+    judged(lake, changed(CLEAN, "A", DAYS[5], **other), fourth, settings=APPLIED)
+    assert standing(lake) == [(fourth, fourth)]  # another ratio is another repair
+    judged(lake, changed(CLEAN, "A", DAYS[5], **other), fifth)
+    assert standing(lake) == [(fourth, None)]
+
+
+def test_a_row_to_which_the_mending_rule_objects_even_so_keeps_its_values(lake, monkeypatch):
+    proposing(monkeypatch, high=10.0)  # still below the close
+    judged(lake, BROKEN, FIRST, settings=CheckSettings(apply_repairs=("ohlc_order",)))
+    assert lake.snapshot().rows(REPAIRS) == 0

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from trader_pipeline.flows.gate import Block, forced_session
 from trader_pipeline.flows.report import report
 from trader_pipeline.lake import Lake
 from trader_pipeline.reports import SECTIONS
@@ -136,3 +137,16 @@ def test_every_section_survives_an_empty_lake(tmp_path):
     facts = Facts(Lake(settings.dataset_home / "lake", "deep").snapshot(), settings, session=published.SESSION, made_at=published.MADE_AT)
     for section in SECTIONS:
         assert section.build(facts) is not None
+
+
+def test_a_forced_session_says_what_the_gate_said(tmp_path):
+    settings = settings_of(tmp_path)
+    lake = published.publish(settings)
+    block = Block(table="core.daily_bars", rule="staleness", fact="ends too early")
+    lake.publish(forced_session([block], session=published.SESSION, as_of=published.KNOWN, run_id="r"))
+    text = plain(report(lake, settings, session=published.SESSION, made_at=published.MADE_AT).read_text())
+    assert "Forced: made although the gate said: core.daily_bars: staleness: ends too early." in text
+
+
+def test_a_session_that_was_not_forced_does_not_say_so(written):
+    assert "although the gate" not in plain(written[3])

@@ -68,6 +68,16 @@ EXPECTED["quality.quarantine", 1] = [
     ("core.daily_bars", "BA", day("2019-11-29"), "", "yahoo", "ohlc_order", "high is below open, close or low", *_CHECKED),
     ("core.daily_bars", "NWSA", day("2009-09-08"), "", "sample", "missing_dates", "7 of 250 sessions missing, longest run 3", *_CHECKED),
 ]
+_PRICE = ("core.daily_bars", "BLT.L", day("2018-09-10"), "yahoo", "close", "price_unit", 1580.4, 15.804)
+_SPLIT = ("core.daily_bars", "KWS.L", day("2022-01-05"), "yahoo", "open", "split_applied", 10.0, 40.0)
+_REPAIRED = instant("2026-11-20T21:30")
+EXPECTED["quality.repairs", 1] = [
+    (*_PRICE, "100 times the rows around it: another unit", True, _REPAIRED, _REPAIRED, _REPAIRED, "old"),
+    (
+        *(*_SPLIT, "stands 0.25 times the rows around it: a split applied in the wrong place"),
+        *(False, _REPAIRED, None, _REPAIRED, "old"),
+    ),
+]
 YEARS = {"core.accepted_bars": 2020, "core.macro": 2020, "raw.own_bars": 2024, "raw.fetch_attempts": 2024}
 pytestmark = pytest.mark.filterwarnings("error")
 

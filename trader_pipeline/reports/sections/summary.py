@@ -12,8 +12,11 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
     """Say what is held, how good the forecasts have been, and what the backtest says; or why there is nothing."""
     if not facts.forecasts:
         return [_nothing(facts)]
-    items = [text for text in (_book(facts), _skill(facts), _backtest(facts)) if text]
-    return [Bullets(items=tuple(items), sources=("predictions.daily", "decisions.daily", "evaluation.scorecard", "evaluation.backtest"))]
+    forced = f"Forced: made although the gate said: {facts.forced}." if facts.forced else ""
+    items = [text for text in (forced, _book(facts), _skill(facts), _backtest(facts)) if text]
+    judged = ("quality.findings",) if forced else ()
+    sources = ("predictions.daily", "decisions.daily", "evaluation.scorecard", "evaluation.backtest", *judged)
+    return [Bullets(items=tuple(items), sources=sources)]
 
 
 def _nothing(facts: Facts) -> Missing:
