@@ -1,7 +1,5 @@
 """What people decided, as findings: a decision is never silent, and one that ended is said to have ended."""
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
@@ -22,13 +20,8 @@ def overrides(context: CheckContext) -> RuleResult:
         context.table(_REJECTED, {"reason": f"{FILE}: {o.reason}", **{k: getattr(o, k) for k in ("first", "last", "ticker", "source")}})
         for o in rejected
     ]
-    findings: dict[tuple[object, ...], Finding] = {}
-    for override in context.overrides:
-        key = (override.ticker, override.source, override.first)
-        told = _told(context, override)
-        findings[key] = replace(told, message=f"{findings[key].message}; {told.message}") if key in findings else told
     return RuleResult(
-        findings=tuple(findings.values()),
+        findings=tuple(_told(context, override) for override in context.overrides),
         quarantine=pa.concat_tables(found) if found else None,
         metrics={
             "standing": sum(o.holds(context.as_of) for o in context.overrides),

@@ -1,6 +1,5 @@
 """Splits applied twice, not at all or to a part of the history, and jumps of a split's size that no action explains."""
 
-import datetime as dt
 import math
 from typing import Any
 
@@ -55,20 +54,11 @@ def _result(found: list[tuple[Series, Jump]], findings: list[Finding]) -> RuleRe
     away = [_quarantined(series, jump, finding) for (series, jump), finding in wrong]
     repairs = [row for (series, jump), _ in wrong for row in _repairs(series, jump)]
     return RuleResult(
-        findings=_one_a_day(findings),
+        findings=tuple(findings),
         quarantine=pa.concat_tables(away) if away else None,
         repairs=pa.Table.from_pylist(repairs, schema=REPAIRS) if repairs else None,
         metrics={"steps": len(found), "tickers": len({series.ticker for series, _ in found})},
     )
-
-
-def _one_a_day(findings: list[Finding]) -> tuple[Finding, ...]:
-    kept: dict[tuple[str, str, dt.date], Finding] = {}
-    for finding in findings:
-        key = (finding.ticker, finding.source, finding.first_session)
-        if key not in kept or finding.severity == "error":
-            kept[key] = finding
-    return tuple(kept.values())
 
 
 def _rows_of(jump: Jump) -> range:
