@@ -118,7 +118,8 @@ class CheckSettings(BaseModel):
         False, description="Judge what changed and its neighbourhood alone. It may miss what a check of everything finds (ADR 5)."
     )
     apply_repairs: tuple[str, ...] = Field(
-        (), description="Rules whose proposed prices and volumes stand in for the stored ones: price_unit, split_applied."
+        (),
+        description="Rules whose proposed prices, volumes and dividends stand in for the stored ones: price_unit, dividend_size, ...",
     )
 
 

@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,7 @@ from trader_pipeline.checks.overrides import let_through, standing
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
 from trader_pipeline.checks.window import Earlier
 from trader_pipeline.schema import Table
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE, REPAIRS
 
 REPAIRED = pa.schema(
@@ -22,6 +24,12 @@ REPAIRED = pa.schema(
         for name in ("table_name", "ticker", "session", "source", "column_name", "rule", "stored", "proposed", "reason")
     ]
 )
+STAND_IN = {
+    DAILY_BARS.full_name: ("open", "high", "low", "close", "volume_shares"),
+    CORPORATE_ACTIONS.full_name: ("dividend",),
+}
+"""Columns whose repaired values something reads: core.accepted_bars, and what `Snapshot.actions` returns."""
+
 _COUNTED = frozenset({"findings", "quarantined", "released"})
 _FINDING_SCHEMA = pa.schema([FINDINGS.arrow_schema.field(name) for name in FINDING_COLUMNS])
 
@@ -70,7 +78,10 @@ class CheckReport:
         )
 
     def tables(self, before: pa.Table, apply: Collection[str]) -> dict[Table, pa.Table]:
-        """Return the rows of the quality tables. `before` is quality.quarantine so far; repairs of the rules in `apply` are applied."""
+        """Return the rows of the quality tables. `before` is quality.quarantine so far; repairs of the rules in `apply` are applied.
+
+        Applied are those of STAND_IN alone: nothing reads another column, or a value of which there is no ratio.
+        """
         findings = pa.concat_tables([r.findings for r in self.results])
         quarantine, released = since(before, self.quarantine, self.as_of)
         held = Counter(self.quarantine["rule"].to_pylist())
@@ -84,7 +95,7 @@ class CheckReport:
                 **r.metrics,
             }.items()
         ]
-        applied = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
+        applied = pa.array([_applies(row, apply) for row in self.repairs.to_pylist()], pa.bool_())
         rows = {
             METRICS: pa.Table.from_pylist(metrics),
             FINDINGS: findings,
@@ -166,6 +177,11 @@ def report_of(rule: Rule, result: RuleResult) -> RuleReport:
     rows = [_row(rule, finding) for finding in _said_once(result.findings)]
     findings = pa.Table.from_pylist(rows, schema=_FINDING_SCHEMA)
     return _verdict(rule, findings, {k: float(v) for k, v in result.metrics.items()}, blocks=result.blocks)
+
+
+def _applies(repair: Mapping[str, Any], apply: Collection[str]) -> bool:
+    read = repair["column_name"] in STAND_IN.get(repair["table_name"], ())
+    return repair["rule"] in apply and read and repair["stored"] != 0
 
 
 def _verdict(rule: Rule, findings: pa.Table, metrics: dict[str, float], *, blocks: bool) -> RuleReport:

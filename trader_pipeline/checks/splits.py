@@ -27,6 +27,15 @@ def _jumps(context: CheckContext) -> list[tuple[Series, Jump]]:
     return found
 
 
+def without_split_before(context: CheckContext) -> dict[tuple[str, str], np.datetime64]:
+    """Return the day, by ticker and source, before which every row is on another basis: a split of that day is not in them, or twice."""
+    return {
+        (series.ticker, series.source): series.day_T[jump.t]
+        for series, jump in _jumps(context)
+        if jump.listed == jump.t and jump.t_end is None and not jump.columns
+    }
+
+
 def split_applied(context: CheckContext) -> RuleResult:
     """Find steps of a listed split's ratio where none belongs: the split was applied twice, not at all, or to a part of the rows.
 

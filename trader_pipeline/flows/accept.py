@@ -23,9 +23,7 @@ with known as (
     product(proposed / stored) filter (column_name = 'open') as open, product(proposed / stored) filter (column_name = 'high') as high,
     product(proposed / stored) filter (column_name = 'low') as low, product(proposed / stored) filter (column_name = 'close') as close,
     product(proposed / stored) filter (column_name = 'volume_shares') as volume_shares
-  from quality.repairs
-  where applied and table_name = 'core.daily_bars' and stored <> 0 and column_name in ('open', 'high', 'low', 'close', 'volume_shares')
-  group by all
+  from quality.repairs where applied and table_name = 'core.daily_bars' group by all
 ), mended as (
   select k.* replace (
       greatest(k.known_at, r.repaired_at) as known_at, k.open * coalesce(r.open, 1) as open, k.high * coalesce(r.high, 1) as high,

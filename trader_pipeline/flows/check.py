@@ -27,9 +27,9 @@ from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_MENDERS = ("price_unit", "split_applied")
+_MENDERS = ("price_unit", "split_applied", "split_jump", "dividend_adjustment", "dividend_size", "dividend_repeated")
 
-_VERSION = "7"
+_VERSION = "8"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -51,7 +51,7 @@ def check(
     judged, and what was said of older ones stands, for 35 days. A report of the same `as_of` is replaced; all others are kept.
     """
     if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
-        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values of bars")
+        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values")
     snapshot = lake.snapshot()
     basis = _basis(snapshot, as_of, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
