@@ -1,4 +1,4 @@
-"""A wrong dividend is kept out as an action, or stands repaired; the bar of its ex-date stays."""
+"""A wrong dividend or split is kept out as an action, or stands repaired; the bar of its ex-date stays."""
 
 import datetime as dt
 
@@ -9,7 +9,7 @@ from trader_pipeline.flows.check import accept, check
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline.sources.yahoo import YAHOO
-from trader_pipeline_tests.checks.vendor import adjusted_before, put
+from trader_pipeline_tests.checks.vendor import PRICES, adjusted_before, put
 from trader_pipeline_tests.flows.test_vendor_prices import AS_OF, DAYS, EX, lake_of, rows_of, sound
 
 HUNDREDFOLD = put(sound(), 160, dividend=200.0)
@@ -67,3 +67,14 @@ def test_features_are_made_again_when_an_action_is_held_or_repaired(tmp_path):
     assert not build_features(lake, as_of=AS_OF, run_id="run-2").changed
     judged(tmp_path, HUNDREDFOLD, REPAIRING, lake=lake)
     assert build_features(lake, as_of=AS_OF, run_id="run-3").changed
+
+
+def test_a_split_that_prices_as_traded_know_nothing_of_is_no_action_and_its_bar_stays(tmp_path):
+    rows = put(sound(), 150, split_ratio=4.0)
+    twice = [r | {c: r[c] / 4 for c in (*PRICES, "adj_close", "dividend")} for r in rows[:150]]
+    lake = lake_of(tmp_path, rows_of(twice, splits_after=4.0), rows_of(rows[150:], sha="b"))
+    judged(tmp_path, rows, lake=lake)
+    held = lake.snapshot().sql("select distinct table_name, session, item from quality.quarantine").to_pylist()
+    assert held == [{"table_name": "core.corporate_actions", "session": DAYS[150], "item": "split"}]
+    assert set(lake.snapshot().actions()["kind"].to_pylist()) == {"dividend"}
+    assert lake.snapshot().rows("core.accepted_bars") == len(rows)
