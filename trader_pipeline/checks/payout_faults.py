@@ -6,7 +6,7 @@ Cash that is wrong is kept out as a row of core.corporate_actions. Bars stay: no
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ from trader_pipeline.checks.payouts import Payout, paying_series
 from trader_pipeline.checks.rule import Finding, RuleResult
 from trader_pipeline.checks.series import REPAIRS, Series
 
-DIVIDEND = "dividend"
+DIVIDEND: Final = "dividend"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
