@@ -124,7 +124,8 @@ class CheckSettings(BaseModel):
         True, description="Judge the newest sessions, and whole each ticker of which more is to be said; once a week everything (ADR 5)."
     )
     apply_repairs: tuple[str, ...] = Field(
-        (), description="Rules whose proposed prices and volumes stand in for the stored ones: price_unit, split_applied."
+        (),
+        description="Rules whose proposed prices, volumes and dividends stand in for the stored ones: price_unit, dividend_size, ...",
     )
 
 

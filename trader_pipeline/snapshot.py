@@ -57,9 +57,22 @@ with bars as (
     and (inside or source = lead or not exists (
         from placed o where o.inside and o.source = o.lead and o.ticker = p.ticker and o.kind = p.kind
         and abs(o.session - p.session) <= $same_days))
+    qualify row_number() over (partition by ticker, session, kind order by known_at desc, source) = 1
+), repaired as (
+    select ticker, session, source, column_name as kind, product(proposed / stored) as ratio, max(applied_since) as repaired_at,
+        list(rule) as rules
+    from quality.repairs
+    where applied and table_name = 'core.corporate_actions' and ($as_of is null or applied_since <= $as_of) group by all
+), held as (
+    select q.ticker, q.session, q.source, q.item as kind from quality.quarantine q
+    left join repaired r on r.ticker = q.ticker and r.session = q.session and r.source = q.source and r.kind = q.item
+    where q.table_name = 'core.corporate_actions' and not coalesce(list_contains(r.rules, q.rule), false)
+), mended as (
+    select c.* exclude (lead, of_bar, inside)
+        replace (c.value * coalesce(r.ratio, 1) as value, greatest(c.known_at, r.repaired_at) as known_at)
+    from chosen c anti join held using (ticker, session, source, kind) left join repaired r using (ticker, session, source, kind)
 )
-select * exclude (lead, of_bar, inside) from chosen
-qualify row_number() over (partition by ticker, session, kind order by known_at desc, source) = 1 order by ticker, session, kind
+select * from mended where ($as_of is null or known_at <= $as_of) and (kind = 'split' or value <> 0) order by ticker, session, kind
 """
 _SAME_DAYS = 4
 """Two sources that date one split or dividend so near to each other mean the same."""
@@ -176,7 +189,8 @@ class Snapshot:
 
         From the first to the last bar of the source that most of a ticker's accepted bars come from all are that source's: two may
         date one split a session apart, and it would count twice. Outside, where another source carries on, they are those of
-        the source of the session's bar. What a source took back is left out.
+        the source of the session's bar. What a source took back is left out, and what the last checks hold. Where the settings
+        apply a repair, the cash is the repaired one, known from the instant of the repair on.
         """
         return self.sql(_ACTIONS, {"as_of": as_of, "ticker": ticker, "same_days": _SAME_DAYS})
 

@@ -23,7 +23,8 @@ def moment(day: dt.date, hour: int = 9, minute: int = 30) -> int:
 class World:
     """What truly traded, and what Yahoo says of it as of `today`, on real XNYS sessions. A symbol's prices depend on its name only.
 
-    `splits` maps a symbol to [(ex-date, new shares, old shares)], `dividends` to [(ex-date, cash per share as paid)].
+    `splits` maps a symbol to [(ex-date, new shares, old shares)], `dividends` to [(ex-date, cash per share as paid)];
+    the adjusted closes know nothing of those on the days in `unadjusted`.
     Yahoo serves float32; `float32=False` serves the doubles, so that arithmetic can be tested to the last digits.
     """
 
@@ -33,6 +34,7 @@ class World:
         self.float32 = float32
         self.splits: dict[str, list[tuple[dt.date, int, int]]] = defaultdict(list)
         self.dividends: dict[str, list[tuple[dt.date, float]]] = defaultdict(list)
+        self.unadjusted: set[dt.date] = set()
         self.unknown: set[str] = set()
         self.meta: dict[str, dict[str, Any]] = defaultdict(dict)
 
@@ -69,6 +71,8 @@ class World:
             later[self.days < np.datetime64(day)] *= new / old
         paid = np.ones(len(self.days))
         for day, cash in known_dividends:
+            if day in self.unadjusted:
+                continue
             ex = int(np.searchsorted(self.days, np.datetime64(day)))
             paid[:ex] *= 1 - cash / bars["close"][ex - 1]
         served = np.float32 if self.float32 else np.float64

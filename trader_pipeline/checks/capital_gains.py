@@ -1,16 +1,13 @@
 """Capital gains of a fund taken off twice: the dividend listed contains them already."""
 
 import math
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.payouts import HARD, Payout, paying_series
-from trader_pipeline.checks.rule import Finding, Rule, RuleResult
-from trader_pipeline.checks.series import REPAIRS, Series
-from trader_pipeline.schema.core import DAILY_BARS
+from trader_pipeline.checks.payout_faults import Fault, of_adjustment, run
+from trader_pipeline.checks.payouts import HARD, Payout
+from trader_pipeline.checks.rule import Rule, RuleResult
+from trader_pipeline.checks.series import Series
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 
 SAME = 0.03
 """What was taken off is dividend plus gain when it differs from that sum by no more than 3 % of the gain, or by rounding."""
@@ -46,68 +43,30 @@ def _cash_and_gain(payout: Payout) -> float:
     return payout.cash + payout.gain
 
 
+def _faults(series: Series, payouts: list[Payout]) -> list[Fault]:
+    return [of_adjustment(series, payout, _fact(payout)) for payout in counted_twice(payouts)]
+
+
+def _fact(payout: Payout) -> str:
+    cash, gain = f"the distribution of {payout.cash:g}", f"its capital gain of {payout.gain:g}"
+    return f"the adjusted close takes off {payout.taken:.4g}, {cash} and {gain} again"
+
+
 def capital_gains_twice(context: CheckContext) -> RuleResult:
     """Find fund distributions whose capital gain was taken off the adjusted closes beside the dividend that contains it."""
-    found = [(series, payout) for series, payouts in paying_series(context) for payout in counted_twice(payouts)]
-    rows = [_row(series, payout) for series, payout in found]
-    repairs = [_repair(series, payout) for series, payout in found]
-    return RuleResult(
-        findings=tuple(_finding(series, payout) for series, payout in found),
-        quarantine=pa.Table.from_pylist(rows) if rows else None,
-        repairs=pa.Table.from_pylist(repairs, schema=REPAIRS) if repairs else None,
-        metrics={"payouts": len(found), "tickers": len({series.ticker for series, _ in found})},
-    )
-
-
-def _right(series: Series, payout: Payout) -> float:
-    t = payout.t
-    return float(series.close_T[t - 1] * series.adj_T[t] / series.close_T[t] * (1 - payout.share))
-
-
-def _finding(series: Series, payout: Payout) -> Finding:
-    t = payout.t
-    day = series.day_T[t].item()
-    return Finding(
-        ticker=series.ticker,
-        source=series.source,
-        severity="error",
-        scope="ticker_day",
-        first_session=day,
-        last_session=day,
-        sessions=1,
-        value=float(np.round(payout.taken / payout.cash, 6)),
-        message=f"{series.ticker}: {day}: the adjusted close takes off {payout.taken:.4g}, the distribution of {payout.cash:g} and "
-        f"its capital gain of {payout.gain:g} again; Adj Close {series.adj_T[t - 1]:.6g} of {series.day_T[t - 1]} should be "
-        f"{_right(series, payout):.6g}, and every one before in proportion",
-    )
-
-
-def _row(series: Series, payout: Payout) -> dict[str, Any]:
-    reason = "capital gain taken off twice"
-    return {"ticker": series.ticker, "session": series.day_T[payout.t].item(), "source": series.source, "reason": reason}
-
-
-def _repair(series: Series, payout: Payout) -> dict[str, Any]:
-    return {
-        "ticker": series.ticker,
-        "source": series.source,
-        "session": series.day_T[payout.t - 1].item(),
-        "column_name": "adj_close",
-        "stored": float(series.adj_T[payout.t - 1]),
-        "proposed": _right(series, payout),
-        "reason": "the dividend contains the capital gain, which was taken off again",
-    }
+    return run(context, _faults)
 
 
 RULES = (
     Rule(
         name="capital_gains_twice",
-        table=DAILY_BARS,
+        table=CORPORATE_ACTIONS,
         severity="error",
         scope="ticker_day",
         blocking=False,
         description="Fund distributions whose capital gain was taken off the adjusted closes a second time.",
         run=capital_gains_twice,
         whole=True,
+        reads=(DAILY_BARS,),
     ),
 )

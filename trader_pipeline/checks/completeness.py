@@ -101,7 +101,7 @@ def missing_dates(context: CheckContext) -> RuleResult:
     expected = context.rows("select coalesce(sum(last_position - first_position + 1), 0)::bigint as n from daily_series")[0]["n"]
     missing = sum(len(h["days"]) for h in holes)
     return RuleResult(
-        findings=_merged(findings),
+        findings=tuple(findings),
         quarantine=_whole_tickers(context, bad),
         metrics={
             "missing_sessions": missing,
@@ -157,16 +157,6 @@ def _outage(context: CheckContext, row: dict[str, Any]) -> Finding:
     )
 
 
-def _merged(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Keep one finding a (ticker, source, first session): two exchanges can lose the same session."""
-    kept: dict[tuple[str, str, dt.date], Finding] = {}
-    for finding in findings:
-        key = (finding.ticker, finding.source, finding.first_session)
-        if key not in kept or finding.severity == "error":
-            kept[key] = finding
-    return tuple(kept.values())
-
-
 def _whole_tickers(context: CheckContext, holes: list[dict[str, Any]]) -> pa.Table | None:
     if not holes:
         return None
@@ -194,7 +184,7 @@ def off_calendar(context: CheckContext) -> RuleResult:
     )
     findings = [_misplaced(context, row) for row in rows]
     return RuleResult(
-        findings=_merged(findings),
+        findings=tuple(findings),
         quarantine=context.table("select ticker, session, source, reason from misplaced"),
         metrics={
             "off_calendar_rows": sum(len(r["days"]) for r in rows if r["kind"] == "closed"),

@@ -1,7 +1,5 @@
 """What people decided, as findings: a decision is never silent, and one that ended is said to have ended."""
 
-from dataclasses import replace
-
 import pyarrow as pa
 
 from trader_pipeline.checks.context import BESIDE, CheckContext
@@ -28,14 +26,9 @@ def overrides(context: CheckContext) -> RuleResult:
         for o in rejected
     ]
     named = {override.ticker for override in context.overrides} - {"*"}
-    unknown = named and named - {row["ticker"] for row in context.rows(_TICKERS)}
-    findings: dict[tuple[object, ...], Finding] = {}
-    for override in context.overrides:
-        key = (override.ticker, override.source, override.first)
-        told = _told(context, override, strange=override.ticker in unknown)
-        findings[key] = replace(told, message=f"{findings[key].message}; {told.message}") if key in findings else told
+    unknown = named - {row["ticker"] for row in context.rows(_TICKERS)}
     return RuleResult(
-        findings=tuple(findings.values()),
+        findings=tuple(_told(context, override, strange=override.ticker in unknown) for override in context.overrides),
         quarantine=pa.concat_tables(found) if found else None,
         metrics={
             "standing": sum(o.holds(context.as_of) for o in context.overrides),

@@ -11,11 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.payout_faults import Fault, run
+from trader_pipeline.checks.payout_faults import Fault, of_adjustment, of_dividend, run
 from trader_pipeline.checks.payouts import HARD, Payout
 from trader_pipeline.checks.rule import Rule, RuleResult
 from trader_pipeline.checks.series import Series
-from trader_pipeline.schema.core import DAILY_BARS
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 
 HUNDRED = 100.0
 
@@ -64,18 +64,18 @@ def _adjustment_fault(series: Series, payout: Payout) -> Fault:
     cash, taken = payout.cash, payout.taken
     if not cash:
         fact = f"the adjusted close takes off {taken:.4g} and no dividend is listed"
-        return Fault(payout=payout, severity="error", fact=fact, mend="list the dividend or take the adjustment back", value=0.0)
+        return Fault(payout=payout, fact=fact, mend="list the dividend or take the adjustment back", value=0.0, column="adj_close")
     ratio = taken / cash
     if abs(taken) <= max(cash / HUNDRED / 2, HARD * payout.rounding):
-        return _of_adjustment(series, payout, f"the adjusted close does not step at the dividend of {cash:g}")
+        return of_adjustment(series, payout, f"the adjusted close does not step at the dividend of {cash:g}")
     if _about(ratio, 1 / HUNDRED, series) or _about(ratio, HUNDRED, series):
         how = "too small" if ratio < 1 else "too large"
         if _listed_is_wrong(payout):
-            return _of_dividend(payout, f"the dividend of {cash:g} is a hundred times {'too large' if ratio < 1 else 'too small'}", taken)
-        return _of_adjustment(series, payout, f"the adjustment for the dividend of {cash:g} is a hundred times {how}")
+            return of_dividend(payout, f"the dividend of {cash:g} is a hundred times {'too large' if ratio < 1 else 'too small'}", taken)
+        return of_adjustment(series, payout, f"the adjustment for the dividend of {cash:g} is a hundred times {how}")
     if payout.split != 1 and _about(ratio, 1 / payout.split, series):
-        return _of_dividend(payout, f"the dividend of {cash:g} is as before the {payout.split:g} split of the same day", taken)
-    return _of_adjustment(series, payout, f"the adjusted close takes off {taken:.4g}, the dividend is {cash:g}")
+        return of_dividend(payout, f"the dividend of {cash:g} is as before the {payout.split:g} split of the same day", taken)
+    return of_adjustment(series, payout, f"the adjusted close takes off {taken:.4g}, the dividend is {cash:g}")
 
 
 def _about(ratio: float, expected: float, series: Series) -> bool:
@@ -102,42 +102,14 @@ def _listed_is_wrong(payout: Payout) -> bool:
     return (payout.cash == larger) == (larger / payout.before > GREAT_SHARE)
 
 
-def _of_adjustment(series: Series, payout: Payout, fact: str) -> Fault:
-    """Object to the adjusted close of the row before, which should be the row's factor times 1 - cash / close."""
-    t = payout.t
-    after = t if series.spacing == "daily" else min(t + 1, len(series.day_T) - 1)
-    right = float(series.close_T[t - 1] * series.adj_T[after] / series.close_T[after] * (1 - payout.share))
-    return Fault(
-        payout=payout,
-        severity="error",
-        fact=fact,
-        mend=f"Adj Close {series.adj_T[t - 1]:.6g} of {series.day_T[t - 1]} should be {right:.6g}, and every one before in proportion",
-        value=payout.taken / payout.cash,
-        column="adj_close",
-        proposed=right,
-    )
-
-
-def _of_dividend(payout: Payout, fact: str, right: float) -> Fault:
-    return Fault(
-        payout=payout,
-        severity="error",
-        fact=fact,
-        mend=f"it should be {right:.4g}",
-        value=payout.cash / right if right else math.inf,
-        column="dividend",
-        proposed=right,
-    )
-
-
 def _size_faults(series: Series, payouts: list[Payout]) -> list[Fault]:
-    """Ask the price, and the other dividends, whether cash can be that was listed and taken off alike."""
-    doubted = {fault.payout.t for fault in _adjustment_faults(series, payouts)}
+    """Ask the price, and the other dividends, whether cash can be that no adjusted close proves wrong."""
+    doubted = {fault.payout.t for fault in _adjustment_faults(series, payouts) if fault.column == "dividend"}
     listed = [p for p in payouts if p.cash > 0 and p.t not in doubted]
     too_large = [p for p in listed if _too_large(p)]
     faults = [_too_large_fault(series, payout, listed) for payout in too_large]
     faults += [
-        _of_dividend(p, f"the dividend of {p.cash:g} is a hundredth of what the price fell for", p.cash * HUNDRED)
+        of_dividend(p, f"the dividend of {p.cash:g} is a hundredth of what the price fell for", p.cash * HUNDRED)
         for p in _too_small(listed)
     ]
     return faults + ([] if faults else _all_too_small(listed))
@@ -158,11 +130,12 @@ def _too_large_fault(series: Series, payout: Payout, listed: list[Payout]) -> Fa
     elsewhere = _fell_elsewhere(series, payout)
     if elsewhere is not None:
         mend = f"it fell so on {series.day_T[elsewhere]}, where the dividend belongs"
-        return replace(_of_dividend(payout, fact, 0.0), mend=mend)
+        return replace(of_dividend(payout, fact, 0.0), mend=mend)
     hundredth = payout.share / HUNDRED
     if payout.share > GREAT_SHARE or (others and abs(math.log(hundredth / float(np.median(others)))) < math.log(3)):
-        return _of_dividend(payout, fact, payout.cash / HUNDRED)
-    return Fault(payout=payout, severity="error", fact=fact, mend="it is too large, or none: ask another source", value=payout.share)
+        return of_dividend(payout, fact, payout.cash / HUNDRED)
+    mend = "it is too large, or none: ask another source"
+    return Fault(payout=payout, fact=fact, mend=mend, value=payout.share, column="dividend")
 
 
 def _fell_elsewhere(series: Series, payout: Payout) -> int | None:
@@ -202,7 +175,8 @@ def _all_too_small(listed: list[Payout]) -> list[Fault]:
     if not (slope > BETA_T * error and 0.5 < slope < 1.5):  # noqa: PLR2004 - 1 within what taxes and chance do
         return []
     fact = f"prices fall by {slope * HUNDRED:.0f} times the dividends at {len(known)} ex-dates"
-    return [_of_dividend(known[-1], fact, known[-1].cash * HUNDRED)]
+    last = listed[-1]
+    return [replace(of_dividend(last, fact, last.cash * HUNDRED), alike=tuple(listed[:-1]))]
 
 
 def _repeats(series: Series, payouts: list[Payout]) -> list[Fault]:
@@ -233,15 +207,8 @@ def _repeat(series: Series, first: Payout, second: Payout) -> Fault:
     else:
         right, wrong = sorted((first, second), key=lambda p: abs(np.nan_to_num(p.drop_open) - p.share))
     fact = f"the dividend of {wrong.cash:g} is that of {series.day_T[right.t]} again"
-    return Fault(
-        payout=wrong,
-        severity="error",
-        fact=fact,
-        mend="one of them should go, with its adjustment; this one, by the price",
-        value=1.0,
-        column="dividend",
-        proposed=0.0,
-    )
+    mend = "one of them should go, with its adjustment; this one, by the price"
+    return Fault(payout=wrong, fact=fact, mend=mend, value=1.0, column="dividend", proposed=0.0)
 
 
 def dividend_adjustment(context: CheckContext) -> RuleResult:
@@ -262,32 +229,35 @@ def dividend_repeated(context: CheckContext) -> RuleResult:
 RULES = (
     Rule(
         name="dividend_adjustment",
-        table=DAILY_BARS,
+        table=CORPORATE_ACTIONS,
         severity="error",
         scope="ticker_day",
         blocking=False,
         description="Adjusted closes that do not step by the dividend listed: missing, a hundredfold, phantom or another amount.",
         run=dividend_adjustment,
         whole=True,
+        reads=(DAILY_BARS,),
     ),
     Rule(
         name="dividend_size",
-        table=DAILY_BARS,
+        table=CORPORATE_ACTIONS,
         severity="error",
         scope="ticker_day",
         blocking=False,
         description="Dividends that the price did not fall for, and dividends a hundredth of its fall.",
         run=dividend_size,
         whole=True,
+        reads=(DAILY_BARS,),
     ),
     Rule(
         name="dividend_repeated",
-        table=DAILY_BARS,
+        table=CORPORATE_ACTIONS,
         severity="error",
         scope="ticker_day",
         blocking=False,
         description="The same dividend listed again within days.",
         run=dividend_repeated,
         whole=True,
+        reads=(DAILY_BARS,),
     ),
 )

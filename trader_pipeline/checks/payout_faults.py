@@ -1,89 +1,147 @@
-"""Objections to payouts, and what a rule returns of them."""
+"""Objections to payouts, and what a rule returns of them.
+
+Cash that is wrong is kept out as a row of core.corporate_actions. Bars stay: nothing downstream reads a vendor's adjusted closes.
+"""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.payouts import Payout, paying_series
-from trader_pipeline.checks.rule import Finding, RuleResult, Severity
+from trader_pipeline.checks.rule import Finding, RuleResult
 from trader_pipeline.checks.series import REPAIRS, Series
+
+DIVIDEND: Final = "dividend"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One objection to a payout; `columns` maps a column to the value it should have."""
+    """One error of a payout, and of those `alike`. `column` says what is wrong: the cash listed, or the adjusted close before it.
+
+    `proposed` is the value that the column should have, None where no row says.
+    """
 
     payout: Payout
-    severity: Severity
     fact: str
     mend: str
     value: float
-    column: str | None = None
+    column: Literal["dividend", "adj_close"]
     proposed: float | None = None
+    alike: tuple[Payout, ...] = ()
 
 
 Judge = Callable[[Series, list[Payout]], list[Fault]]
 
 
 def run(context: CheckContext, judge: Judge) -> RuleResult:
-    """Judge every series with payouts. An error quarantines the row of its payout; what a fault proposes is a repair."""
-    findings: list[Finding] = []
-    away: list[dict[str, Any]] = []
-    repairs: list[dict[str, Any]] = []
-    payouts_seen = 0
-    for series, payouts in paying_series(context):
-        payouts_seen += len(payouts)
-        for fault in sorted(judge(series, payouts), key=lambda f: f.payout.t):
-            findings.append(_finding(series, fault))
-            if fault.severity == "error":
-                away.append(_row(series, fault))
-            if fault.column is not None:
-                repairs.append(_repair(series, fault))
-    quarantine = pa.Table.from_pylist(_first_of_each(away)) if away else None
+    """Judge every series with payouts. Cash that is wrong is quarantined; what a fault proposes is a repair."""
+    judged = paying_series(context)
+    found = [(series, fault) for series, payouts in judged for fault in sorted(judge(series, payouts), key=lambda f: f.payout.t)]
+    cash = _cash(context, found)
+    repairs = [
+        *(_adjusted_close(series, fault) for series, fault in found if fault.column != DIVIDEND and fault.proposed is not None),
+        *({**row, "column_name": DIVIDEND, "proposed": row["stored"] * row["ratio"]} for row in cash if row["ratio"] is not None),
+    ]
     return RuleResult(
-        findings=tuple(findings),
-        quarantine=quarantine,
+        findings=tuple(_finding(series, fault) for series, fault in found),
+        quarantine=pa.Table.from_pylist([row | {"item": DIVIDEND} for row in cash]) if cash else None,
         repairs=pa.Table.from_pylist(repairs, schema=REPAIRS) if repairs else None,
-        metrics={"payouts": payouts_seen, "faults": len(findings), "tickers": len({f.ticker for f in findings})},
+        metrics={
+            "payouts": sum(len(payouts) for _, payouts in judged),
+            "faults": len(found),
+            "tickers": len({series.ticker for series, _ in found}),
+        },
     )
 
 
-def _first_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({(row["ticker"], row["source"], row["session"]): row for row in reversed(rows)}.values())
+def of_adjustment(series: Series, payout: Payout, fact: str) -> Fault:
+    """Object to the adjusted close of the row before, which should be the row's factor times 1 - cash / close."""
+    t = payout.t
+    after = t if series.spacing == "daily" else min(t + 1, len(series.day_T) - 1)
+    right = float(series.close_T[t - 1] * series.adj_T[after] / series.close_T[after] * (1 - payout.share))
+    return Fault(
+        payout=payout,
+        fact=fact,
+        mend=f"Adj Close {series.adj_T[t - 1]:.6g} of {series.day_T[t - 1]} should be {right:.6g}, and every one before in proportion",
+        value=payout.taken / payout.cash,
+        column="adj_close",
+        proposed=right,
+    )
+
+
+def of_dividend(payout: Payout, fact: str, right: float) -> Fault:
+    """Object to the cash listed, which should be `right`."""
+    return Fault(
+        payout=payout,
+        fact=fact,
+        mend=f"it should be {right:.4g}",
+        value=payout.cash / right if right else math.inf,
+        column=DIVIDEND,
+        proposed=right,
+    )
 
 
 def _finding(series: Series, fault: Fault) -> Finding:
-    day = series.day_T[fault.payout.t].item()
+    days = sorted(series.day_T[payout.t].item() for payout in (fault.payout, *fault.alike))
     return Finding(
         ticker=series.ticker,
         source=series.source,
-        severity=fault.severity,
+        severity="error",
         scope="ticker_day",
-        first_session=day,
-        last_session=day,
-        sessions=1,
+        first_session=days[0],
+        last_session=days[-1],
+        sessions=len(days),
         value=fault.value if math.isfinite(fault.value) else None,
-        message=f"{series.ticker}: {day}: {fault.fact}; {fault.mend}",
+        message=f"{series.ticker}: {days[-1]}: {fault.fact}; {fault.mend}",
     )
 
 
-def _row(series: Series, fault: Fault) -> dict[str, Any]:
-    return {"ticker": series.ticker, "session": series.day_T[fault.payout.t].item(), "source": series.source, "reason": fault.fact}
+_WRONG = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("ticker", "source", "reason")),
+        *(pa.field(name, pa.date32()) for name in ("before", "day")),
+        pa.field("ratio", pa.float64()),
+    ]
+)
+_CASH = """
+select v.ticker, v.source, v.session, v.dividend as stored, w.ratio, w.reason
+from wrong_cash w join vendor_prices v on v.ticker = w.ticker and v.source = w.source and v.session > w.before and v.session <= w.day
+where v.dividend > 0 order by all
+"""
+"""A day without a price pays on the next row that has one: wrong is what is listed since the row before."""
 
 
-def _repair(series: Series, fault: Fault) -> dict[str, Any]:
-    t = fault.payout.t if fault.column == "dividend" else fault.payout.t - 1
-    stored = fault.payout.cash if fault.column == "dividend" else float(series.adj_T[t])
+def _cash(context: CheckContext, found: list[tuple[Series, Fault]]) -> list[dict[str, Any]]:
+    """Return the dividends listed that are wrong, by ex-date: ticker, source, session, stored, the ratio that mends it, reason."""
+    rows = [
+        {
+            "ticker": series.ticker,
+            "source": series.source,
+            "before": series.day_T[payout.t - 1].item(),
+            "day": series.day_T[payout.t].item(),
+            "ratio": None if fault.proposed is None else fault.proposed / fault.payout.cash,
+            "reason": fault.fact,
+        }
+        for series, fault in found
+        if fault.column == DIVIDEND
+        for payout in (fault.payout, *fault.alike)
+    ]
+    context.connection.register("wrong_cash", pa.Table.from_pylist(rows, schema=_WRONG))
+    return context.rows(_CASH)
+
+
+def _adjusted_close(series: Series, fault: Fault) -> dict[str, Any]:
+    t = fault.payout.t - 1
     return {
         "ticker": series.ticker,
         "source": series.source,
         "session": series.day_T[t].item(),
         "column_name": fault.column,
-        "stored": stored,
+        "stored": float(series.adj_T[t]),
         "proposed": fault.proposed,
         "reason": fault.fact,
     }

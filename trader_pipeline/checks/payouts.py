@@ -1,13 +1,17 @@
 """What each row of a vendor's series says of cash paid: listed, taken off the adjusted closes, and shown by the price."""
 
+import datetime as dt
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.series import LEAST_NOISE, MAD_TO_SIGMA, Floats, Series, vendor_series
+from trader_pipeline.checks.series import LEAST_NOISE, MAD_TO_SIGMA, Days, Floats, Series, vendor_series
+from trader_pipeline.checks.splits import without_split_before
 
 NOISE_ROWS = 40
 """What a price moves is measured on so many rows on either side."""
@@ -25,6 +29,9 @@ HARD = 1.5
 """Rounding is a bound, not a scatter: half as much again is beyond it."""
 
 MOST_DECIMALS = 6
+
+LEVELS = ("price_unit", "split_applied", "split_jump")
+"""Rules that say of prices that all of them are off by one factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +88,10 @@ union select ticker, source from dividends where gap <= 20 or share < usual / 30
 
 
 def paying_series(context: CheckContext) -> list[tuple[Series, list[Payout]]]:
-    """Return each daily or slower series of `vendor_prices` on which a rule may have something to say, with its payouts, oldest first."""
+    """Return each daily or slower series of `vendor_prices` on which a rule may have something to say, with its payouts, oldest first.
+
+    Payouts beside a row whose unit or split is at fault are left out: cash cannot be compared with such prices.
+    """
     if "payouts" not in context.memo:
         context.memo["payouts"] = list(_paying_series(context))
     found: list[tuple[Series, list[Payout]]] = context.memo["payouts"]
@@ -92,9 +102,21 @@ def _paying_series(context: CheckContext) -> Iterator[tuple[Series, list[Payout]
     spacings = {(row["ticker"], row["source"]): row["spacing"] for row in context.rows("select ticker, source, spacing from series")}
     rows = context.rows(_DOUBTFUL)
     chosen = {key for row in rows if spacings.get(key := (row["ticker"], row["source"])) != "intraday"}
+    doubtful, other_basis = _doubtful_days(context), without_split_before(context)
     for series in vendor_series(context, chosen, spacings):
         if len(series.day_T) > 1:
-            yield series, payouts_of(series)
+            key = (series.ticker, series.source)
+            wrong_T = np.isin(series.day_T, doubtful.get(key, [])) | (series.day_T < other_basis.get(key, np.datetime64("NaT")))
+            yield series, [payout for payout in payouts_of(series) if not wrong_T[payout.t - 1 : payout.t + 2].any()]
+
+
+def _doubtful_days(context: CheckContext) -> dict[tuple[str, str], Days]:
+    """Return the days of each ticker and source on which the rules on levels found prices in another unit or on another split's basis."""
+    found = context.quarantine.filter(pc.is_in(context.quarantine["rule"], pa.array(LEVELS)))
+    days: dict[tuple[str, str], list[dt.date]] = {}
+    for row in found.select(["ticker", "source", "session"]).to_pylist():
+        days.setdefault((row["ticker"], row["source"]), []).append(row["session"])
+    return {key: np.array(own, dtype="datetime64[D]") for key, own in days.items()}
 
 
 def payouts_of(series: Series) -> list[Payout]:

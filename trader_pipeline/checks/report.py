@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,7 @@ from trader_pipeline.checks.mended import applied
 from trader_pipeline.checks.overrides import let_through, standing
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
 from trader_pipeline.schema import Table
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 from trader_pipeline.schema.quality import FINDINGS, METRICS, QUARANTINE, REPAIRS
 
 REPAIRED = pa.schema(
@@ -22,6 +24,12 @@ REPAIRED = pa.schema(
         for name in ("table_name", "ticker", "session", "source", "column_name", "rule", "stored", "proposed", "reason")
     ]
 )
+STAND_IN = {
+    DAILY_BARS.full_name: ("open", "high", "low", "close", "volume_shares"),
+    CORPORATE_ACTIONS.full_name: ("dividend",),
+}
+"""Columns whose repaired values something reads: core.accepted_bars, and what `Snapshot.actions` returns."""
+
 _COUNTED = frozenset({"findings", "quarantined", "released"})
 _FINDING_SCHEMA = pa.schema([FINDINGS.arrow_schema.field(name) for name in FINDING_COLUMNS])
 
@@ -72,7 +80,7 @@ class CheckReport:
     def tables(self, quarantine: pa.Table, repairs: pa.Table, apply: Collection[str]) -> dict[Table, pa.Table]:
         """Return the rows of the quality tables, of which `quarantine` and `repairs` are the rows so far.
 
-        Repairs of the rules in `apply` are applied.
+        Repairs of the rules in `apply` are applied, of STAND_IN alone: nothing reads another column, or a value of which there is no ratio.
         """
         findings = pa.concat_tables([r.findings for r in self.results])
         held_since, released = since(quarantine, self.quarantine, self.as_of)
@@ -87,7 +95,7 @@ class CheckReport:
                 **r.metrics,
             }.items()
         ]
-        stands = pc.is_in(self.repairs["rule"], pa.array(sorted(apply), pa.string()))
+        stands = pa.array([_applies(row, apply) for row in self.repairs.to_pylist()], pa.bool_())
         rows = {
             METRICS: pa.Table.from_pylist(metrics),
             FINDINGS: findings,
@@ -120,7 +128,7 @@ def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str, near
         metrics = dict(result.metrics) | ({"let_through": found.num_rows - kept.num_rows} if kept.num_rows < found.num_rows else {})
         proposed = let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided)
         reports.append(report_of(rule, replace(result, metrics=metrics)))
-        if rule.name in context.settings.apply_repairs:
+        if rule.table is DAILY_BARS and rule.name in context.settings.apply_repairs:
             proposed = applied(rule, proposed, judged=seen, contexts=[context, near] if near else [context])
         repairs.append(proposed)
         context = replace(context, quarantine=pa.concat_tables([context.quarantine, kept]))
@@ -166,6 +174,11 @@ def report_of(rule: Rule, result: RuleResult) -> RuleReport:
     rows = [_row(rule, finding) for finding in _said_once(result.findings)]
     findings = pa.Table.from_pylist(rows, schema=_FINDING_SCHEMA)
     return _verdict(rule, findings, {k: float(v) for k, v in result.metrics.items()}, blocks=result.blocks)
+
+
+def _applies(repair: Mapping[str, Any], apply: Collection[str]) -> bool:
+    read = repair["column_name"] in STAND_IN.get(repair["table_name"], ())
+    return repair["rule"] in apply and read and repair["stored"] != 0
 
 
 def _verdict(rule: Rule, findings: pa.Table, metrics: dict[str, float], *, blocks: bool) -> RuleReport:

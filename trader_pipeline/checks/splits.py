@@ -1,6 +1,5 @@
 """Splits applied twice, not at all or to a part of the history, and jumps of a split's size that no action explains."""
 
-import datetime as dt
 import math
 from typing import Any
 
@@ -28,14 +27,20 @@ def _jumps(context: CheckContext) -> list[tuple[Series, Jump]]:
     return found
 
 
+def without_split_before(context: CheckContext) -> dict[tuple[str, str], np.datetime64]:
+    """Return the day, by ticker and source, before which every row is on another basis: a split of that day is not in them, or twice."""
+    return {(series.ticker, series.source): series.day_T[jump.t] for series, jump in _jumps(context) if _is_of_its_day(jump)}
+
+
 def split_applied(context: CheckContext) -> RuleResult:
     """Find steps of a listed split's ratio where none belongs: the split was applied twice, not at all, or to a part of the rows.
 
     Judged on dividend-adjusted closes where the vendor has them, with units made alike. Within 10 rows of its split, or where the
-    prices step back, it is an error; farther off, a single step below 3:1 may be real and is a warning.
+    prices step back, it is an error; farther off, a single step below 3:1 may be real and is a warning. Where prices as traded do not
+    step at a split, the split is kept out and its bar stays.
     """
     found = [(series, jump) for series, jump in _jumps(context) if jump.listed is not None]
-    return _result(found, [_applied_finding(series, jump) for series, jump in found])
+    return _result(context, found, [_applied_finding(series, jump) for series, jump in found])
 
 
 def split_jump(context: CheckContext) -> RuleResult:
@@ -47,28 +52,30 @@ def split_jump(context: CheckContext) -> RuleResult:
     """
     told = _with_witnesses(context, [(series, jump) for series, jump in _jumps(context) if jump.listed is None])
     findings = [_jump_finding(series, jump, others) for series, jump, others in told]
-    return _result([(series, jump) for series, jump, _ in told], findings)
+    return _result(context, [(series, jump) for series, jump, _ in told], findings)
 
 
-def _result(found: list[tuple[Series, Jump]], findings: list[Finding]) -> RuleResult:
+def _result(context: CheckContext, found: list[tuple[Series, Jump]], findings: list[Finding]) -> RuleResult:
     wrong = [(pair, finding) for pair, finding in zip(found, findings, strict=True) if finding.severity == "error"]
-    away = [_quarantined(series, jump, finding) for (series, jump), finding in wrong]
+    away = [_quarantined(series, jump, finding) for (series, jump), finding in wrong if not _is_not_traded(series, jump)]
+    away += [_splits(context, series, jump) for (series, jump), _ in wrong if _is_not_traded(series, jump)]
     repairs = [row for (series, jump), _ in wrong for row in _repairs(series, jump)]
     return RuleResult(
-        findings=_one_a_day(findings),
+        findings=tuple(findings),
         quarantine=pa.concat_tables(away) if away else None,
         repairs=pa.Table.from_pylist(repairs, schema=REPAIRS) if repairs else None,
         metrics={"steps": len(found), "tickers": len({series.ticker for series, _ in found})},
     )
 
 
-def _one_a_day(findings: list[Finding]) -> tuple[Finding, ...]:
-    kept: dict[tuple[str, str, dt.date], Finding] = {}
-    for finding in findings:
-        key = (finding.ticker, finding.source, finding.first_session)
-        if key not in kept or finding.severity == "error":
-            kept[key] = finding
-    return tuple(kept.values())
+def _is_of_its_day(jump: Jump) -> bool:
+    """Say whether whole rows step at the split's own row, and do not step back."""
+    return jump.listed == jump.t and jump.t_end is None and not jump.columns
+
+
+def _is_not_traded(series: Series, jump: Jump) -> bool:
+    """Say whether prices as traded go on at a split as if there were none: without it, returns are right."""
+    return series.as_traded and _is_of_its_day(jump) and jump.step * math.log(series.split_T[jump.t]) > 0
 
 
 def _rows_of(jump: Jump) -> range:
@@ -85,6 +92,10 @@ def _applied_finding(series: Series, jump: Jump) -> Finding:
     split = jump.listed or 0
     ratio = series.split_T[split]
     where = f"the {ratio:g} split of {series.day_T[split]}"
+    if _is_not_traded(series, jump):
+        fact = f"{series.ticker}: prices go on at {where} as if there were none"
+        mend = "the split is kept out: it is none, or twice in the rows before it; fetch again, or take it out of the actions"
+        return _of_rows(series, rows, jump.severity(), value=math.exp(jump.step), message=f"{fact}; {mend}")
     if jump.columns:
         fact = f"{', '.join(PRICES[j] for j in jump.columns)} of {series.day_T[jump.t]} stand on the other side of {where}"
     elif jump.t_end is not None:
@@ -140,8 +151,22 @@ def _quarantined(series: Series, jump: Jump, finding: Finding) -> pa.Table:
             "session": pa.array(days, pa.date32()),
             "source": pa.repeat(series.source, len(days)),
             "reason": pa.repeat(f"on another split basis, {finding.value:.3g} times", len(days)),
+            "table_name": pa.repeat(DAILY_BARS.full_name, len(days)),
+            "item": pa.repeat("", len(days)),
         }
     )
+
+
+_SPLITS = """
+select distinct ticker, session, source, 'prices go on as if there were none' as reason, $table_name as table_name, kind as item
+from corporate_actions where kind = 'split' and ticker = $ticker and session > $before and session <= $day
+"""
+"""A split of a day without a price takes effect on the next row that has one."""
+
+
+def _splits(context: CheckContext, series: Series, jump: Jump) -> pa.Table:
+    days = {"before": series.day_T[jump.t - 1].item(), "day": series.day_T[jump.t].item()}
+    return context.table(_SPLITS, {"table_name": CORPORATE_ACTIONS.full_name, "ticker": series.ticker, **days})
 
 
 def _repairs(series: Series, jump: Jump) -> list[dict[str, Any]]:

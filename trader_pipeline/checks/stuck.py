@@ -85,7 +85,7 @@ def stuck_prices(context: CheckContext) -> RuleResult:
         *(_of_days(row, "warning", "one price the whole day with a usual day's volume", "compare with another source") for row in flat),
     ]
     return RuleResult(
-        findings=_one_a_day(findings),
+        findings=tuple(findings),
         quarantine=context.table(
             "select distinct ticker, session, source, 'bar repeats the one before while shares trade' as reason from stuck where frozen"
         ),
@@ -114,12 +114,6 @@ def _of_days(row: dict[str, Any], severity: Any, fact: str, mend: str) -> Findin
     days = row["days"]
     message = f"{row['ticker']}: {fact} on {counted(len(days), 'session')}, first {listing(days)}; {mend}"
     return replace(of_days(row, value=float(len(days)), message=message), severity=severity)
-
-
-def _one_a_day(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Keep the first of the findings that begin on one day of a ticker."""
-    kept = {(finding.ticker, finding.source, finding.first_session): finding for finding in reversed(findings)}
-    return tuple(reversed(kept.values()))
 
 
 RULES = (

@@ -66,7 +66,7 @@ def volume_unit(context: CheckContext) -> RuleResult:
     context.connection.execute(_BLOCKS, limits)
     rows = context.rows(_DAYS)
     return RuleResult(
-        findings=_one_a_day([_of_ticker(row) for row in rows]),
+        findings=tuple(_of_ticker(row) for row in rows),
         metrics={"rows_in_another_unit": sum(len(row["days"]) for row in rows), "tickers": len({row["ticker"] for row in rows})},
     )
 
@@ -79,10 +79,6 @@ def _of_ticker(row: dict[str, Any]) -> Finding:
         "prices are used: fetch them again, or correct the unit of volume"
     )
     return replace(of_days(row, value=ratio, message=message), severity="warning")
-
-
-def _one_a_day(findings: list[Finding]) -> tuple[Finding, ...]:
-    return tuple({(f.ticker, f.source, f.first_session): f for f in findings}.values())
 
 
 RULES = (

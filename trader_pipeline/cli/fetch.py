@@ -39,7 +39,7 @@ def fetch(
         ),
     ] = "",
     *,
-    restate: Annotated[bool, typer.Option("--restate", help="Ask for the whole history again; what it says otherwise is kept.")] = False,
+    restate: Annotated[bool, typer.Option("--restate", help="Ask for the whole history again and store all of the answer.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False,
 ) -> None:
     """Ask the live market's vendors and store what they say, without checks or predictions. Exit 5 when too many tickers failed."""

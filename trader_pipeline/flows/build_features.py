@@ -26,6 +26,14 @@ CODE_VERSION = "2"
 _CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO)
 _INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
 _HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
+_HELD = """
+select table_name, ticker, session, item, source, rule, null::double as ratio from quality.quarantine
+where table_name in ('core.macro', 'core.corporate_actions')
+union all
+select table_name, ticker, session, column_name, source, rule, proposed / stored from quality.repairs
+where applied and table_name = 'core.corporate_actions' order by all
+"""
+"""What of the tables beside the bars is kept out or repaired: core.accepted_bars has its own version."""
 _USABLE_MACRO = f"""
 with usable as (
     select * from core.macro anti join ({_HELD_MACRO}) using (series, observed_on, source) where known_at <= ? and vintage <> 'latest'
@@ -90,10 +98,9 @@ def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
         snapshot.sql(f"select epoch_us(max(known_at)) n from {table.full_name} where known_at <= ?", [as_of])["n"][0].as_py()  # noqa: S608 - identifiers come from the schema
         for table in _CLOCKED
     ]
-    held = snapshot.sql(f"{_HELD_MACRO} order by all").to_pylist()
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    macro = hashlib.sha256(repr(held).encode()).hexdigest()[:16]
-    return f"{snapshot.data_version(_INPUTS)}:{newest}:{macro}:{declared}:{CODE_VERSION}"
+    held = hashlib.sha256(repr(snapshot.sql(_HELD).to_pylist()).encode()).hexdigest()[:16]
+    return f"{snapshot.data_version(_INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
 
 
 def _known_versions(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> pa.Table:

@@ -28,12 +28,12 @@ from trader_pipeline.settings import CheckSettings
 
 __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
-_MENDERS = ("price_unit", "split_applied")
+_MENDERS = ("price_unit", "split_applied", "split_jump", "dividend_adjustment", "dividend_size", "dividend_repeated")
 
 _NO_RETURN_YET = dt.timedelta(days=10)
 """The first session that a window sees has no return, and exchanges differ in which that is."""
 
-_VERSION = "9"
+_VERSION = "10"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -56,7 +56,7 @@ def check(
     which more is to be said. A report of the same `as_of` is replaced; all others are kept.
     """
     if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
-        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values of bars")
+        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values")
     snapshot = lake.snapshot()
     basis = _basis(snapshot, as_of, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"

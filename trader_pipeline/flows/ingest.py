@@ -61,10 +61,11 @@ def ingest(
 ) -> IngestOutcome:
     """Fetch what is due and publish it. A vendor is not asked at all when every ticker is complete.
 
-    `since` asks for the history from that day on again; `restate` for all of it, and takes the answer as it is, where the guard
-    against a reused symbol would refuse it; `shard=(k, n)` asks for the k-th of n parts of the tickers. `fallback` asks the sources
-    of bars after the first choice again for the tickers that lack the last closed session, although they had nothing new of them
-    before; the first choice is asked only for what it was not asked yet. Where one source alone can be asked, it is asked again.
+    `since` asks for the history from that day on again; `restate` for all of it, and takes the answer as it is: all of its rows, and
+    where the guard against a reused symbol would refuse it; `shard=(k, n)` asks for the k-th of n parts of the tickers. `fallback`
+    asks the sources of bars after the first choice again for the tickers that lack the last closed session, although they had nothing
+    new of them before; the first choice is asked only for what it was not asked yet. Where one source alone can be asked, it is asked
+    again.
     `report` is called after every answer.
 
     Raises `SourceUnavailableError` after publishing when too many tickers failed, `UsageError` when the source knows none of the

@@ -104,7 +104,7 @@ class Sink:
             return tables, attempts
         attempts, away = self._guarded(attempts, found.verdicts) if self.guard else (attempts, set())
         kept = {table: _without(rows, away) for table, rows in tables.items()}
-        if bars in kept:
+        if bars in kept and (self.guard or self.first_answers):  # a person who restates gets the answer as one, adjusted closes and all
             kept[bars] = self._said_anew(kept[bars], found.news)
         return kept, attempts
 

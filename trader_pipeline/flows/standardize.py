@@ -57,7 +57,7 @@ def standardize(
         changes = _local(snapshot, feeds, symbols)
     else:
         changes = _vendors(lake, snapshot, feeds, symbols, before if before and before.comparable(now) else None)
-        changes[core.SYMBOL_CHANGES] = Change.replace(core.SYMBOL_CHANGES, told)
+    changes[core.SYMBOL_CHANGES] = Change.replace(core.SYMBOL_CHANGES, told)
     lake.publish(*(now.stamp(changes.get(table) or Change.replace(table, table.empty())) for table in DERIVED))
     return _outcome(lake.snapshot(), changed=True)
 

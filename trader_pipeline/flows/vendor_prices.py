@@ -5,37 +5,37 @@ import datetime as dt
 import pyarrow as pa
 
 from trader_pipeline.checks.context import VENDOR_PRICES
+from trader_pipeline.flows.standardize_core import relabelled
+from trader_pipeline.flows.symbols import stored_symbols
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.raw import OWN_BARS, YAHOO_BARS
+from trader_pipeline.standardize.symbols import Symbols
 
 TABLES = (YAHOO_BARS, OWN_BARS)
 """Raw tables that hold adjusted closes."""
 
-_COLUMNS = {
-    YAHOO_BARS: """'yahoo' as source, ticker, "Date" as session, "Open" as open, "High" as high, "Low" as low, "Close" as close,
+_TOLD = {
+    YAHOO_BARS: """select 'yahoo' as source, ticker, "Date" as session, "Open" as open, "High" as high, "Low" as low, "Close" as close,
         "Volume" as volume, "Adj Close" as adj_close, "Dividends" as dividend, "Stock Splits" as split_ratio,
-        null::double as capital_gain""",
-    OWN_BARS: """'own' as source, ticker, date as session, open, high, low, close, volume, adj_close, dividend, split_ratio,
-        capital_gain""",
+        null::double as capital_gain, splits_after, fetched_at, request_sha256 from raw.yahoo_bars""",
+    OWN_BARS: """select 'own' as source, ticker, date as session, open, high, low, close, volume, adj_close, dividend, split_ratio,
+        capital_gain, splits_after, fetched_at, request_sha256 from raw.own_bars""",
 }
-_DAY = {YAHOO_BARS: '"Date"', OWN_BARS: "date"}
-_PAID = {YAHOO_BARS: '"Dividends" > 0', OWN_BARS: "(dividend > 0 or capital_gain > 0)"}
-_SPLIT = {YAHOO_BARS: '"Stock Splits"', OWN_BARS: "split_ratio"}
-
+_NAMED = "select * from told anti join changed_symbols using (ticker) union all by name select * from renamed"
 _AROUND = """
 with weeks as (
-  select distinct ticker, datediff('day', date '1970-01-01', {day}) // 7 + shift as week
-  from {table}, unnest([-1, 0, 1]) as t(shift) where {paid} and {day} <= $day
+  select distinct ticker, datediff('day', date '1970-01-01', session) // 7 + shift as week
+  from named, unnest([-1, 0, 1]) as t(shift) where (dividend > 0 or capital_gain > 0) and session <= $day
 ), chosen as (
-  select {columns}, splits_after, fetched_at, request_sha256 from {table} r
-  where {day} <= $day and exists (
-    from weeks w where w.ticker = r.ticker and w.week = datediff('day', date '1970-01-01', {day}) // 7)
-  qualify row_number() over (partition by ticker, {day} order by fetched_at <= $as_of desc,
-    if(fetched_at <= $as_of, fetched_at, null) desc nulls last, fetched_at) = 1
+  select * from named r
+  where session <= $day and exists (
+    from weeks w where w.ticker = r.ticker and w.week = datediff('day', date '1970-01-01', session) // 7)
+  qualify row_number() over (partition by ticker, session order by fetched_at <= $as_of desc,
+    if(fetched_at <= $as_of, fetched_at, null) desc nulls last, fetched_at, request_sha256) = 1
 ), splits as (
-  select ticker, {day} as session, arg_max({split}, fetched_at) as ratio from {table}
-  where {split} > 0 and {split} <> 1 and {day} <= $day group by all
+  select ticker, session, arg_max(split_ratio, fetched_at) as ratio from named
+  where split_ratio > 0 and split_ratio <> 1 and session <= $day group by all
 ), later as (
   select c.ticker, c.session, product(s.ratio) as ratio
   from chosen c join splits s on s.ticker = c.ticker and s.session > c.session group by all
@@ -56,14 +56,21 @@ GAP_DAYS = 10
 def vendor_prices(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
     """Return VENDOR_PRICES of the week of every payout, the one before and the one after, on the basis of the newest known splits.
 
+    Rows of all symbols that a security had are one series, as in the core tables.
     Of each row the newest answer by `as_of` counts; a history first loaded after `as_of` counts as known. A closing price is
     adjusted for the dividends that its own answer knew: where the row before it came with another answer, adj_close is null.
     """
-    pieces = [_around(snapshot, table, as_of) for table in TABLES if snapshot.rows(table)]
+    symbols = stored_symbols(snapshot)
+    pieces = [_around(snapshot, table, as_of, symbols) for table in TABLES if snapshot.rows(table)]
     return pa.concat_tables(pieces) if pieces else VENDOR_PRICES.empty_table()
 
 
-def _around(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> pa.Table:
-    query = _AROUND.format(table=table.full_name, columns=_COLUMNS[table], day=_DAY[table], paid=_PAID[table], split=_SPLIT[table])
-    parameters = {"as_of": as_of, "day": as_of.date(), "gap_days": GAP_DAYS}
-    return snapshot.sql(query, parameters).select(VENDOR_PRICES.names).cast(VENDOR_PRICES)
+def _around(snapshot: Snapshot, table: Table, as_of: dt.datetime, symbols: Symbols) -> pa.Table:
+    with snapshot.cursor(table) as cursor:
+        cursor.execute(f"create temp view told as {_TOLD[table]}")
+        cursor.register("changed_symbols", pa.table({"ticker": pa.array(sorted(symbols.known), pa.string())}))
+        changed = cursor.sql("select * from told semi join changed_symbols using (ticker)").to_arrow_table()
+        cursor.register("renamed", relabelled(changed, "fetched_at", symbols))
+        cursor.execute(f"create temp view named as {_NAMED}")
+        found = cursor.sql(_AROUND, params={"as_of": as_of, "day": as_of.date(), "gap_days": GAP_DAYS}).to_arrow_table()
+    return found.select(VENDOR_PRICES.names).cast(VENDOR_PRICES)

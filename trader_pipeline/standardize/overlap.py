@@ -37,6 +37,10 @@ FAR = 0.01
 LEAST_FAR = 5
 """Another company is not concluded from fewer sessions."""
 
+ROWS_BESIDE = 2
+"""Rows before a new dividend that are stored again: adjusted closes move with every dividend and are not compared, so what a vendor
+takes off shows between rows of one answer alone."""
+
 Verdict = Literal["same", "corrections", "restated", "replaced"]
 
 
@@ -50,7 +54,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """Verdicts by ticker, and the sessions (ticker, session) whose bar or action is new or says something else."""
+    """Verdicts by ticker, and the sessions (ticker, session) to store: bar or action is new or says something else, and ROWS_BESIDE."""
 
     verdicts: Mapping[str, Judged]
     news: pa.Table
@@ -67,7 +71,7 @@ def compare(fresh: Mapping[Table, pa.Table], stored: Mapping[Table, pa.Table]) -
             con.register(f"{name}_actions", rows[CORPORATE_ACTIONS])
         con.execute(f"create view paired as {_PAIRED}")
         con.execute(f"create view changed_actions as {_ACTIONS}")
-        news = con.sql(_NEWS).to_arrow_table()
+        news = con.sql(_NEWS, params={"beside": ROWS_BESIDE}).to_arrow_table()
         prices = con.sql(_PRICES, params=_LIMITS).to_arrow_table().to_pylist()
         actions: dict[str, dict[str, Any]] = {}
         for row in con.sql("select * from changed_actions order by ticker, session, kind").to_arrow_table().to_pylist():
@@ -125,10 +129,21 @@ from f full join s using (ticker, session, kind) join span on span.ticker = tick
 where f.value is null or s.value is null or abs(f.value - s.value) > {ACTION_TOLERANCE} * abs(s.value)
 """  # noqa: S608 - a constant
 _NEWS = """
-select ticker, session from paired where is_fresh and (not is_stored or differs)
+with said as (
+    select ticker, session from paired where is_fresh and (not is_stored or differs)
+    union
+    -- a session without a close now takes nothing back from one that had a close
+    select ticker, session from changed_actions join paired using (ticker, session) where is_fresh and (ratio is not null or not is_stored)
+), placed as (
+    select ticker, session, row_number() over (partition by ticker order by session) as place
+    from paired where is_fresh and (ratio is not null or not is_stored)
+), paying as (
+    select distinct ticker, place from fresh_actions join said using (ticker, session) join placed using (ticker, session)
+    where kind = 'dividend' and value > 0
+)
+select ticker, session from said
 union
--- a session without a close now takes nothing back from one that had a close
-select ticker, session from changed_actions join paired using (ticker, session) where is_fresh and (ratio is not null or not is_stored)
+select p.ticker, p.session from placed p join paying d on d.ticker = p.ticker and p.place between d.place - $beside and d.place - 1
 """
 _PRICES = """
 with moved as (

@@ -2,6 +2,8 @@ import datetime as dt
 
 import pytest
 
+from trader_pipeline.checks import CHECKS
+from trader_pipeline.checks.report import run_rules
 from trader_pipeline_tests.checks.build import DAYS
 from trader_pipeline_tests.checks.vendor import (
     PRICES,
@@ -9,6 +11,7 @@ from trader_pipeline_tests.checks.vendor import (
     away,
     errors,
     judged,
+    opened,
     proposals,
     put,
     recorded,
@@ -20,6 +23,16 @@ RULES = ("dividend_adjustment", "dividend_size", "dividend_repeated")
 EX = (40, 100, 160, 220)
 QUARTERLY = dict.fromkeys(EX, 2.0)
 CLEAN = series(260, dividends=QUARTERLY)
+
+
+def readjusted(rows):
+    """Return `rows` with the adjusted closes that a vendor would compute from the dividends listed."""
+    factor, out = 1.0, []
+    for i in reversed(range(len(rows))):
+        out.append(rows[i] | {"adj_close": rows[i]["close"] * factor})
+        if i and rows[i]["dividend"]:
+            factor *= 1 - rows[i]["dividend"] / rows[i - 1]["close"]
+    return out[::-1]
 
 
 def share(rows, place):
@@ -62,7 +75,8 @@ def test_a_missing_adjustment_is_found_and_the_adjusted_close_proposed():
     t = 160
     rows = adjusted_before(CLEAN, t, 1 / (1 - share(CLEAN, t)))
     result = only(rows, "dividend_adjustment")
-    assert away(result) == [DAYS[t]]
+    assert errors(result) == [DAYS[t]]
+    assert away(result) == [], "the cash is right"
     assert proposals(result) == {(DAYS[t - 1], "adj_close"): pytest.approx(CLEAN[t - 1]["adj_close"])}
     assert "does not step at the dividend of 2" in result.findings[0].message
 
@@ -98,6 +112,42 @@ def test_a_dividend_listed_in_the_wrong_unit_is_found(cash):
     result = only(put(CLEAN, 160, dividend=cash), "dividend_adjustment")
     assert away(result) == [DAYS[160]]
     assert proposals(result) == {(DAYS[160], "dividend"): pytest.approx(2.0)}
+
+
+def test_what_is_held_is_the_dividend_on_its_own_day():
+    closed = dict.fromkeys((*PRICES, "adj_close", "volume"), None)
+    rows = put(put(CLEAN, 160, dividend=0.0), 159, **closed, dividend=200.0)  # paid on a day without a price
+    result = judged("dividend_adjustment", rows)
+    assert errors(result) == [DAYS[160]], "the next row shows it"
+    held = [(r["session"], r["source"], r["item"]) for r in result.quarantine.to_pylist()]
+    assert held == [(DAYS[159], "own", "dividend")]
+
+
+def test_cash_that_the_price_contradicts_is_held_though_it_was_not_taken_off():
+    rows = put(CLEAN, 130, dividend=30.0)
+    assert away(judged("dividend_adjustment", rows)) == []
+    assert away(judged("dividend_size", rows)) == [DAYS[130]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "rows"),
+    [
+        ("dividend_adjustment", times(CLEAN, range(150, 170), 100.0, *PRICES)),
+        ("dividend_size", readjusted(times(series(260, dividends=dict.fromkeys(EX, 8.0)), range(150, 170), 100.0))),
+    ],
+)
+def test_payouts_beside_rows_in_another_unit_are_not_judged(rule, rows):
+    found = run_rules([r for r in CHECKS if r.name in ("price_unit", rule)], opened(rows), run_id="run-1")
+    assert [f["rule"] for r in found.results for f in r.findings.to_pylist()] == ["price_unit"]
+    assert judged(rule, rows).findings, "by itself it takes the cash for wrong"
+
+
+def test_payouts_before_a_split_that_is_not_in_the_prices_are_not_judged():
+    listed = series(260, dividends=QUARTERLY, splits={200: 4.0})
+    rows = times(listed, range(200), 4.0)
+    assert errors(judged("split_applied", rows)) == [DAYS[200]]
+    assert not any(findings(rows).values())
+    assert errors(judged("dividend_adjustment", put(rows, 220, dividend=200.0))) == [DAYS[220]], "the rows after it are sound"
 
 
 def test_a_dividend_as_before_the_split_of_the_same_day_is_found():
@@ -180,8 +230,12 @@ def test_a_hundredth_of_the_others_cash_is_found():
 def test_all_dividends_a_hundredth_are_told_by_the_falls_together():
     rows = series(500, dividends=dict.fromkeys(range(20, 500, 40), 4.0))
     small = readjusted([r | {"dividend": r["dividend"] / 100} for r in rows])
-    (finding,) = only(small, "dividend_size").findings
+    result = only(small, "dividend_size")
+    (finding,) = result.findings
     assert "times the dividends" in finding.message
+    assert (finding.first_session, finding.last_session) == (DAYS[20], DAYS[460])
+    assert len(away(result)) == len(range(20, 500, 40)), "all of them are wrong"
+    assert set(proposals(result).values()) == {4.0}
     assert not any(findings(rows).values())
 
 
@@ -209,13 +263,3 @@ def test_weekly_bars_are_adjusted_at_their_own_row_or_the_next():
 
 def share_of(rows, place):
     return rows[place]["dividend"] / rows[place - 1]["close"]
-
-
-def readjusted(rows):
-    """Return `rows` with the adjusted closes that a vendor would compute from the dividends listed."""
-    factor, out = 1.0, []
-    for i in reversed(range(len(rows))):
-        out.append(rows[i] | {"adj_close": rows[i]["close"] * factor})
-        if i and rows[i]["dividend"]:
-            factor *= 1 - rows[i]["dividend"] / rows[i - 1]["close"]
-    return out[::-1]

@@ -82,7 +82,10 @@ def test_prices_as_traded_step_at_their_split_and_nowhere_else():
     known = [(DAYS[SPLIT], 4.0)]
     assert judged("split_applied", rows, vendor=False, actions=known).findings == ()
     assert judged("split_jump", rows, vendor=False, actions=known).findings == ()
-    assert errors(judged("split_applied", with_split(4.0), vendor=False, actions=known)) == [DAYS[SPLIT]]
+    result = judged("split_applied", with_split(4.0), vendor=False, actions=known)
+    assert errors(result) == [DAYS[SPLIT]]
+    held = [(r["table_name"], r["session"], r["source"], r["item"]) for r in result.quarantine.to_pylist()]
+    assert held == [("core.corporate_actions", DAYS[SPLIT], "own", "split")], "without the split the returns are right"
 
 
 def test_files_without_adjusted_closes_may_be_as_traded():

@@ -75,15 +75,20 @@ def recorded(name):
 
 
 def judged(rule, rows, *, vendor=True, actions=(), others=()):
-    """Run one rule on rows of source `own`; without `vendor` they are as traded and `actions` are (session, ratio). `others`: more bars."""
+    """Run one rule on the context that `opened` gives."""
+    context = opened(rows, vendor=vendor, actions=actions, others=others)
+    return next(one for one in CHECKS if one.name == rule).run(context)
+
+
+def opened(rows, *, vendor=True, actions=(), others=()):
+    """Return rows of source `own`; without `vendor` they are as traded and `actions` are (session, ratio). `others`: more bars."""
     bars = [_bar(r) for r in rows] + list(others)
     known = {"kind": "split", "source": "own", "known_at_basis": "assumed", "ticker": rows[0]["ticker"]}
     found = [known | {"session": day, "value": ratio, "known_at": dt.datetime(2018, 1, 1, tzinfo=dt.UTC)} for day, ratio in actions]
     beside = {CORPORATE_ACTIONS: pa.Table.from_pylist(found, schema=CORPORATE_ACTIONS.arrow_schema)} if found else {}
     prices = pa.Table.from_pylist([{"source": "own", **r} for r in rows], schema=VENDOR_PRICES) if vendor else None
     as_of = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    opened = context(table(bars), as_of=as_of, beside=beside, vendor_prices=prices)
-    return next(one for one in CHECKS if one.name == rule).run(opened)
+    return context(table(bars), as_of=as_of, beside=beside, vendor_prices=prices)
 
 
 def _bar(r):

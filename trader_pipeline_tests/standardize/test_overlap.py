@@ -112,7 +112,23 @@ def test_an_answer_without_any_stored_session_is_another_company():
 def test_an_action_inside_the_stored_span_that_changed_restates(now, before, detail):
     found = compared(bars(CLOSES), now=now, before=before)
     assert (found.verdicts["A"].verdict, found.verdicts["A"].detail) == ("restated", detail)
-    assert news(found) == [DAYS[5]]
+    beside = [DAYS[3], DAYS[4]] if now and now[0][1] == "dividend" else []
+    assert news(found) == [*beside, DAYS[5]]
+
+
+def test_the_rows_before_a_new_dividend_are_stored_again_once():
+    new = dt.date(2025, 3, 11)
+    said = bars([*CLOSES, 100.0], days=[*DAYS, new])
+    paid = [(new, "dividend", 0.4)]
+    assert news(compared(said, now=paid)) == [*DAYS[-2:], new]
+    assert news(compared(said, now=[(new, "dividend", 0.0)])) == [new]
+    assert news(compared(said, said, now=paid, before=paid)) == []
+
+
+def test_a_row_that_lost_its_close_is_not_stored_for_a_dividend():
+    new = dt.date(2025, 3, 11)
+    said = bars([*CLOSES[:-1], None, 100.0], days=[*DAYS, new])
+    assert news(compared(said, now=[(new, "dividend", 0.4)])) == [*DAYS[-3:-1], new]
 
 
 @pytest.mark.parametrize("neutral", [(DAYS[5], "split", 1.0), (DAYS[5], "dividend", 0.0)])
