@@ -66,7 +66,6 @@ RULES = (
         blocking=False,
         description="Fund distributions whose capital gain was taken off the adjusted closes a second time.",
         run=capital_gains_twice,
-        whole=True,
         reads=(DAILY_BARS,),
     ),
 )

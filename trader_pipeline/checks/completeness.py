@@ -40,10 +40,10 @@ select exchange, source, position, (sum(step) over (partition by exchange, sourc
 _OUTAGES = """
 create or replace temp table outages as
 with lost as (
-  select source, exchange, session, position, count(*) as missing, any_value(newest_session) as newest_session,
-    (select count(*) from sessions c
-     where c.exchange = m.exchange and c.session > m.session and c.session <= m.last_closed) as behind_sessions
-  from missing m group by source, exchange, session, position, last_closed
+  select m.source, m.exchange, m.session, m.position, count(*) as missing, any_value(m.newest_session) as newest_session,
+    c.position - m.position as behind_sessions
+  from missing m asof join sessions c on c.exchange = m.exchange and c.session <= m.last_closed
+  group by m.source, m.exchange, m.session, m.position, c.position
 )
 select o.source, o.exchange, o.session, o.position, o.missing, l.listed, o.behind_sessions, o.newest_session,
   row_number() over (partition by o.source, o.exchange order by o.position) as nth

@@ -235,7 +235,6 @@ RULES = (
         blocking=False,
         description="Adjusted closes that do not step by the dividend listed: missing, a hundredfold, phantom or another amount.",
         run=dividend_adjustment,
-        whole=True,
         reads=(DAILY_BARS,),
     ),
     Rule(
@@ -246,7 +245,6 @@ RULES = (
         blocking=False,
         description="Dividends that the price did not fall for, and dividends a hundredth of its fall.",
         run=dividend_size,
-        whole=True,
         reads=(DAILY_BARS,),
     ),
     Rule(
@@ -257,7 +255,6 @@ RULES = (
         blocking=False,
         description="The same dividend listed again within days.",
         run=dividend_repeated,
-        whole=True,
         reads=(DAILY_BARS,),
     ),
 )

@@ -4,7 +4,8 @@ import datetime as dt
 from typing import Any
 
 from trader_pipeline import calendar
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE, CheckContext
+from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.checks.prepared import DEFAULT_EXCHANGE
 from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, Severity, counted
 from trader_pipeline.schema.core import DAILY_BARS
 

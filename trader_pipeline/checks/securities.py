@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from trader_pipeline import calendar
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE, CheckContext, exchanges_without_calendar
+from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.faults import judge
+from trader_pipeline.checks.prepared import DEFAULT_EXCHANGE, exchanges_without_calendar
 from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult, counted
 from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP, UNIVERSE
 

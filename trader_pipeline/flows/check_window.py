@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from trader_pipeline import calendar, parts
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE
+from trader_pipeline.checks.prepared import DEFAULT_EXCHANGE
 from trader_pipeline.checks.report import CheckReport
 from trader_pipeline.checks.window import Window
 from trader_pipeline.lake import Part, Snapshot

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from trader_pipeline import calendar
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE
 from trader_pipeline.checks.freshness import sessions_behind
+from trader_pipeline.checks.prepared import DEFAULT_EXCHANGE
 from trader_pipeline.lake import Lake
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
 

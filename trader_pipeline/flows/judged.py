@@ -3,7 +3,7 @@
 import datetime as dt
 
 from trader_pipeline import calendar
-from trader_pipeline.checks.context import DEFAULT_EXCHANGE, exchanges_without_calendar
+from trader_pipeline.checks.prepared import DEFAULT_EXCHANGE, exchanges_without_calendar
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS, TICKER_MAP
