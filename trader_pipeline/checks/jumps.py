@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trader_pipeline.checks.bursts import AFTER_ROWS, BEFORE_ROWS, burst, calm
 from trader_pipeline.checks.rule import Severity
-from trader_pipeline.checks.series import PRICES, SPLIT_MOVE, Floats, Series, noise
+from trader_pipeline.checks.series import PRICES, SPLIT_MOVE, Floats, Series, local_noise, noise
 from trader_pipeline.checks.units import UNIT, powers_of_100
 
 NOISES = 6
@@ -22,24 +23,33 @@ BLOCK_ROWS = 60
 """Two opposite steps of one size no farther apart than this enclose rows on another basis."""
 
 FAR_RATIO = math.log(3)
-"""Farther from its split, only a step of 3:1 or more is an error on its own: stocks do halve on news."""
+"""Farther from its split, where volume says nothing, only a step of 3:1 or more is an error on its own: stocks do halve on news."""
 
 UNLISTED_MOVE = math.log(1.45)
 UNLISTED_NOISES = 3
+
+PROVEN_NOISES = 8
+"""What a step without an action has to exceed, in what the rows around it move, tails included, to be more than a restless series' own."""
+
 USUAL = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
 """Ratios that companies choose; 100 is left to the rule on units."""
 
-VOLUME_ROWS = 10
-VOLUME_REACH = math.log(10)
-"""At a split as many dollars change hands as before; news brings more. Volumes within a factor of ten of that are a split's."""
+COMMON = frozenset({1.5, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 25.0, 50.0})
+"""Those chosen often. The others lie so close together that a share exchange of any ratio is near one of them (SCR.TO's 15.4 is)."""
+
+GREAT_MOVE, GREAT_NEWS = math.log(5), 5
+"""No news moves a price five times with less than five times the volume, and no quote that nobody traded at strays so far."""
+
+NEWS = 10
+"""At a split as many dollars change hands as before; news brings more. Volumes beyond ten times that are no split's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jump:
     """A step that is a split's in size. `t`: first row after it; `t_end`: last row of a block that steps back, else None.
 
-    `ratio`: what the close before is of the close after, or the listed ratio it matches; `listed`: the split's row; `columns`:
-    the prices concerned where only some of the row's are.
+    `ratio`: what the close before is of the close after, a usual or the listed ratio where it matches one; `listed`: the split's
+    row; `columns`: the prices concerned where only some of the row's are; `usual`: the ratio is one that companies choose.
     """
 
     t: int
@@ -47,14 +57,9 @@ class Jump:
     step: float
     ratio: float
     listed: int | None
+    severity: Severity
     columns: tuple[int, ...] = ()
-
-    def severity(self) -> Severity:
-        """Error where the split, or the step back, proves it; a single step without an action may be real."""
-        if self.listed is None:
-            return "error" if self.t_end is not None else "warning"
-        near = abs(self.t - self.listed) <= NEAR_ROWS or self.t_end is not None
-        return "error" if near or abs(math.log(self.ratio)) >= FAR_RATIO else "warning"
+    usual: bool = True
 
 
 def steps_of(series: Series) -> tuple[Floats, Floats]:
@@ -109,20 +114,63 @@ def jumps_of(series: Series) -> list[Jump]:
             continue
         back = next((u for u in big.tolist() if t < u <= t + BLOCK_ROWS and _same(step_T[t], -step_T[u], sigma_T[u])), None)
         split = _listed_match(step_T[t], listed, t, sigma_T[t])
-        if split is not None:
-            found.append(Jump(t=t, t_end=back - 1 if back else None, step=step_T[t], ratio=math.exp(-split[1]), listed=split[0]))
-        elif abs(step_T[t]) > UNLISTED_MOVE and _overnight(series, log_T4, step_T, t, sigma_T[t]):
-            opened = log_T4[t, 0] - log_T4[t - 1, 3]
-            usual = _usual_match(step_T[t], sigma_T[t]) or _usual_match(opened, sigma_T[t])
-            if usual is None or not _volume_of_split(series, t, usual):
-                continue
-            if back is not None and not _overnight(series, log_T4, step_T, back, sigma_T[back]):
-                continue
-            found.append(Jump(t=t, t_end=back - 1 if back else None, step=step_T[t], ratio=usual, listed=None))
-        else:
-            continue
-        taken |= {t} | ({back} if back else set())
+        jump = _listed(series, step_T, t, back, split) if split else _unlisted(series, log_T4, step_T, t, back, sigma_T)
+        if jump is not None:
+            found.append(jump)
+            taken |= {t} | ({back} if back else set())
     return [*found, *_partial_rows(series, log_T4, listed, sigma, found)]
+
+
+def _listed(series: Series, step_T: Floats, t: int, back: int | None, split: tuple[int, float]) -> Jump:
+    """Return the step as that of its split: an error near the split, where prices step back, or where no news explains it."""
+    at, log_ratio = split
+    ratio = math.exp(-log_ratio)
+    still = calm(series, t, ratio)
+    proven = abs(t - at) <= NEAR_ROWS or back is not None or (abs(log_ratio) >= FAR_RATIO if still is None else still)
+    severity: Severity = "error" if proven else "warning"
+    return Jump(t=t, t_end=back - 1 if back else None, step=step_T[t], ratio=ratio, listed=at, severity=severity)
+
+
+def _unlisted(series: Series, log_T4: Floats, step_T: Floats, t: int, back: int | None, sigma_T: Floats) -> Jump | None:
+    """Return the step if it was there at the open, stays or comes back as one, and no news explains it; None otherwise.
+
+    An error where nothing else changed that day: then either an action is missing or the prices are wrong. Where the shares traded changed
+    inversely, by no common ratio, it may be an exchange of shares or a distribution: a warning.
+    """
+    step = float(step_T[t])
+    if abs(step) <= UNLISTED_MOVE or not all(_overnight(series, log_T4, step_T, u, sigma_T[u]) for u in (t, back) if u):
+        return None
+    usual = _usual_match(step, sigma_T[t]) or _usual_match(log_T4[t, 0] - log_T4[t - 1, 3], sigma_T[t])
+    ratio = usual or math.exp(-step)
+    if back is None and not _stays(log_T4, t, step):
+        return None
+    still = calm(series, t, ratio) or (abs(step) >= GREAT_MOVE and not burst(series, t) > GREAT_NEWS)
+    if not still and (usual is None or burst(series, t, ratio) > NEWS):
+        return None
+    proven = abs(step) > PROVEN_NOISES * local_noise(step_T, t, *([back] if back else [])) * math.sqrt(series.gap_T[t])
+    if back is None:
+        known = max(ratio, 1 / ratio) in COMMON or not _inverse_volume(series, t, step)
+        proven &= bool(still) and known
+    else:
+        proven &= bool(still) and calm(series, back, 1 / ratio) is not False
+    severity: Severity = "error" if proven else "warning"
+    end = back - 1 if back else None
+    return Jump(t=t, t_end=end, step=step, ratio=ratio, listed=None, severity=severity, usual=usual is not None)
+
+
+def _stays(log_T4: Floats, t: int, step: float) -> bool:
+    """Say whether the prices of the rows before and after lie apart by the step: what is back within days was no change of basis."""
+    moved = float(np.median(log_T4[t : t + AFTER_ROWS, 3]) - np.median(log_T4[max(0, t - AFTER_ROWS) : t, 3]))
+    return abs(moved - step) < abs(step) / 3
+
+
+def _inverse_volume(series: Series, t: int, step: float) -> bool:
+    """Say whether the shares traded changed as inversely to the price as a split makes them, rather than not at all."""
+    before, after = (np.nan_to_num(v) for v in (series.volume_T[max(0, t - BEFORE_ROWS) : t], series.volume_T[t : t + AFTER_ROWS]))
+    if not before.any() or not after.any():
+        return False
+    moved = math.log(np.median(after[after > 0]) / np.median(before[before > 0]))
+    return abs(moved + step) < abs(moved)
 
 
 def _same(one: float, other: float, sigma: float) -> bool:
@@ -130,9 +178,13 @@ def _same(one: float, other: float, sigma: float) -> bool:
 
 
 def _listed_match(step: float, listed: list[tuple[int, float]], t: int, sigma: float) -> tuple[int, float] | None:
-    """Return the nearest listed split of this size, and the log of its ratio with the sign that the step has."""
+    """Return the nearest listed split of this size, and the log of the factor with the sign that the step has.
+
+    Near its split a step of twice the log counts too: the split was applied the wrong way round.
+    """
     reach = max(MATCH_NOISES * sigma, LEAST_MATCH)
-    matches = [(s, math.copysign(q, step)) for s, q in listed if abs(abs(step) - abs(q)) < min(reach, abs(q) / 3)]
+    sizes = [(s, abs(q) * times) for s, q in listed for times in ((1, 2) if abs(s - t) <= NEAR_ROWS else (1,))]
+    matches = [(s, math.copysign(size, step)) for s, size in sizes if abs(abs(step) - size) < min(reach, size / 3)]
     return min(matches, key=lambda match: abs(match[0] - t), default=None)
 
 
@@ -151,31 +203,27 @@ def _overnight(series: Series, log_T4: Floats, step_T: Floats, t: int, sigma: fl
     return bool(not np.isfinite(opened) or abs(opened - step_T[t]) < max(MATCH_NOISES * sigma, LEAST_MATCH)) or series.spacing != "daily"
 
 
-def _volume_of_split(series: Series, t: int, ratio: float) -> bool:
-    """Say whether the shares traded on the row are what they were before, times the ratio; without volumes, yes."""
-    before = series.volume_T[max(0, t - VOLUME_ROWS) : t]
-    before = before[np.isfinite(before) & (before > 0)]
-    now = series.volume_T[t]
-    if not len(before) or not np.isfinite(now) or now <= 0:
-        return True
-    return bool(abs(math.log(now / float(np.median(before)) / ratio)) < VOLUME_REACH)
-
-
 def _partial_rows(series: Series, log_T4: Floats, listed: list[tuple[int, float]], sigma: float, found: list[Jump]) -> list[Jump]:
-    """Return daily rows near a listed split of which single prices stand on the basis before it or after it."""
-    if series.spacing != "daily":
-        return []
+    """Return rows of which single prices stand off the rows beside them by a listed ratio.
+
+    Far from the split, and in longer bars, which hold days of both bases, only bars that contradict themselves.
+    """
+    taken = np.zeros(len(log_T4), dtype=bool)
+    for jump in found:
+        taken[jump.t : (jump.t_end or jump.t) + 1] = True
+    edged_T4 = np.pad(log_T4, ((1, 1), (0, 0)), constant_values=np.nan)
+    beside_T = np.nanmedian(np.hstack([edged_T4[:-2], edged_T4[1:-1], edged_T4[2:]]), axis=1)
+    away_T4 = np.nan_to_num(log_T4 - beside_T[:, None])
+    torn_T = (np.fmax(log_T4[:, 0], log_T4[:, 3]) > log_T4[:, 1]) | (np.fmin(log_T4[:, 0], log_T4[:, 3]) < log_T4[:, 2])
     rows = []
-    taken = {t for jump in found for t in range(jump.t, (jump.t_end or jump.t) + 1)}
     for s, q in listed:
-        for t in range(max(1, s - NEAR_ROWS), min(len(log_T4), s + NEAR_ROWS + 1)):
-            if t in taken:
-                continue
-            away = log_T4[t] - np.nanmedian(log_T4[max(0, t - 1) : t + 2])
-            reach = max(MATCH_NOISES * sigma, LEAST_MATCH)
-            columns = tuple(int(j) for j in np.flatnonzero(np.abs(np.abs(np.nan_to_num(away)) - abs(q)) < reach))
-            if 0 < len(columns) < len(PRICES):
-                taken.add(t)
-                step = float(away[columns[0]])
-                rows.append(Jump(t=t, t_end=t, step=step, ratio=math.exp(-math.copysign(q, step)), listed=s, columns=columns))
+        off_T4 = np.abs(np.abs(away_T4) - abs(q)) < max(MATCH_NOISES * sigma, LEAST_MATCH)
+        near_T = (np.abs(np.arange(len(log_T4)) - s) <= NEAR_ROWS) & (series.spacing == "daily")
+        some_T = off_T4.any(axis=1) & ~off_T4.all(axis=1) & (near_T | torn_T)
+        for t in np.flatnonzero(some_T & ~taken).tolist():
+            taken[t] = True
+            columns = tuple(np.flatnonzero(off_T4[t]).tolist())
+            step = float(away_T4[t, columns[0]])
+            ratio = math.exp(-math.copysign(q, step))
+            rows.append(Jump(t=t, t_end=t, step=step, ratio=ratio, listed=s, severity="error", columns=columns))
     return rows

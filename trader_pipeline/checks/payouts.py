@@ -7,16 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.series import LEAST_NOISE, MAD_TO_SIGMA, Floats, Series, vendor_series
-
-NOISE_ROWS = 40
-"""What a price moves is measured on so many rows on either side."""
+from trader_pipeline.checks.series import Floats, Series, local_noise, vendor_series
 
 WAIT_ROWS = 10
 """A price that nobody traded on the ex-date shows the cash on the next row that was, up to this many later."""
-
-TAIL, TAIL_TO_SIGMA = 0.9, 1.645
-"""A price in coarse ticks stands still on most rows: the tenth that moves most shows what a tick is. Of a normal distribution."""
 
 FLOAT_NOISE = 3e-6
 """Relative; prices come as 32-bit floats and are written with six digits."""
@@ -109,10 +103,11 @@ def payouts_of(series: Series) -> list[Payout]:
         off_T = np.nan_to_num(np.abs(1 - kept_T)) > np.maximum(HARD * exact_T, 1e-4)
     else:
         off_T = np.zeros(len(kept_T), dtype=bool)  # a longer bar is adjusted at its own row or at the next: judged where cash is listed
-    return [_payout(series, factor_T, exact_T, int(i) + 1) for i in np.flatnonzero(listed_T | off_T)]
+    step_T = np.diff(np.log(close_T), prepend=np.nan)
+    return [_payout(series, factor_T, exact_T, step_T, int(i) + 1) for i in np.flatnonzero(listed_T | off_T)]
 
 
-def _payout(series: Series, factor_T: Floats, exact_T: Floats, t: int) -> Payout:
+def _payout(series: Series, factor_T: Floats, exact_T: Floats, step_T: Floats, t: int) -> Payout:
     close_T = series.close_T
     before = float(close_T[t - 1])
     after = t if series.spacing == "daily" else min(t + 1, len(close_T) - 1)
@@ -132,7 +127,7 @@ def _payout(series: Series, factor_T: Floats, exact_T: Floats, t: int) -> Payout
         drop=drop,
         drop_open=drop_open,
         drop_close=drop_close,
-        sigma=_local_noise(close_T, t) * math.sqrt(waited),
+        sigma=local_noise(step_T, t) * math.sqrt(waited),
     )
 
 
@@ -171,12 +166,3 @@ def _fall(series: Series, t: int) -> tuple[tuple[float, float, float], int]:
             low, opened, closed = (float(1 - price / before) for price in prices)
             return (low, opened, closed), waited + slow
     return (math.nan, math.nan, math.nan), WAIT_ROWS
-
-
-def _local_noise(close_T: Floats, t: int) -> float:
-    near = close_T[max(0, t - NOISE_ROWS) : t + NOISE_ROWS + 1]
-    moves = np.abs(np.diff(np.log(near)))
-    moves = np.delete(moves, min(t, NOISE_ROWS) - 1)  # the step of the payout itself
-    if not len(moves):
-        return LEAST_NOISE
-    return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(moves)), float(np.quantile(moves, TAIL)) / TAIL_TO_SIGMA)

@@ -31,6 +31,12 @@ LEAST_NOISE = 0.01
 MAD_TO_SIGMA = 1.4826
 """Of a normal distribution."""
 
+NOISE_ROWS = 40
+"""What a price moves around a row is measured on so many rows on either side."""
+
+TAIL, TAIL_TO_SIGMA = 0.9, 1.645
+"""A price in coarse ticks stands still on most rows: the tenth that moves most shows what a tick is. Of a normal distribution."""
+
 SPLIT_MOVE = math.log(1.2)
 """Smaller steps (log return) are never taken for a split: single stocks make them on news."""
 
@@ -94,6 +100,19 @@ def noise(step_T: Floats) -> float:
     """Return the robust standard deviation of log returns, at least LEAST_NOISE; NaN steps are dropped."""
     known = np.abs(step_T[np.isfinite(step_T)])
     return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(known))) if len(known) else LEAST_NOISE
+
+
+def local_noise(step_T: Floats, *rows: int) -> float:
+    """Return what the log returns around the first of `rows` move anyway, at least LEAST_NOISE; those of `rows` and NaN are dropped.
+
+    The larger of the robust standard deviation and of what the tenth that moves most says of it.
+    """
+    near = np.arange(max(0, rows[0] - NOISE_ROWS + 1), min(len(step_T), rows[0] + NOISE_ROWS + 1))
+    moves = np.abs(step_T[near[~np.isin(near, rows)]])
+    moves = moves[np.isfinite(moves)]
+    if not len(moves):
+        return LEAST_NOISE
+    return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(moves)), float(np.quantile(moves, TAIL)) / TAIL_TO_SIGMA)
 
 
 def steps_over(context: CheckContext, least: float) -> set[tuple[str, str]]:

@@ -99,7 +99,7 @@ def _applied_finding(series: Series, jump: Jump) -> Finding:
     mend = (
         f"close {stored:g} of {series.day_T[t]} should be about {_proposed(jump, stored):.6g}; apply the split once to every row before it"
     )
-    return _of_rows(series, rows, jump.severity(), value=math.exp(jump.step), message=f"{series.ticker}: {fact}; {mend}")
+    return _of_rows(series, rows, jump.severity, value=math.exp(jump.step), message=f"{series.ticker}: {fact}; {mend}")
 
 
 def _proposed(jump: Jump, stored: float) -> float:
@@ -113,7 +113,7 @@ def _jump_finding(series: Series, jump: Jump, others: str | None) -> Finding:
     fact = f"{step} without an action, as a {name} split would make them"
     if jump.t_end is not None:
         fact += f", and back after {series.day_T[jump.t_end]}"
-    severity: Severity = "error" if others else jump.severity()
+    severity: Severity = "error" if others else jump.severity
     mend = f"{others}: fetch again" if others else "add the split, or the distribution, to the actions; a real move of that size is rare"
     return _of_rows(series, rows, severity, value=math.exp(jump.step), message=f"{fact}; {mend}")
 
