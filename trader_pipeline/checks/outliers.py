@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from trader_pipeline.checks.bursts import CALM, burst
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.jumps import steps_of
+from trader_pipeline.checks.moves import moves_of
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, Severity, of_days
-from trader_pipeline.checks.series import LEAST_NOISE, local_noise, series_of
+from trader_pipeline.checks.series import LEAST_NOISE, Series, local_noise, series_of
 from trader_pipeline.checks.steps import add_steps
+from trader_pipeline.checks.unlisted import GREAT_MOVE
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS, SECTORS
 
 MIN_PEERS = 8
@@ -100,9 +101,9 @@ def outlier_returns(context: CheckContext) -> RuleResult:
     """Judge returns over 8 MAD from the peers' median (the sector's, else the exchange's; known splits undone).
 
     One MAD is the largest of the ticker's own, that session's among the peers, one tick, and 0.2 %. A whole bar apart that comes
-    back the next session quarantines the day if it is eight times what the rows around it move or 25 MAD, and at most three times the usual volume
-    was traded there. Over 18 %, or 25 MAD, one with more volume, one that comes back within a wide bar, and one on the newest session,
-    where nobody can tell yet, is a warning. A move that stays is news, and only counted.
+    back the next session quarantines the day if it is eight times what the rows around it move, or 25 MAD, and no more than three
+    times the usual volume was traded there. Over 18 %, or 25 MAD, one with more volume, one that comes back within a wide bar, and one
+    on the newest session, where nobody can tell yet, is a warning. A move that stays is news, and only counted.
     """
     add_steps(context)
     limits = {"min_peers": MIN_PEERS, "mads": MADS, "least_mad": LEAST_MAD, "surely": SURELY, "surely_mads": SURELY_MADS}
@@ -131,16 +132,18 @@ def _judged(context: CheckContext, rows: list[dict[str, Any]]) -> list[dict[str,
     """Return the rows that are told, displaced bars among them judged by the series around them: `traded` where they may be real."""
     apart = {(row["ticker"], row["source"], row["session"]): row for row in rows if row["kind"] == "displaced"}
     for series in series_of(context, {key[:2] for key in apart}):
-        step_T, _ = steps_of(series)
+        step_T = moves_of(series).step_T
         for t, day in enumerate(series.day_T.tolist()):
             row = apart.get((series.ticker, series.source, day))
-            if row and (abs(row["residual"]) < _least(row, local_noise(step_T, t, t + 1)) or burst(series, t) > CALM):
+            if row and _may_be_real(series, t, row, local_noise(step_T, t, t + 1)):
                 row["kind"] = "traded"
     return [row for row in rows if row["surely"] or row["kind"] == "displaced"]
 
 
-def _least(row: dict[str, Any], sigma: float) -> float:
-    return float(min(NOISES * sigma, SURELY_MADS * row["scale"]))
+def _may_be_real(series: Series, t: int, row: dict[str, Any], sigma: float) -> bool:
+    """Say whether people may have traded at a bar that stands apart: not so far off, or on a burst of volume; five times off, never."""
+    far = abs(row["residual"])
+    return bool(far < min(NOISES * sigma, SURELY_MADS * row["scale"]) or (burst(series, t) > CALM and far < GREAT_MOVE))
 
 
 def _of_day(row: dict[str, Any]) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.series import Floats, Series, local_noise, vendor_series
+from trader_pipeline.checks.series import LEAST_NOISE, Floats, Series, local_noise, vendor_series
 
 WAIT_ROWS = 10
 """A price that nobody traded on the ex-date shows the cash on the next row that was, up to this many later."""
@@ -20,6 +20,9 @@ HARD = 1.5
 
 MOST_DECIMALS = 6
 
+SOME_SIGMAS = 2
+"""The day speaks against cash when the price fell two standard deviations less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payout:
@@ -28,7 +31,7 @@ class Payout:
     `cash`: listed, 0 for none; `gain`: the capital gain beside it; `split`: ratio of a split of the same row, else 1.
     `taken`: cash that the adjusted closes take off, NaN where there are none; `rounding`: the most that rounding can do to it.
     `drop`: largest fall of the price by then as a share of `before`, NaN where nothing traded; `drop_open`, `drop_close`: of the
-    open and the close. `sigma`: what the price moves anyway by then, robust standard deviation as a share.
+    open and the close. `sigma`: what the price moves anyway by then, robust standard deviation as a share; `sigma_open`: by the open.
     """
 
     t: int
@@ -42,6 +45,7 @@ class Payout:
     drop_open: float
     drop_close: float
     sigma: float
+    sigma_open: float
 
     @property
     def share(self) -> float:
@@ -49,10 +53,18 @@ class Payout:
         return self.cash / self.before
 
     def unpaid(self, cash: float) -> float:
-        """Return by how many standard deviations the price fell less than `cash` asks for, and at least by half of it, else 0."""
+        """Return by how many standard deviations the price fell less than `cash` asks for, and at least by half of it, else 0.
+
+        Prices move less overnight, when they go ex: where the day speaks against the cash too, the open counts, unless it
+        repeats the close.
+        """
         share = cash / self.before
         missing = share - max(self.drop, 0.0)
-        return missing / self.sigma if missing > share / 2 else 0.0
+        if missing <= share / 2:
+            return 0.0
+        sigmas = missing / self.sigma
+        overnight = (share - max(self.drop_open, 0.0)) / self.sigma_open if self.drop_open else 0.0
+        return max(sigmas, overnight) if sigmas > SOME_SIGMAS else sigmas
 
 
 _DOUBTFUL = """
@@ -103,11 +115,10 @@ def payouts_of(series: Series) -> list[Payout]:
         off_T = np.nan_to_num(np.abs(1 - kept_T)) > np.maximum(HARD * exact_T, 1e-4)
     else:
         off_T = np.zeros(len(kept_T), dtype=bool)  # a longer bar is adjusted at its own row or at the next: judged where cash is listed
-    step_T = np.diff(np.log(close_T), prepend=np.nan)
-    return [_payout(series, factor_T, exact_T, step_T, int(i) + 1) for i in np.flatnonzero(listed_T | off_T)]
+    return [_payout(series, factor_T, exact_T, int(i) + 1) for i in np.flatnonzero(listed_T | off_T)]
 
 
-def _payout(series: Series, factor_T: Floats, exact_T: Floats, step_T: Floats, t: int) -> Payout:
+def _payout(series: Series, factor_T: Floats, exact_T: Floats, t: int) -> Payout:
     close_T = series.close_T
     before = float(close_T[t - 1])
     after = t if series.spacing == "daily" else min(t + 1, len(close_T) - 1)
@@ -127,7 +138,8 @@ def _payout(series: Series, factor_T: Floats, exact_T: Floats, step_T: Floats, t
         drop=drop,
         drop_open=drop_open,
         drop_close=drop_close,
-        sigma=local_noise(step_T, t) * math.sqrt(waited),
+        sigma=local_noise(np.diff(np.log(close_T), prepend=np.nan), t) * math.sqrt(waited),
+        sigma_open=local_noise(np.log(series.price_T4[1:, 0] / close_T[:-1]), t - 1, least=LEAST_NOISE / 2) * math.sqrt(waited),
     )
 
 

@@ -1,4 +1,4 @@
-"""Single prices that stand far beyond the rows on both sides: a high of three times, a close that is back at once, a week ten times the others."""
+"""Single prices that stand far beyond the rows on both sides: a high of three times, a close that is back at once, a week times ten."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from trader_pipeline.checks.bursts import burst
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.jumps import steps_of
+from trader_pipeline.checks.moves import moves_of
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, Severity
 from trader_pipeline.checks.series import PRICES, Series, local_noise, series_of, steps_over
+from trader_pipeline.checks.unlisted import GREAT_MOVE, GREAT_NEWS
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 
 SPIKE = math.log(1.8)
@@ -18,12 +19,6 @@ SPIKE = math.log(1.8)
 
 NOISES = 10
 """... nor less than ten times what the rows around it move, tails included."""
-
-NEWS = 5
-"""With more than five times the usual volume people may have traded there: a warning."""
-
-NO_NEWS = math.log(5)
-"""Five times beyond both neighbours, volume excuses nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +33,17 @@ class Spike:
     @property
     def severity(self) -> Severity:
         """Warning where volume says that people traded there."""
-        return "warning" if self.burst > NEWS and abs(self.apart) < NO_NEWS else "error"
+        return "warning" if self.burst > GREAT_NEWS and abs(self.apart) < GREAT_MOVE else "error"
 
 
 def spikes_of(series: Series) -> list[Spike]:
     """Return the rows of which some price lies beyond every price of the row before and of the row after it, on one basis.
 
-    First and last row have one neighbour and are not judged. A whole daily bar that stands apart is left to outlier_returns.
+    First and last row have one neighbour and are not judged. A bar that contradicts itself is left to ohlc_order, a whole daily bar
+    that stands apart to outlier_returns.
     """
-    step_T, log_T4 = steps_of(series)
+    moves = moves_of(series)
+    log_T4 = moves.log_T4
     if len(log_T4) < 3:  # noqa: PLR2004 - a row with two neighbours
         return []
     top_T, bottom_T = np.fmax.reduce(log_T4, axis=1), np.fmin.reduce(log_T4, axis=1)
@@ -54,9 +51,9 @@ def spikes_of(series: Series) -> list[Spike]:
     below_T4 = log_T4[1:-1] - np.minimum(bottom_T[:-2], bottom_T[2:])[:, None]
     apart_T4 = np.nan_to_num(np.where(above_T4 > 0, above_T4, np.minimum(below_T4, 0)))
     found = []
-    for row in np.flatnonzero(np.abs(apart_T4).max(axis=1) > SPIKE).tolist():
+    for row in np.flatnonzero((np.abs(apart_T4).max(axis=1) > SPIKE) & ~series.torn_T[1:-1]).tolist():
         t = row + 1
-        limit = max(SPIKE, NOISES * local_noise(step_T, t, t + 1) * math.sqrt(max(series.gap_T[t], series.gap_T[t + 1])))
+        limit = max(SPIKE, NOISES * local_noise(moves.step_T, t, t + 1) * math.sqrt(max(series.gap_T[t], series.gap_T[t + 1])))
         columns = tuple(np.flatnonzero(np.abs(apart_T4[row]) > limit).tolist())
         whole = len(columns) == int(np.isfinite(log_T4[t]).sum())
         if columns and not (whole and series.spacing == "daily"):

@@ -29,7 +29,7 @@ __all__ = ["AcceptOutcome", "CheckReport", "accept", "check", "last_report"]
 
 _MENDERS = ("price_unit", "split_applied")
 
-_VERSION = "7"
+_VERSION = "8"
 """Raise it when a rule changes its mind about the same rows."""
 
 
