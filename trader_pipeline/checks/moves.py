@@ -40,7 +40,7 @@ def moves_of(series: Series) -> Moves:
     with np.errstate(divide="ignore", invalid="ignore"):
         adjusted_T = np.where(usable, np.log(series.adj_T), np.nan)
     undone_T = log_T4[:, 3] + (np.cumsum(np.log(series.split_T)) if series.as_traded else 0.0)
-    if np.max(np.abs(np.diff(undone_T)), initial=0.0) > UNIT / 2:
+    if max(np.max(np.abs(np.diff(undone_T)), initial=0.0), np.nanmax(np.abs(log_T4 - log_T4[:, 3:]), initial=0.0)) > UNIT / 2:
         power_T4 = powers_of_100(series)
         log_T4 = log_T4 - power_T4 * UNIT
         adjusted_T = adjusted_T - power_T4[:, 3] * UNIT
