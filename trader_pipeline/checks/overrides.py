@@ -21,7 +21,7 @@ RULE = "overrides"
 _FIELDS: dict[str, type] = {"ticker": str, "rule": str, "table": str, "source": str, "first": dt.date, "last": dt.date}
 _REQUIRED: dict[str, type] = {"ticker": str, "first": dt.date, "last": dt.date, "reason": str, "expires": dt.date}
 _EXAMPLE = (
-    '[[accept]] ticker = "NVDA", rule = "split_jump", first = 2021-07-20, last = 2021-07-20, reason = "4:1 split, vendor late", '
+    '[[accept]] ticker = "XYZ", rule = "split_jump", first = 2010-01-04, last = 2021-07-20, reason = "a crash, no split", '
     "expires = 2027-01-31; or [[reject]] with the same fields but rule"
 )
 

@@ -99,7 +99,7 @@ def test_broad_has_one_volume_that_cannot_be(broad):
 def test_broad_s_splits_are_found_by_their_jumps(broad):
     _, report = broad
     # PROVENANCE.md: no actions are shipped. STR is the spin-off of QEP on heavy trade, ETFC's 1:10 lies in a hole of 29 days, WY
-    # paid 16 dollars of its 42 in cash and shares: by no common ratio
+    # paid 26 of its 42 dollars out in shares and cash: more shares trade, by no common ratio
     assert [(f["ticker"], str(f["first_session"]), f["severity"]) for f in found(report, "split_jump")] == [
         ("DHR", "2010-06-14", "error"),
         ("ESRX", "2010-06-08", "error"),
