@@ -88,7 +88,7 @@ def test_a_ticker_without_any_volume_is_told_where_its_price_moves_within_the_da
     for bar in rows["T01"]:
         bar["volume_shares"] = 0.0
         if not moves:  # a fund: one price a day
-            bar |= dict.fromkeys(("open", "high", "low"), bar["close"])
+            bar.update(dict.fromkeys(("open", "high", "low"), bar["close"]))
     found = verdict(bars_of(rows), "zero_volume").findings.to_pylist()
     assert [f["severity"] for f in found] == expected
     assert [(f["scope"], f["sessions"]) for f in found] == [("ticker", 120)] * len(expected)
