@@ -27,7 +27,7 @@ _FORMS = {
     "reject": Form(required=_REQUIRED, optional={"table": str, "source": str, "rule": str}),
 }
 _EXAMPLE = (
-    '[[accept]] ticker = "NVDA", rule = "split_jump", first = 2021-07-20, last = 2021-07-20, reason = "4:1 split, vendor late", '
+    '[[accept]] ticker = "XYZ", rule = "split_jump", first = 2010-01-04, last = 2021-07-20, reason = "a crash, no split", '
     "expires = 2027-01-31; or [[reject]] with the same fields but rule"
 )
 

@@ -10,17 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.series import LEAST_NOISE, MAD_TO_SIGMA, Days, Floats, Series, vendor_series
+from trader_pipeline.checks.series import LEAST_NOISE, Days, Floats, Series, local_noise, vendor_series
 from trader_pipeline.checks.splits import without_split_before
-
-NOISE_ROWS = 40
-"""What a price moves is measured on so many rows on either side."""
 
 WAIT_ROWS = 10
 """A price that nobody traded on the ex-date shows the cash on the next row that was, up to this many later."""
-
-TAIL, TAIL_TO_SIGMA = 0.9, 1.645
-"""A price in coarse ticks stands still on most rows: the tenth that moves most shows what a tick is. Of a normal distribution."""
 
 FLOAT_NOISE = 3e-6
 """Relative; prices come as 32-bit floats and are written with six digits."""
@@ -32,6 +26,8 @@ MOST_DECIMALS = 6
 
 LEVELS = ("price_unit", "split_applied", "split_jump")
 """Rules that say of prices that all of them are off by one factor."""
+SOME_SIGMAS = 2
+"""The day speaks against cash when the price fell two standard deviations less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +37,7 @@ class Payout:
     `cash`: listed, 0 for none; `gain`: the capital gain beside it; `split`: ratio of a split of the same row, else 1.
     `taken`: cash that the adjusted closes take off, NaN where there are none; `rounding`: the most that rounding can do to it.
     `drop`: largest fall of the price by then as a share of `before`, NaN where nothing traded; `drop_open`, `drop_close`: of the
-    open and the close. `sigma`: what the price moves anyway by then, robust standard deviation as a share.
+    open and the close. `sigma`: what the price moves anyway by then, robust standard deviation as a share; `sigma_open`: by the open.
     """
 
     t: int
@@ -55,6 +51,7 @@ class Payout:
     drop_open: float
     drop_close: float
     sigma: float
+    sigma_open: float
 
     @property
     def share(self) -> float:
@@ -62,10 +59,18 @@ class Payout:
         return self.cash / self.before
 
     def unpaid(self, cash: float) -> float:
-        """Return by how many standard deviations the price fell less than `cash` asks for, and at least by half of it, else 0."""
+        """Return by how many standard deviations the price fell less than `cash` asks for, and at least by half of it, else 0.
+
+        Prices move less overnight, when they go ex: where the day speaks against the cash too, the open counts, unless it
+        repeats the close.
+        """
         share = cash / self.before
         missing = share - max(self.drop, 0.0)
-        return missing / self.sigma if missing > share / 2 else 0.0
+        if missing <= share / 2:
+            return 0.0
+        sigmas = missing / self.sigma
+        overnight = (share - max(self.drop_open, 0.0)) / self.sigma_open if self.drop_open else 0.0
+        return max(sigmas, overnight) if sigmas > SOME_SIGMAS else sigmas
 
 
 _DOUBTFUL = """
@@ -154,7 +159,8 @@ def _payout(series: Series, factor_T: Floats, exact_T: Floats, t: int) -> Payout
         drop=drop,
         drop_open=drop_open,
         drop_close=drop_close,
-        sigma=_local_noise(close_T, t) * math.sqrt(waited),
+        sigma=local_noise(np.diff(np.log(close_T), prepend=np.nan), t) * math.sqrt(waited),
+        sigma_open=local_noise(np.log(series.price_T4[1:, 0] / close_T[:-1]), t - 1, least=LEAST_NOISE / 2) * math.sqrt(waited),
     )
 
 
@@ -193,12 +199,3 @@ def _fall(series: Series, t: int) -> tuple[tuple[float, float, float], int]:
             low, opened, closed = (float(1 - price / before) for price in prices)
             return (low, opened, closed), waited + slow
     return (math.nan, math.nan, math.nan), WAIT_ROWS
-
-
-def _local_noise(close_T: Floats, t: int) -> float:
-    near = close_T[max(0, t - NOISE_ROWS) : t + NOISE_ROWS + 1]
-    moves = np.abs(np.diff(np.log(near)))
-    moves = np.delete(moves, min(t, NOISE_ROWS) - 1)  # the step of the payout itself
-    if not len(moves):
-        return LEAST_NOISE
-    return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(moves)), float(np.quantile(moves, TAIL)) / TAIL_TO_SIGMA)

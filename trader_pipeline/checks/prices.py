@@ -26,20 +26,21 @@ with tall as (
 ), judged as (
   select ticker, session, source,
     greatest(greatest(open, close) / high, low / least(open, close)) - 1 as excess, high < low * (1 - $tolerance) as upside_down,
-    coalesce(least(open, high, low, close) <= 0 or volume_shares < 0, false) as not_positive,
+    coalesce(least(open, high, low, close) <= 0, false) as not_positive, coalesce(volume_shares < 0, false) as negative_volume,
     coalesce(isinf(open) or isinf(high) or isinf(low) or isinf(close) or isinf(volume_shares), false) as not_finite,
     coalesce(low > least(open, close, high) * (1 + $tolerance), false) as low_above,
     coalesce(high < greatest(open, close, low) * (1 - $tolerance), false) as high_below
   from bars
 )
-select j.*, coalesce(not_finite or not_positive or upside_down
+select j.*, coalesce(not_finite or not_positive or negative_volume or upside_down
     or excess > least(greatest($heights * t.height, $least_line), $most_line), true) as grave,
   case when not_finite then 'a price or volume is infinite'
-  when not_positive then 'a price is not positive, or volume is negative'
+  when not_positive then 'price_positive: a price is 0 or negative'
+  when negative_volume then 'volume is negative'
   when low_above and high_below then 'low is above and high below open or close'
   when low_above then 'low is above open, close or high'
   else 'high is below open, close or low' end as reason
-from judged j left join tall t using (ticker, source) where not_finite or not_positive or low_above or high_below
+from judged j left join tall t using (ticker, source) where not_finite or not_positive or negative_volume or low_above or high_below
 """
 _BY_TICKER = """
 select ticker, source, list(distinct session order by session) as days, list(distinct reason order by reason) as reasons,
@@ -47,7 +48,8 @@ select ticker, source, list(distinct session order by session) as days, list(dis
 from price_faults group by all order by all
 """
 _COUNTS = """
-select count(*) as faulty_rows, count(*) filter (not_positive) as not_positive, count(*) filter (not_finite) as not_finite,
+select count(*) as faulty_rows, count(*) filter (not_positive or negative_volume) as not_positive,
+  count(*) filter (not_finite) as not_finite,
   count(*) filter (low_above) as low_above, count(*) filter (high_below) as high_below
 from price_faults
 """

@@ -31,6 +31,12 @@ LEAST_NOISE = 0.01
 MAD_TO_SIGMA = 1.4826
 """Of a normal distribution."""
 
+NOISE_ROWS = 40
+"""What a price moves around a row is measured on so many rows on either side."""
+
+TAIL, TAIL_TO_SIGMA = 0.9, 1.645
+"""A price in coarse ticks stands still on most rows: the tenth that moves most shows what a tick is. Of a normal distribution."""
+
 SPLIT_MOVE = math.log(1.2)
 """Smaller steps (log return) are never taken for a split: single stocks make them on news."""
 
@@ -47,6 +53,8 @@ select ticker, source,
   max(greatest(abs(ln(close / before * coalesce(ratio, 1))), if(bottom > 0 and isfinite(top), ln(top / bottom), 0))) as largest
 from rows_in_order left join splits using (ticker, session) where before > 0 group by all
 """
+FLOAT_32 = 1e-6
+
 BATCH = 1000
 """Tickers that are taken out of the bars at once."""
 
@@ -83,6 +91,12 @@ class Series:
         return np.nan_to_num(self.volume_T) > 0
 
     @property
+    def torn_T(self) -> npt.NDArray[np.bool_]:  # noqa: N802 - the shape
+        """Whether the open or the close lies outside of low to high, by more than a vendor's float32."""
+        open_T, high_T, low_T, close_T = self.price_T4.T
+        return np.asarray((np.fmax(open_T, close_T) > high_T * (1 + FLOAT_32)) | (np.fmin(open_T, close_T) < low_T * (1 - FLOAT_32)))
+
+    @property
     def gap_T(self) -> Floats:  # noqa: N802 - the shape
         """Rows that a step spans: 1, or more where rows are missing before it."""
         days_T = np.diff(self.day_T).astype(float)
@@ -94,6 +108,19 @@ def noise(step_T: Floats) -> float:
     """Return the robust standard deviation of log returns, at least LEAST_NOISE; NaN steps are dropped."""
     known = np.abs(step_T[np.isfinite(step_T)])
     return max(LEAST_NOISE, MAD_TO_SIGMA * float(np.median(known))) if len(known) else LEAST_NOISE
+
+
+def local_noise(step_T: Floats, *rows: int, least: float = LEAST_NOISE) -> float:
+    """Return what the log returns around the first of `rows` move anyway, at least `least`; those of `rows` and NaN are dropped.
+
+    The larger of the robust standard deviation and of what the tenth that moves most says of it.
+    """
+    near = np.arange(max(0, rows[0] - NOISE_ROWS + 1), min(len(step_T), rows[0] + NOISE_ROWS + 1))
+    moves = np.abs(step_T[near[~np.isin(near, rows)]])
+    moves = moves[np.isfinite(moves)]
+    if not len(moves):
+        return least
+    return max(least, MAD_TO_SIGMA * float(np.median(moves)), float(np.quantile(moves, TAIL)) / TAIL_TO_SIGMA)
 
 
 def steps_over(context: CheckContext, least: float) -> set[tuple[str, str]]:

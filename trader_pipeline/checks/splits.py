@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from trader_pipeline.checks.context import CheckContext
-from trader_pipeline.checks.jumps import UNLISTED_MOVE, Jump, jumps_of
+from trader_pipeline.checks.jumps import Jump, jumps_of
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, Severity, counted
 from trader_pipeline.checks.series import PRICES, REPAIRS, SPLIT_MOVE, Series, series_of, steps_over, with_listed_splits
+from trader_pipeline.checks.unlisted import LEAST_MOVE
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
 
 MIN_PEERS = 5
@@ -21,7 +22,7 @@ PEER_SHARE = 1 / 3
 def _jumps(context: CheckContext) -> list[tuple[Series, Jump]]:
     """Return every jump of the series that step far, or that step at all and have a known split."""
     if "jumps" not in context.memo:
-        chosen = steps_over(context, UNLISTED_MOVE) | (steps_over(context, SPLIT_MOVE) & with_listed_splits(context))
+        chosen = steps_over(context, LEAST_MOVE) | (steps_over(context, SPLIT_MOVE) & with_listed_splits(context))
         context.memo["jumps"] = [(series, jump) for series in series_of(context, chosen) for jump in jumps_of(series)]
     found: list[tuple[Series, Jump]] = context.memo["jumps"]
     return found
@@ -33,22 +34,23 @@ def without_split_before(context: CheckContext) -> dict[tuple[str, str], np.date
 
 
 def split_applied(context: CheckContext) -> RuleResult:
-    """Find steps of a listed split's ratio where none belongs: the split was applied twice, not at all, or to a part of the rows.
+    """Find steps of a listed split's ratio where none belongs: applied twice, not at all, the wrong way round, or to a part of the rows.
 
-    Judged on dividend-adjusted closes where the vendor has them, with units made alike. Within 10 rows of its split, or where the
-    prices step back, it is an error; farther off, a single step below 3:1 may be real and is a warning. Where prices as traded do not
-    step at a split, the split is kept out and its bar stays.
+    Judged on dividend-adjusted closes where the vendor has them, with units made alike. Within 10 rows of its split, where the prices
+    step back, and where nothing but the price changed that day, it is an error; else it may be real and is a warning. Where volume
+    says nothing, a step of 3:1 or more is an error. Where prices as traded do not step at a split, the split is kept out and its bar stays.
     """
     found = [(series, jump) for series, jump in _jumps(context) if jump.listed is not None]
     return _result(context, found, [_applied_finding(series, jump) for series, jump in found])
 
 
 def split_jump(context: CheckContext) -> RuleResult:
-    """Find steps of a usual split ratio without an action. A step there and back is an error, a single one a warning.
+    """Find steps of 1.45 times and more without an action that are there at the open and stay, or come back as one.
 
-    The step is there at the open, is one of the usual ratios within three times what the series moves, and as many dollars change
-    hands as before; news brings more. It is dropped when the other tickers moved alike that session. A second source that did not
-    step makes it an error: then it is no real move.
+    An error where nothing but the price changed that day (volume at most three times the usual, a bar of usual height), all rows
+    before it quarantined: they stand on another basis, and no label may cross it. A warning where that is not sure and the ratio is a usual
+    one, or where the shares traded changed inversely by a ratio that nobody chooses: an exchange of shares, a distribution. Dropped
+    when the other tickers moved alike that session. A second source that did not step makes it an error.
     """
     told = _with_witnesses(context, [(series, jump) for series, jump in _jumps(context) if jump.listed is None])
     findings = [_jump_finding(series, jump, others) for series, jump, others in told]
@@ -79,12 +81,18 @@ def _is_not_traded(series: Series, jump: Jump) -> bool:
 
 
 def _rows_of(jump: Jump) -> range:
-    """Return the rows on the wrong basis: the block, those between the split and its step, else the row of the step."""
+    """Return the rows that a finding speaks of: the block, those between the split and its step, else the row of the step."""
     if jump.t_end is not None:
         return range(jump.t, jump.t_end + 1)
     if jump.listed is not None and jump.listed != jump.t:
         return range(min(jump.t, jump.listed), max(jump.t, jump.listed))
     return range(jump.t, jump.t + 1)
+
+
+def _on_another_basis(series: Series, jump: Jump) -> range:
+    """Return the rows to keep out: a block; of prices as traded those between the split and its step; else all before the step."""
+    misplaced = series.as_traded and jump.listed is not None and jump.listed != jump.t
+    return _rows_of(jump) if jump.t_end is not None or misplaced else range(jump.t)
 
 
 def _applied_finding(series: Series, jump: Jump) -> Finding:
@@ -95,7 +103,7 @@ def _applied_finding(series: Series, jump: Jump) -> Finding:
     if _is_not_traded(series, jump):
         fact = f"{series.ticker}: prices go on at {where} as if there were none"
         mend = "the split is kept out: it is none, or twice in the rows before it; fetch again, or take it out of the actions"
-        return _of_rows(series, rows, jump.severity(), value=math.exp(jump.step), message=f"{fact}; {mend}")
+        return _of_rows(series, rows, jump.severity, value=math.exp(jump.step), message=f"{fact}; {mend}")
     if jump.columns:
         fact = f"{', '.join(PRICES[j] for j in jump.columns)} of {series.day_T[jump.t]} stand on the other side of {where}"
     elif jump.t_end is not None:
@@ -110,7 +118,7 @@ def _applied_finding(series: Series, jump: Jump) -> Finding:
     mend = (
         f"close {stored:g} of {series.day_T[t]} should be about {_proposed(jump, stored):.6g}; apply the split once to every row before it"
     )
-    return _of_rows(series, rows, jump.severity(), value=math.exp(jump.step), message=f"{series.ticker}: {fact}; {mend}")
+    return _of_rows(series, rows, jump.severity, value=math.exp(jump.step), message=f"{series.ticker}: {fact}; {mend}")
 
 
 def _proposed(jump: Jump, stored: float) -> float:
@@ -119,13 +127,19 @@ def _proposed(jump: Jump, stored: float) -> float:
 
 def _jump_finding(series: Series, jump: Jump, others: str | None) -> Finding:
     rows = _rows_of(jump)
-    name = f"{jump.ratio:g}:1" if jump.ratio > 1 else f"1:{1 / jump.ratio:g}"
-    step = f"{series.ticker}: prices step to {math.exp(jump.step):.4g} times at {series.day_T[jump.t]}"
-    fact = f"{step} without an action, as a {name} split would make them"
+    name = f"as a {jump.ratio:g}:1 split would make them" if jump.ratio > 1 else f"as a 1:{1 / jump.ratio:g} split would make them"
+    step = f"{series.ticker}: prices step to {math.exp(jump.step):.4g} times at {series.day_T[jump.t]} without an action"
+    fact = f"{step}, {name}" if jump.usual else f"{step}, of a ratio that no split has"
+    severity: Severity = "error" if others else jump.severity
     if jump.t_end is not None:
         fact += f", and back after {series.day_T[jump.t_end]}"
-    severity: Severity = "error" if others else jump.severity()
-    mend = f"{others}: fetch again" if others else "add the split, or the distribution, to the actions; a real move of that size is rare"
+        mend = "the rows between stand on another basis: fetch again"
+    elif severity == "error":
+        fact += ", and nothing else changed"
+        mend = "every row before it is quarantined: add the split or the distribution to the actions, or fetch again"
+    else:
+        mend = "add the split, or the distribution, to the actions; a real move of that size is rare"
+    mend = f"{others}: fetch again" if others else mend
     return _of_rows(series, rows, severity, value=math.exp(jump.step), message=f"{fact}; {mend}")
 
 
@@ -144,7 +158,7 @@ def _of_rows(series: Series, rows: range, severity: Severity, *, value: float, m
 
 
 def _quarantined(series: Series, jump: Jump, finding: Finding) -> pa.Table:
-    days: npt.NDArray[np.datetime64] = np.unique(series.day_T[list(_rows_of(jump))])
+    days: npt.NDArray[np.datetime64] = np.unique(series.day_T[list(_on_another_basis(series, jump))])
     return pa.table(
         {
             "ticker": pa.repeat(series.ticker, len(days)),
@@ -265,7 +279,7 @@ RULES = (
         severity="error",
         scope="ticker_day",
         blocking=False,
-        description="Jumps of a usual split ratio without an action that the other tickers did not make that session.",
+        description="Jumps of a split's size without an action or news that the other tickers did not make that session.",
         run=split_jump,
         reads=(CORPORATE_ACTIONS,),
     ),

@@ -17,6 +17,9 @@ HABIT = 0.1
 FLAT_HABIT = 0.02
 """The same for bars of a single price: seldom enough, they are odd."""
 
+LEAST_ROWS = 20
+"""Fewer rows without volume may be a listing that nobody traded yet."""
+
 _STUCK = """
 create or replace temp table stuck as
 with still as (
@@ -59,6 +62,12 @@ with habits as (
 )
 select ticker, source, session from steps semi join habits using (ticker, source) where volume_shares = 0 and close is not null
 """
+_NEVER = """
+select ticker, source, count(*) as rows, min(session) as first_session, max(session) as last_session from steps
+group by all having count(*) >= $least_rows and count(volume_shares) = count(*) and max(volume_shares) = 0
+  and avg((high > low and log_return <> 0)::int) > 0.5
+order by all
+"""
 _DAYS = "list(distinct session order by session) as days"
 
 
@@ -98,15 +107,35 @@ def stuck_prices(context: CheckContext) -> RuleResult:
 
 
 def zero_volume(context: CheckContext) -> RuleResult:
-    """Warn of sessions that have a price and a volume of 0 where the ticker trades on 90 % of its sessions or more."""
+    """Warn of sessions with a price and a volume of 0 where the ticker trades on 90 % of its sessions or more, and of volumes all 0.
+
+    All 0 is told where prices move within most days and between them: a fund has one price a day and no volume, a share does not.
+    """
     add_steps(context)
     context.connection.execute(_UNTRADED, {"habit": HABIT})
     rows = context.rows(f"select ticker, source, {_DAYS} from untraded group by all order by all")  # noqa: S608 - our own text
+    never = context.rows(_NEVER, {"least_rows": LEAST_ROWS})
     return RuleResult(
-        findings=tuple(
-            _of_days(row, "warning", "a price but no volume", "fetch them again, or leave them: prices are used") for row in rows
+        findings=(
+            *(_of_days(row, "warning", "a price but no volume", "fetch them again, or leave them: prices are used") for row in rows),
+            *(_never_traded(row) for row in never),
         ),
-        metrics={"untraded_sessions": sum(len(row["days"]) for row in rows), "tickers": len(rows)},
+        metrics={"untraded_sessions": sum(len(row["days"]) for row in rows), "never_traded": len(never), "tickers": len(rows) + len(never)},
+    )
+
+
+def _never_traded(row: dict[str, Any]) -> Finding:
+    return Finding(
+        ticker=row["ticker"],
+        source=row["source"],
+        severity="warning",
+        scope="ticker",
+        first_session=row["first_session"],
+        last_session=row["last_session"],
+        sessions=row["rows"],
+        value=float(row["rows"]),
+        message=f"{row['ticker']}: volume is 0 on every one of {counted(row['rows'], 'session')}, and prices move within them; "
+        "an index or a currency has none, a share has: fetch it again, prices are used",
     )
 
 
@@ -133,7 +162,7 @@ RULES = (
         severity="warning",
         scope="ticker_day",
         blocking=False,
-        description="A price without volume where the ticker usually trades.",
+        description="A price without volume where the ticker usually trades, or volumes that are all 0.",
         run=zero_volume,
     ),
 )

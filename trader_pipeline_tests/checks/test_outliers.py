@@ -47,6 +47,27 @@ def test_nobody_can_tell_yet_on_the_newest_session():
     assert quarantined(rows, "outlier_returns") == []
 
 
+def test_a_bar_apart_on_a_burst_of_volume_may_be_real():
+    rows = market()
+    rows["T01"][50] = scaled(rows["T01"][50], 1.4) | {"volume_shares": 8e6}
+    assert told(bars_of(rows)) == [("T01", "warning", DAYS[50])]
+    rows["T01"][50] = scaled(rows["T01"][50], 10)
+    assert told(bars_of(rows)) == [("T01", "error", DAYS[50])]  # fourteen times, whatever was traded
+
+
+@pytest.mark.parametrize("factor", [1.16, 0.86])
+def test_a_smaller_spike_of_a_quiet_ticker_is_quarantined(factor):
+    assert told(moved(factor, 50, 50)) == [("T01", "error", DAYS[50])]
+
+
+def test_a_restless_ticker_is_given_room():
+    rows = market()
+    for i in range(120):
+        rows["T01"][i] = scaled(rows["T01"][i], 1.08 if i % 2 else 0.92)
+    rows["T01"][50] = scaled(rows["T01"][50], 1.3)
+    assert quarantined(bars_of(rows), "outlier_returns") == []
+
+
 def test_what_all_do_is_no_outlier():
     rows = market()
     for ticker in TICKERS:
@@ -71,6 +92,8 @@ def test_a_lone_ticker_is_measured_against_itself():
     rows = {"T01": market()["T01"]}
     rows["T01"][50] = scaled(rows["T01"][50], 1.4)
     assert told(bars_of(rows)) == [("T01", "error", DAYS[50])]
+    (finding,) = verdict(bars_of(rows), "outlier_returns").findings.to_pylist()
+    assert "peers" not in finding["message"]
 
 
 @pytest.mark.parametrize(("ticks", "severity"), [(1, None), (2, None), (12, "error")])

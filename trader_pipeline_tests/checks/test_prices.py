@@ -30,6 +30,13 @@ def test_a_faulty_row_is_quarantined_alone(values, kind):
     assert (finding["severity"], finding["scope"], finding["sessions"]) == ("error", "ticker_day", 1)
 
 
+def test_a_price_that_is_not_positive_is_called_so():
+    (finding,) = verdict(changed(CLEAN, "A", DAY, open=0.0, low=0.0), "ohlc_order").findings.to_pylist()
+    assert "price_positive: a price is 0 or negative" in finding["message"]
+    (finding,) = verdict(changed(CLEAN, "A", DAY, volume_shares=-1.0), "ohlc_order").findings.to_pylist()
+    assert "volume is negative" in finding["message"]
+
+
 @pytest.mark.parametrize(
     "values", [{"low": 10.0}, {"high": 10.5}, {"low": 10.0 * (1 + 0.9e-6)}, {"high": 10.5 * (1 - 0.9e-6)}, {"volume_shares": 0.0}]
 )

@@ -80,3 +80,15 @@ def test_a_price_without_volume_is_told_where_the_ticker_usually_trades():
         rows["T02"][i]["volume_shares"] = 0.0
     assert told(bars_of(rows), "zero_volume") == [("T01", "warning", DAYS[50], 1)]
     assert quarantined(bars_of(rows), "zero_volume") == []
+
+
+@pytest.mark.parametrize(("moves", "expected"), [(True, ["warning"]), (False, [])])
+def test_a_ticker_without_any_volume_is_told_where_its_price_moves_within_the_day(moves, expected):
+    rows = market()
+    for bar in rows["T01"]:
+        bar["volume_shares"] = 0.0
+        if not moves:  # a fund: one price a day
+            bar.update(dict.fromkeys(("open", "high", "low"), bar["close"]))
+    found = verdict(bars_of(rows), "zero_volume").findings.to_pylist()
+    assert [f["severity"] for f in found] == expected
+    assert [(f["scope"], f["sessions"]) for f in found] == [("ticker", 120)] * len(expected)

@@ -36,8 +36,13 @@ def test_a_lull_or_a_great_day_is_no_other_unit(factor):
     assert told(scaled(factor, 50, 50)) == []
 
 
-def test_a_volume_that_stays_is_not_told():
-    assert told(scaled(100, 60, 119)) == []
+@pytest.mark.parametrize("factor", [0.001, 0.01, 100, 1000])
+def test_a_unit_that_changes_for_good_is_told_once(factor):
+    assert told(scaled(factor, 60, 119)) == [("T01", "warning", DAYS[60], 1)]
+
+
+def test_ten_times_the_trade_for_good_is_growth():
+    assert told(scaled(15, 60, 119)) == []
 
 
 def test_a_known_split_explains_a_step():

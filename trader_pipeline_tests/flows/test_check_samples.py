@@ -98,16 +98,39 @@ def test_broad_has_one_volume_that_cannot_be(broad):
 
 def test_broad_s_splits_are_found_by_their_jumps(broad):
     _, report = broad
-    # PROVENANCE.md: no actions are shipped. STR is the spin-off of QEP, which price and volume cannot tell from a split; ETFC's 1:10
-    # lies in a hole of 29 days
+    # PROVENANCE.md: no actions are shipped. STR is the spin-off of QEP on heavy trade, ETFC's 1:10 lies in a hole of 29 days, WY
+    # paid 26 of its 42 dollars out in shares and cash: more shares trade, by no common ratio
     assert [(f["ticker"], str(f["first_session"]), f["severity"]) for f in found(report, "split_jump")] == [
-        ("DHR", "2010-06-14", "warning"),
-        ("ESRX", "2010-06-08", "warning"),
+        ("DHR", "2010-06-14", "error"),
+        ("ESRX", "2010-06-08", "error"),
         ("ETFC", "2010-06-30", "warning"),
-        ("GIS", "2010-06-09", "warning"),
+        ("GIS", "2010-06-09", "error"),
         ("STR", "2010-07-01", "warning"),
+        ("WY", "2010-07-20", "warning"),
     ]
-    assert not {r["rule"] for r in report.quarantine.to_pylist()} - {"missing_dates", "ohlc_order"}
+    # no label crosses a split that is not known: everything before it is kept out
+    kept = [(r["ticker"], r["session"]) for r in report.quarantine.to_pylist() if r["rule"] == "split_jump"]
+    assert {t: str(max(day for name, day in kept if name == t)) for t, _ in kept} == {
+        "DHR": "2010-06-11",
+        "ESRX": "2010-06-04",
+        "GIS": "2010-06-08",
+    }
+
+
+def test_broad_has_eight_prices_that_nobody_paid(broad):
+    _, report = broad
+    # 2010-05-06 is the flash crash: the exchanges broke the trades at more than 60 % off
+    assert [(f["ticker"], str(f["first_session"]), f["severity"]) for f in found(report, "price_spike")] == [
+        ("BIIB", "2009-09-21", "error"),
+        ("CNP", "2010-05-06", "error"),
+        ("CTL", "2010-05-06", "error"),
+        ("DHI", "2010-04-28", "error"),
+        ("IPG", "2010-05-06", "error"),
+        ("MBI", "2009-10-01", "error"),
+        ("MIL", "2010-04-23", "error"),
+        ("PM", "2010-05-06", "error"),
+    ]
+    assert not {r["rule"] for r in report.quarantine.to_pylist()} - {"missing_dates", "ohlc_order", "split_jump", "price_spike"}
 
 
 def test_broad_goes_on_and_healthy_tickers_pass(broad):

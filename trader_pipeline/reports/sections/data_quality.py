@@ -39,7 +39,8 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
                 (row["rule"], "passes" if row["passed"] else "blocks what follows", *(formats.count(n) for n in counts[row["rule"]]))
                 for row in rules
             ),
-            note="An error quarantines the rows concerned; a rule that fails at table scope blocks training and predictions.",
+            note="Rows that cannot be trusted are quarantined: those of errors, and bars that contradict themselves by little, which warn. "
+            "A rule that fails at table scope blocks training and predictions.",
             sources=("quality.metrics", "quality.findings"),
         ),
     ]
