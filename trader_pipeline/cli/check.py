@@ -1,4 +1,4 @@
-"""`trader check`: the quality rules on a folder of a user's own files."""
+"""`trader check`: the quality rules on a user's own files."""
 
 import datetime as dt
 from pathlib import Path
@@ -18,14 +18,14 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    path: Annotated[Path, typer.Option(help="Folder of CSV or Parquet files.")],
+    path: Annotated[Path, typer.Option(help="CSV or Parquet file, or a folder of them.")],
     as_of: Annotated[
         str, typer.Option("--as-of", help="Day YYYY-MM-DD that staleness is judged on; empty: the newest session in the files.")
     ] = "",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Run the quality rules and the decisions of overrides.toml on a folder of your own files; nothing is stored.
+    """Run the quality rules and the decisions of overrides.toml on your own files; nothing is stored.
 
     Exit 3 when a finding would block a run, 0 when it only quarantines rows.
     """
@@ -34,8 +34,8 @@ def check(
     from trader_pipeline.flows.check_files import check_files
     from trader_pipeline.settings import Settings
 
-    if not path.is_dir():
-        raise UsageError(f"{path} is no folder; name the folder that holds your CSV or Parquet files")
+    if not path.exists():
+        raise UsageError(f"{path} is not there; name a CSV or Parquet file, or the folder that holds them")
     settings = Settings()
     decided = read_overrides(settings.overrides_file, CHECKS)
     report = check_files(path, settings.checks, as_of=_day(as_of), now=dt.datetime.now(dt.UTC), overrides=decided)
