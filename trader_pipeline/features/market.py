@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.features import cross_section, kernels
+from trader_pipeline.features.known import Known
 from trader_pipeline.panel import Flag, Grid
 
 Float = npt.NDArray[np.float64]
@@ -36,6 +37,8 @@ class Prices:
     volume: Float
     dividend_step: Float
     dollar_volume: Float
+    close_usd: Float
+    """As traded, unlike the others."""
 
     @cached_property
     def log_return(self) -> Float:
@@ -47,7 +50,7 @@ class Prices:
         return Prices(**{name: np.ascontiguousarray(values[keep]) for name, values in self._arrays().items()})
 
     def _arrays(self) -> dict[str, Float]:
-        names = ("open", "high", "low", "close", "volume", "dividend_step", "dollar_volume")
+        names = ("open", "high", "low", "close", "volume", "dividend_step", "dollar_volume", "close_usd")
         return {name: getattr(self, name) for name in names}
 
 
@@ -56,6 +59,7 @@ class Market:
     """One market at one `as_of`. The grid's tickers are what can be predicted; the benchmark stands apart, None where there is none.
 
     `rows` marks the ticker-sessions with an accepted bar: the rows of the panel. `sector` is a code, -1 where unknown.
+    `statements` and `reports` are what filings and earnings reports had told by each session.
     """
 
     grid: Grid
@@ -63,6 +67,8 @@ class Market:
     prices: Prices
     benchmark: Prices | None
     sector: Index
+    statements: Known
+    reports: Known
     characteristics: Mapping[str, Float] = field(default_factory=dict)
     macro: Mapping[str, Float] = field(default_factory=dict)
 
