@@ -1,6 +1,6 @@
 """Features and labels: declared functions of what was known, computed on dense [ticker, session] arrays."""
 
-from trader_pipeline.features import characteristics, growth, macro, momentum, quality, residual, valuation, volatility, volume
+from trader_pipeline.features import characteristics, factors, growth, macro, momentum, quality, residual, valuation, volatility, volume
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema.features import panel_table
 
@@ -12,6 +12,7 @@ FEATURES: tuple[Feature, ...] = (
     *valuation.FEATURES,
     *quality.FEATURES,
     *growth.FEATURES,
+    *factors.FEATURES,
     *characteristics.FEATURES,
     *macro.FEATURES,
 )

@@ -22,11 +22,6 @@ def of_statement(market: Market, formula: Callable[[Figures], Float]) -> Float:
     return market.statements.at_sessions(formula(market.statements.figures))
 
 
-def _gross_profit(figures: Figures) -> Float:
-    filed = figures["gross_profit_year"]
-    return np.where(np.isfinite(filed), filed, figures["total_revenue_year"] - figures["cost_of_revenue_year"])
-
-
 @feature(unit="fraction / year", inputs=_INPUTS, lookback_sessions=0, formula="net income of twelve months / shareholders' equity")
 def return_on_equity(market: Market) -> Float:
     """Earnings on the owners' money; null where equity is not positive. Haugen & Baker 1996."""
@@ -41,7 +36,7 @@ def return_on_equity(market: Market) -> Float:
 )
 def gross_profitability(market: Market) -> Float:
     """Earnings of the assets before overheads. Novy-Marx 2013."""
-    return of_statement(market, lambda f: ratio(_gross_profit(f), f["total_assets"]))
+    return market.gross_profitability
 
 
 @feature(

@@ -16,21 +16,14 @@ _INPUTS = (FUNDAMENTALS, ACCEPTED_BARS, CORPORATE_ACTIONS)
 _MILLION = 1e6
 
 
-def market_value(market: Market) -> Float:
-    """Return shares outstanding times the close, in USD, [N, T]; NaN without either, or for a statement in another currency."""
-    figures = market.statements.figures
-    shares = market.statements.at_sessions(figures["shares"] * figures["is_usd"]) * market.statements.share_growth
-    return shares * market.prices.close_usd
-
-
 def _of_value(market: Market, figure_E: Float) -> Float:
-    return ratio(market.statements.at_sessions(figure_E), market_value(market))
+    return ratio(market.statements.at_sessions(figure_E), market.market_value)
 
 
 @feature(unit="log million USD", inputs=_INPUTS, lookback_sessions=0, formula="log(shares outstanding * close / 1e6)")
 def log_market_value(market: Market) -> Float:
     """Size of the company. Banz 1981."""
-    value = market_value(market)
+    value = market.market_value
     return np.log(np.where(value > 0, value, np.nan) / _MILLION)
 
 
@@ -43,8 +36,7 @@ def earnings_yield(market: Market) -> Float:
 @feature(unit="ratio", inputs=_INPUTS, lookback_sessions=0, formula="shareholders' equity / market value, null where equity <= 0")
 def book_to_market(market: Market) -> Float:
     """Book value a dollar paid. Rosenberg, Reid & Lanstein 1985; Fama & French 1992."""
-    value = _of_value(market, market.statements.figures["shareholders_equity"])
-    return np.where(value > 0, value, np.nan)
+    return market.book_to_market
 
 
 @feature(unit="ratio", inputs=_INPUTS, lookback_sessions=0, formula="revenue of twelve months / market value")
@@ -77,7 +69,7 @@ def ebitda_to_enterprise_value(market: Market) -> Float:
     debt_E = np.where(np.isfinite(figures["total_debt"]), figures["total_debt"], figures["long_term_debt"])
     net_debt = market.statements.at_sessions(debt_E - figures["cash_and_equivalents"])
     earned = market.statements.at_sessions(figures["operating_income_year"] + figures["depreciation_and_amortization_year"])
-    return ratio(earned, market_value(market) + net_debt)
+    return ratio(earned, market.market_value + net_debt)
 
 
 FEATURES = (log_market_value, earnings_yield, book_to_market, sales_to_price, free_cash_flow_yield, ebitda_to_enterprise_value)

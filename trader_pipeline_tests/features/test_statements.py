@@ -128,7 +128,7 @@ def test_market_value_brings_the_filed_shares_over_a_later_split_and_does_not_ju
     shares = ("shares_outstanding", "2018-12-31", 0, "2019-02-20", 3e6)
     close = np.where(np.datetime64("2019-04-01") <= DAYS, 5.0, 20.0)
     made = market(*YEAR, shares, close=close, moves=split("2019-04-01", 4.0))
-    value = valuation.market_value(made)[0]
+    value = made.market_value[0]
     assert value[np.searchsorted(DAYS, np.datetime64("2019-03-29"))] == 60e6
     assert value[np.searchsorted(DAYS, np.datetime64("2019-04-01"))] == 60e6
     assert on(valuation.log_market_value, made, "2019-04-01") == np.log(60.0)
@@ -138,7 +138,7 @@ def test_market_value_brings_the_filed_shares_over_a_later_split_and_does_not_ju
 def test_a_split_before_the_filing_is_in_its_shares_already():
     shares = ("shares_outstanding", "2018-12-31", 0, "2019-02-20", 3e6)
     made = market(*YEAR, shares, moves=split("2019-02-19", 4.0))
-    assert valuation.market_value(made)[0, np.searchsorted(DAYS, np.datetime64("2019-02-21"))] == 30e6
+    assert made.market_value[0, np.searchsorted(DAYS, np.datetime64("2019-02-21"))] == 30e6
 
 
 def test_average_shares_stand_for_the_outstanding_where_those_are_not_told():

@@ -13,7 +13,7 @@ from trader_pipeline.features.targets import volatility_daily
 from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, MACRO
 from trader_pipeline_tests.features import markets
 
-COUNT = 440
+COUNT = 620
 BY_NAME = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 
 
