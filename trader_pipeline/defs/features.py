@@ -7,14 +7,11 @@ import dagster as dg
 from trader_pipeline.defs.metadata import table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.features import PANEL
-from trader_pipeline.flows.build_features import build_features
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
+from trader_pipeline.flows.build_features import INPUTS, build_features
 from trader_pipeline.schema.features import TARGETS
 
-_INPUTS = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO, SECTORS, TICKER_MAP)
 
-
-@dg.multi_asset(name="features", specs=[table_spec(t, group="features", deps=_INPUTS) for t in (PANEL, TARGETS)])
+@dg.multi_asset(name="features", specs=[table_spec(t, group="features", deps=INPUTS) for t in (PANEL, TARGETS)])
 def features(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
     """Build the panel and the labels from what was known."""
     build_features(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)

@@ -1,6 +1,6 @@
 """Features and labels: declared functions of what was known, computed on dense [ticker, session] arrays."""
 
-from trader_pipeline.features import characteristics, macro, momentum, residual, volatility, volume
+from trader_pipeline.features import characteristics, factors, growth, macro, momentum, quality, residual, valuation, volatility, volume
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema.features import panel_table
 
@@ -9,6 +9,10 @@ FEATURES: tuple[Feature, ...] = (
     *volatility.FEATURES,
     *volume.FEATURES,
     *residual.FEATURES,
+    *valuation.FEATURES,
+    *quality.FEATURES,
+    *growth.FEATURES,
+    *factors.FEATURES,
     *characteristics.FEATURES,
     *macro.FEATURES,
 )

@@ -11,7 +11,10 @@ import pyarrow.compute as pc
 from trader_pipeline import adjustment, panel
 from trader_pipeline.features import kernels
 from trader_pipeline.features.characteristics import MAXIMUM_AGE_SESSIONS
+from trader_pipeline.features.earnings_reports import read_reports
+from trader_pipeline.features.known import splits_of
 from trader_pipeline.features.market import Float, Index, Market, Prices
+from trader_pipeline.features.statements import read_statements
 from trader_pipeline.panel import Days, Grid
 
 Instants = npt.NDArray[np.datetime64]
@@ -20,7 +23,7 @@ _BENCHMARK = "benchmark"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CoreTables:
-    """Rows of the core tables known at one `as_of`: one version a fact, but every version of characteristics and macro."""
+    """Rows of the core tables known at one `as_of`: one version of bars and actions, every version of other facts."""
 
     accepted_bars: pa.Table
     corporate_actions: pa.Table
@@ -28,6 +31,8 @@ class CoreTables:
     sectors: pa.Table
     characteristics: pa.Table
     macro: pa.Table
+    fundamentals: pa.Table
+    earnings: pa.Table
 
 
 def assemble(tables: CoreTables, sessions: Days, known_at: Instants) -> Market:
@@ -42,6 +47,7 @@ def assemble(tables: CoreTables, sessions: Days, known_at: Instants) -> Market:
     chosen = np.flatnonzero(stands_apart)[:1]
     stocks = Grid(tuple(np.array(grid.tickers, dtype=object)[~stands_apart]), sessions)
     rows = rows[~stands_apart]
+    splits = splits_of(tables.corporate_actions, stocks)
     return Market(
         grid=stocks,
         rows=rows,
@@ -50,6 +56,8 @@ def assemble(tables: CoreTables, sessions: Days, known_at: Instants) -> Market:
         sector=_sectors(tables.sectors, stocks),
         characteristics=_characteristics(tables.characteristics, stocks, known_at, rows),
         macro=_macro(tables.macro, stocks, known_at),
+        statements=read_statements(tables.fundamentals, stocks, known_at, splits),
+        reports=read_reports(tables.earnings, stocks, known_at, splits),
     )
 
 
@@ -70,6 +78,7 @@ def _prices(tables: CoreTables, grid: Grid, rows: npt.NDArray[np.bool_]) -> Pric
         volume=columns["volume_shares"] / split,
         dividend_step=step,
         dollar_volume=columns["close_usd"] * columns["volume_shares"],
+        close_usd=columns["close_usd"],
     )
 
 

@@ -16,11 +16,12 @@ Index = npt.NDArray[np.int64]
 Loop = TypeVar("Loop", bound=Callable[..., object])
 
 
-def _njit(loop: Loop) -> Loop:
+def njit(loop: Loop) -> Loop:
+    """Compile a loop as all of ours are: cached on disk, without the GIL, no fastmath, division by zero as in numpy."""
     return cast("Loop", nb.njit(cache=True, nogil=True, error_model="numpy")(loop))
 
 
-@_njit
+@njit
 def finite_mean(x_T: Float, first: int, stop: int) -> tuple[int, float, bool]:
     """Return count, mean and whether all finite values are the same; the mean of equal values is exactly that value."""
     n, total, lowest, highest = 0, 0.0, np.inf, -np.inf
@@ -35,7 +36,7 @@ def finite_mean(x_T: Float, first: int, stop: int) -> tuple[int, float, bool]:
     return n, (lowest if lowest == highest else total / n), lowest == highest
 
 
-@_njit
+@njit
 def window_mean(x_NT: Float, window: int, minimum: int, out_NT: Float) -> None:
     """Write the mean of each window."""
     for i in range(x_NT.shape[0]):
@@ -44,7 +45,7 @@ def window_mean(x_NT: Float, window: int, minimum: int, out_NT: Float) -> None:
             out_NT[i, t] = mean if n >= minimum else np.nan
 
 
-@_njit
+@njit
 def window_maximum(x_NT: Float, window: int, minimum: int, out_NT: Float) -> None:
     """Write the largest value of each window."""
     for i in range(x_NT.shape[0]):
@@ -57,7 +58,7 @@ def window_maximum(x_NT: Float, window: int, minimum: int, out_NT: Float) -> Non
             out_NT[i, t] = highest if n >= minimum else np.nan
 
 
-@_njit
+@njit
 def window_variance(x_NT: Float, window: int, minimum: int, out_NT: Float) -> None:
     """Write the variance (n - 1) of each window."""
     for i in range(x_NT.shape[0]):
@@ -73,7 +74,7 @@ def window_variance(x_NT: Float, window: int, minimum: int, out_NT: Float) -> No
                 out_NT[i, t] = 0.0 if same else squares / (n - 1)
 
 
-@_njit
+@njit
 def window_skewness(x_NT: Float, window: int, minimum: int, out_NT: Float) -> None:
     """Write the third standardized moment of each window."""
     for i in range(x_NT.shape[0]):
@@ -90,7 +91,7 @@ def window_skewness(x_NT: Float, window: int, minimum: int, out_NT: Float) -> No
                 out_NT[i, t] = (cubes / n) / (squares / n) ** 1.5
 
 
-@_njit
+@njit
 def window_exponential_mean(x_NT: Float, window: int, decay: float, minimum: int, out_NT: Float) -> None:
     """Write the mean of each window with weights decay ** age."""
     for i in range(x_NT.shape[0]):
@@ -106,7 +107,7 @@ def window_exponential_mean(x_NT: Float, window: int, decay: float, minimum: int
             out_NT[i, t] = total / weights if n >= minimum else np.nan
 
 
-@_njit
+@njit
 def window_regression(y_NT: Float, x_MT: Float, window: int, minimum: int, out_NKT: Float) -> None:
     """Write slope, squared standard error and correlation of y on x, out [N, 3, T]."""
     for i in range(y_NT.shape[0]):
@@ -131,7 +132,7 @@ def window_regression(y_NT: Float, x_MT: Float, window: int, minimum: int, out_N
                 out_NKT[i, 2, t] = max(-1.0, min(1.0, xy / math.sqrt(xx * yy)))
 
 
-@_njit
+@njit
 def growth(close_NT: Float, step_NT: Float, far: int, near: int, out_NT: Float) -> None:
     """Write close to close total returns."""
     for i in range(close_NT.shape[0]):
@@ -145,7 +146,7 @@ def growth(close_NT: Float, step_NT: Float, far: int, near: int, out_NT: Float) 
             out_NT[i, t] = close_NT[i, t - near] / close_NT[i, t - far] * shares - 1.0
 
 
-@_njit
+@njit
 def holding_return(open_NT: Float, close_NT: Float, step_NT: Float, horizon: int, out_NT: Float) -> None:
     """Write open to close total returns of the future."""
     sessions = close_NT.shape[1]
@@ -160,7 +161,7 @@ def holding_return(open_NT: Float, close_NT: Float, step_NT: Float, horizon: int
             out_NT[i, t] = close_NT[i, t + horizon] / open_NT[i, t + 1] * shares - 1.0
 
 
-@_njit
+@njit
 def window_drawdown(close_NT: Float, step_NT: Float, window: int, minimum: int, out_NT: Float) -> None:
     """Write the deepest fall from a high inside each window."""
     for i in range(close_NT.shape[0]):
@@ -178,7 +179,7 @@ def window_drawdown(close_NT: Float, step_NT: Float, window: int, minimum: int, 
             out_NT[i, t] = deepest if n >= minimum else np.nan
 
 
-@_njit
+@njit
 def carried_forward(x_NT: Float, observed_NT: Index, maximum_age: int, out_NT: Float) -> None:
     """Write the newest observation, until it is too old."""
     for i in range(x_NT.shape[0]):
@@ -189,7 +190,7 @@ def carried_forward(x_NT: Float, observed_NT: Index, maximum_age: int, out_NT: F
             out_NT[i, t] = value if t - observed <= maximum_age else np.nan
 
 
-@_njit
+@njit
 def group_sums(x_NT: Float, group_NT: Index, total_GT: Float, count_GT: Float) -> None:
     """Add up each group and session, tickers in order."""
     for i in range(x_NT.shape[0]):
@@ -200,7 +201,7 @@ def group_sums(x_NT: Float, group_NT: Index, total_GT: Float, count_GT: Float) -
                 count_GT[group, t] += 1.0
 
 
-@_njit
+@njit
 def group_largest(size_NT: Float, group_NT: Index, largest_GT: Index) -> None:
     """Write the ticker of the largest size of each group and session."""
     for i in range(size_NT.shape[0]):

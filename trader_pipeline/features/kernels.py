@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline.features import compiled
+from trader_pipeline.features import compiled, factor_loops
 
 Float = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -72,6 +72,29 @@ def window_regression(y_NT: Float, x_MT: Float, window: int, minimum: int | None
     _in_blocks(y_NT.shape, work)
     slope_NT, error_NT, correlation_NT = (np.ascontiguousarray(out_NKT[:, k]) for k in range(3))
     return slope_NT, error_NT, correlation_NT
+
+
+def window_exposures(y_NT: Float, x_KT: Float, window: int, first: int) -> Float:
+    """Return the slopes of y on all x together, an intercept beside them, and the residual deviation, [N, K + 1, T].
+
+    Over the sessions of each window on which y and every x is finite, 80 % of it at least. `first` is the absolute number of the
+    arrays' first session. NaN where an x is constant or a combination of others; 0 where y is constant.
+    """
+    out_NRT = np.empty((y_NT.shape[0], x_KT.shape[0] + 1, y_NT.shape[1]))
+    needed = most_of(window)
+    _in_blocks(y_NT.shape, lambda block: factor_loops.window_exposures(y_NT[block], x_KT, window, needed, first, out_NRT[block]))
+    return out_NRT
+
+
+def long_short(sort_NT: Float, return_NT: Float, minimum: int) -> Float:
+    """Return what the third of the tickers with the highest sort of the session before earned beyond the lowest third, [1, T].
+
+    Equal weights over those that have a return; NaN where a leg has fewer than `minimum` of them.
+    """
+    out_1T = np.empty((1, sort_NT.shape[1]))
+    if out_1T.size:
+        factor_loops.long_short(np.ascontiguousarray(sort_NT.T), np.ascontiguousarray(return_NT.T), minimum, out_1T[0])
+    return out_1T
 
 
 def growth(close_NT: Float, step_NT: Float, far: int, near: int = 0) -> Float:

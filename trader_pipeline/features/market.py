@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.features import cross_section, kernels
+from trader_pipeline.features.known import Known
 from trader_pipeline.panel import Flag, Grid
 
 Float = npt.NDArray[np.float64]
@@ -23,6 +24,10 @@ BETA_MINIMUM_SESSIONS = 63
 SECTOR_MINIMUM_TICKERS = 5
 """A smaller sector's mean is mostly the ticker itself."""
 SHOCK_SESSIONS = 21
+FACTORS = ("market", "size", "value", "momentum", "quality")
+FACTOR_LEG_TICKERS = 3
+"""Fewer names a leg are bets on names."""
+EXPOSURE_SESSIONS = 252
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,6 +41,8 @@ class Prices:
     volume: Float
     dividend_step: Float
     dollar_volume: Float
+    close_usd: Float
+    """As traded, unlike the others."""
 
     @cached_property
     def log_return(self) -> Float:
@@ -47,7 +54,7 @@ class Prices:
         return Prices(**{name: np.ascontiguousarray(values[keep]) for name, values in self._arrays().items()})
 
     def _arrays(self) -> dict[str, Float]:
-        names = ("open", "high", "low", "close", "volume", "dividend_step", "dollar_volume")
+        names = ("open", "high", "low", "close", "volume", "dividend_step", "dollar_volume", "close_usd")
         return {name: getattr(self, name) for name in names}
 
 
@@ -56,6 +63,8 @@ class Market:
     """One market at one `as_of`. The grid's tickers are what can be predicted; the benchmark stands apart, None where there is none.
 
     `rows` marks the ticker-sessions with an accepted bar: the rows of the panel. `sector` is a code, -1 where unknown.
+    `statements` and `reports` are what filings and earnings reports had told by each session. `first` is the number of the first
+    session in the whole history, where these arrays begin later.
     """
 
     grid: Grid
@@ -63,8 +72,11 @@ class Market:
     prices: Prices
     benchmark: Prices | None
     sector: Index
+    statements: Known
+    reports: Known
     characteristics: Mapping[str, Float] = field(default_factory=dict)
     macro: Mapping[str, Float] = field(default_factory=dict)
+    first: int = 0
 
     @cached_property
     def market_log_return(self) -> Float:
@@ -90,6 +102,53 @@ class Market:
         """Residual return in units of its own standard deviation over the 21 sessions before."""
         deviation = kernels.window_deviation(self.residual, SHOCK_SESSIONS)
         return cross_section.ratio(self.residual, previous(deviation))
+
+    @cached_property
+    def market_value(self) -> Float:
+        """Shares outstanding times the close, in USD; NaN without either, or for a statement in another currency."""
+        figures = self.statements.figures
+        return self.statements.at_sessions(figures["shares"] * figures["is_usd"]) * self.statements.share_growth * self.prices.close_usd
+
+    @cached_property
+    def book_to_market(self) -> Float:
+        """Shareholders' equity over market value; NaN where equity is not positive."""
+        equity_E = self.statements.figures["shareholders_equity"]
+        return cross_section.ratio(self.statements.at_sessions(np.where(equity_E > 0, equity_E, np.nan)), self.market_value)
+
+    @cached_property
+    def gross_profitability(self) -> Float:
+        """Gross profit of twelve months, as filed, else revenue less its cost, over total assets."""
+        figures = self.statements.figures
+        filed_E = figures["gross_profit_year"]
+        profit_E = np.where(np.isfinite(filed_E), filed_E, figures["total_revenue_year"] - figures["cost_of_revenue_year"])
+        return self.statements.at_sessions(cross_section.ratio(profit_E, figures["total_assets"]))
+
+    @cached_property
+    def momentum_12_1(self) -> Float:
+        """Return over a year without its last month."""
+        return kernels.growth(self.prices.close, self.prices.dividend_step, 252, 21)
+
+    @cached_property
+    def factor_returns(self) -> Float:
+        """[FACTORS, T]: simple returns of the own universe's factors: the market, and thirds long and short by sorts of the session before.
+
+        Size is small less big, all others high less low; weights are equal. A factor without data is NaN.
+        """
+        earned = np.expm1(self.prices.log_return)
+        sorts = (-self.market_value, self.book_to_market, self.momentum_12_1, self.gross_profitability)
+        legs = [kernels.long_short(sort, earned, FACTOR_LEG_TICKERS) for sort in sorts]
+        return np.concatenate([np.expm1(self.market_log_return), *legs])
+
+    @cached_property
+    def exposures(self) -> Float:
+        """[N, FACTORS + 1, T]: slopes on all five factors together over 252 sessions, and the deviation of what they leave."""
+        return kernels.window_exposures(np.expm1(self.prices.log_return), self.factor_returns, EXPOSURE_SESSIONS, self.first)
+
+    @cached_property
+    def price_exposures(self) -> Float:
+        """[N, 3, T]: the same on market and momentum alone, which need no filings."""
+        wanted = [FACTORS.index("market"), FACTORS.index("momentum")]
+        return kernels.window_exposures(np.expm1(self.prices.log_return), self.factor_returns[wanted], EXPOSURE_SESSIONS, self.first)
 
     def empty(self) -> Float:
         """Return NaN everywhere: what a feature without data yields."""

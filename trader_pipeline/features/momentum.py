@@ -38,7 +38,7 @@ def return_63d(market: Market) -> Float:
 @feature(unit="fraction", inputs=_PRICES, lookback_sessions=252, formula="close_t-21 / close_t-252 - 1")
 def momentum_12_1(market: Market) -> Float:
     """Return over a year without its last month. Jegadeesh & Titman 1993."""
-    return kernels.growth(market.prices.close, market.prices.dividend_step, 252, 21)
+    return market.momentum_12_1
 
 
 @feature(unit="fraction", inputs=_PRICES, lookback_sessions=199, formula="close_t / mean(close, 200 sessions) - 1")

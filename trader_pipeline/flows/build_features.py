@@ -17,18 +17,28 @@ from trader_pipeline.features.market import Market
 from trader_pipeline.features.targets import build_targets
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
+from trader_pipeline.schema.core import (
+    ACCEPTED_BARS,
+    CHARACTERISTICS,
+    CORPORATE_ACTIONS,
+    EARNINGS,
+    FUNDAMENTALS,
+    MACRO,
+    SECTORS,
+    TICKER_MAP,
+)
 from trader_pipeline.schema.features import TARGETS
 
 CODE_VERSION = "2"
 """Rises when a formula changes without its declaration."""
 
-_CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO)
-_INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
+_CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO, FUNDAMENTALS, EARNINGS)
+INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
+"""The core tables that the panel and the labels are made from."""
 _HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
 _HELD = """
 select table_name, ticker, session, item, source, rule, null::double as ratio from quality.quarantine
-where table_name in ('core.macro', 'core.corporate_actions')
+where table_name in ('core.macro', 'core.corporate_actions', 'core.fundamentals')
 union all
 select table_name, ticker, session, column_name, source, rule, proposed / stored from quality.repairs
 where applied and table_name = 'core.corporate_actions' order by all
@@ -47,6 +57,16 @@ select * from usable semi join chosen using (series, source)
 """Every version of a series from one source, one with vintages first, but for what the checks hold.
 
 What was revised since, without vintages, is look-ahead."""
+
+_HELD_FUNDAMENTALS = (
+    "select distinct ticker, item, session as period_end, source from quality.quarantine where table_name = 'core.fundamentals'"
+)
+_USABLE_FUNDAMENTALS = f"""
+select f.* from core.fundamentals f anti join ({_HELD_FUNDAMENTALS}) h
+on f.ticker = h.ticker and f.period_end = h.period_end and f.source = h.source and f.metric || ' ' || f.months = h.item
+where f.known_at <= ?
+"""  # noqa: S608 - a constant
+"""Every version of a filed figure but for what the checks hold."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +106,8 @@ def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
         sectors=snapshot.read(SECTORS),
         characteristics=_known_versions(snapshot, CHARACTERISTICS, as_of),
         macro=snapshot.sql(_USABLE_MACRO, [as_of]),
+        fundamentals=snapshot.sql(_USABLE_FUNDAMENTALS, [as_of]),
+        earnings=_known_versions(snapshot, EARNINGS, as_of),
     )
     exchange = _exchange(tables)
     sessions = _sessions(tables, exchange)
@@ -100,7 +122,7 @@ def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
     ]
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
     held = hashlib.sha256(repr(snapshot.sql(_HELD).to_pylist()).encode()).hexdigest()[:16]
-    return f"{snapshot.data_version(_INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
+    return f"{snapshot.data_version(INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
 
 
 def _known_versions(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> pa.Table:

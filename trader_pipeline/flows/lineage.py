@@ -20,7 +20,11 @@ _NAMED: Mapping[str, str] = {
     **{name: name for name in ("open", "high", "low", "close")},
     "volume": "volume_shares",
     "dollar_volume": "close_usd, volume_shares",
-    **dict.fromkeys(("log_return", "dividend_step", "market_log_return", "beta", "residual", "shock"), "close"),
+    **dict.fromkeys(("close_usd", "market_value", "book_to_market", "_of_value"), "close_usd"),
+    **dict.fromkeys(("exposures",), "close, close_usd"),
+    **dict.fromkeys(
+        ("price_exposures", "momentum_12_1", "log_return", "dividend_step", "market_log_return", "beta", "residual", "shock"), "close"
+    ),
 }
 """Which columns of core.accepted_bars stand behind a name of features/market.py."""
 
@@ -28,6 +32,8 @@ _FACTS: Mapping[Table, str] = {
     core.CORPORATE_ACTIONS: "session, kind, value",
     core.CHARACTERISTICS: "name, observed_on, known_at, value",
     core.MACRO: "series, observed_on, known_at, value",
+    core.FUNDAMENTALS: "metric, period_end, months, known_at, source, value, unit, filed_on",
+    core.EARNINGS: "report_date, known_at, source, eps_estimate, eps_actual",
     core.SECTORS: "valid_from, valid_to, sector",
     core.TICKER_MAP: "role",
 }

@@ -10,7 +10,17 @@ import pyarrow.compute as pc
 from trader_pipeline import calendar, panel
 from trader_pipeline.features.assemble import CoreTables, assemble
 from trader_pipeline.panel import Grid
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
+from trader_pipeline.schema.core import (
+    ACCEPTED_BARS,
+    CHARACTERISTICS,
+    CORPORATE_ACTIONS,
+    EARNINGS,
+    FUNDAMENTALS,
+    MACRO,
+    SECTORS,
+    TICKER_MAP,
+)
+from trader_pipeline_tests.features import filings
 
 BARS = ("open", "high", "low", "close", "volume_shares")
 SINCE = dt.date(2000, 1, 3)
@@ -87,7 +97,7 @@ def macro(series, days, values):
     )
 
 
-def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, series=None):
+def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, series=None, filed=None, reports=None):
     """`benchmark` is a ticker; `sectors` maps ticker to sector."""
     tickers = sorted(set(accepted["ticker"].to_pylist()))
     listed = [
@@ -109,6 +119,8 @@ def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, seri
         sectors=SECTORS.conform(pa.Table.from_pylist(placed, schema=SECTORS.arrow_schema)),
         characteristics=facts if facts is not None else CHARACTERISTICS.empty(),
         macro=series if series is not None else MACRO.empty(),
+        fundamentals=filed if filed is not None else FUNDAMENTALS.empty(),
+        earnings=reports if reports is not None else EARNINGS.empty(),
     )
 
 
@@ -123,7 +135,7 @@ def lone(**columns):
 
 
 def random_core(count=440, seed=5):
-    """Fourteen tickers and a benchmark: gaps, late listings, an early end, splits, dividends, three sectors, two facts and a regime."""
+    """Fourteen tickers and a benchmark: gaps, late listings, an early end, splits, dividends, sectors, two facts, filings and a regime."""
     generator = np.random.default_rng(seed)
     days, names = sessions(count), [f"T{i:02d}" for i in range(14)]
     market_move = 0.01 * generator.standard_normal(count)
@@ -146,6 +158,7 @@ def random_core(count=440, seed=5):
         [bars(names, days, open=opened, high=high, low=low, close=close, volume_shares=volume), bars(["ZSPY"], days, close=index[None])]
     )
     facts = [characteristic(name, names, days, generator.standard_normal((14, count))) for name in ("z", "w")]
+    filed, reports = filings.random_filings(names, dt.date(2011, 1, 1), days[-1].item())
     return core(
         accepted,
         moves=actions(*moves),
@@ -153,13 +166,15 @@ def random_core(count=440, seed=5):
         sectors={name: ("tech" if i < 6 else "energy" if i < 12 else "small") for i, name in enumerate(names)},
         facts=pa.concat_tables(facts),
         series=macro("regime", days, np.where(generator.random(count) < 0.5, -1.0, 1.0)),
+        filed=filed,
+        reports=reports,
     ), days
 
 
 def cut(tables, moment):
     """Only what was known at `moment` (aware UTC)."""
     limit = pa.scalar(moment, pa.timestamp("us", tz="UTC"))
-    clocked = ("accepted_bars", "corporate_actions", "characteristics", "macro")
+    clocked = ("accepted_bars", "corporate_actions", "characteristics", "macro", "fundamentals", "earnings")
     return replace(
         tables, **{name: getattr(tables, name).filter(pc.less_equal(getattr(tables, name)["known_at"], limit)) for name in clocked}
     )

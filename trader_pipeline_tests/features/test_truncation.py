@@ -10,10 +10,10 @@ import pytest
 from trader_pipeline import calendar, panel
 from trader_pipeline.features import FEATURES
 from trader_pipeline.features.targets import volatility_daily
-from trader_pipeline.schema.core import ACCEPTED_BARS
+from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, MACRO
 from trader_pipeline_tests.features import markets
 
-COUNT = 440
+COUNT = 620
 BY_NAME = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 
 
@@ -101,7 +101,13 @@ def shaken(tables, days, at):
     return replace(tables, accepted_bars=markets.bars(names, days, **columns), **moved)
 
 
-@BY_NAME
+BY_NAME_OF_SESSIONS = pytest.mark.parametrize(
+    "feature", [f for f in FEATURES if {ACCEPTED_BARS, CHARACTERISTICS, MACRO} & set(f.inputs)], ids=lambda feature: feature.name
+)
+"""Those that read filings alone are no function of sessions: test_statements says how far back they reach."""
+
+
+@BY_NAME_OF_SESSIONS
 def test_the_declared_look_back_is_the_real_one(feature, tables, days):
     today = COUNT - 15
     quiet = without_facts(tables, days, today)

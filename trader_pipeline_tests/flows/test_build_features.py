@@ -10,7 +10,16 @@ from trader_pipeline import calendar, panel
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.flows.build_features import build_features
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
+from trader_pipeline.schema.core import (
+    ACCEPTED_BARS,
+    CHARACTERISTICS,
+    CORPORATE_ACTIONS,
+    EARNINGS,
+    FUNDAMENTALS,
+    MACRO,
+    SECTORS,
+    TICKER_MAP,
+)
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline_tests.features import markets
@@ -29,6 +38,8 @@ def publish(lake, tables):
         Change.replace(SECTORS, tables.sectors),
         Change.replace(CHARACTERISTICS, tables.characteristics),
         Change.replace(MACRO, tables.macro),
+        Change.replace(FUNDAMENTALS, tables.fundamentals),
+        Change.replace(EARNINGS, tables.earnings),
     )
 
 
@@ -63,19 +74,28 @@ def test_features_of_an_older_schema_are_made_again(lake):
     assert lake.snapshot().stale() == []
 
 
-def test_a_macro_value_that_the_checks_hold_is_not_read(lake, market):
+def changed_by_holding(lake, **held):
+    """The panel's columns that are others once the checks hold one row."""
     build_features(lake, as_of=LATE, run_id="r1")
     before = lake.snapshot().read(PANEL)
-    rows = market[0].macro.sort_by([("observed_on", "descending")]).slice(0, 1).to_pylist()
-    assert rows[0]["series"] == "regime"
-    held = {"table_name": "core.macro", "ticker": "regime", "session": rows[0]["observed_on"], "item": "", "source": rows[0]["source"]}
-    held |= {"rule": "macro_unit", "reason": "-", "first_seen": LATE, "strikes": 1, "known_at": LATE, "run_id": "c1"}
+    held |= {"rule": "-", "reason": "-", "first_seen": LATE, "strikes": 1, "known_at": LATE, "run_id": "c1"}
     lake.publish(Change.replace(QUARANTINE, pa.Table.from_pylist([held])))
     assert build_features(lake, as_of=LATE, run_id="r2").changed
     after = lake.snapshot().read(PANEL)
-    changed = {name for name in before.column_names if not before[name].equals(after[name])}
+    return {name for name in before.column_names if not before[name].equals(after[name])}
+
+
+def test_a_macro_value_that_the_checks_hold_is_not_read(lake, market):
+    row = market[0].macro.sort_by([("observed_on", "descending")]).slice(0, 1).to_pylist()[0]
+    assert row["series"] == "regime"
+    changed = changed_by_holding(lake, table_name="core.macro", ticker="regime", session=row["observed_on"], item="", source=row["source"])
     assert "regime" in changed
     assert all("regime" in name for name in changed)
+
+
+def test_a_filed_figure_that_the_checks_hold_is_not_read(lake):
+    held = {"ticker": "T00", "session": dt.date(2015, 6, 30), "item": "current_assets 0", "source": "sec"}
+    assert changed_by_holding(lake, table_name="core.fundamentals", **held) == {"current_ratio"}
 
 
 def test_a_second_run_changes_nothing(lake):

@@ -14,13 +14,14 @@ from trader_pipeline.flows.check import check
 from trader_pipeline.flows.ingest import ingest
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
+from trader_pipeline.schema.core import CHARACTERISTICS, EARNINGS, FUNDAMENTALS, MACRO
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests.feeds import feed_of
 
 AS_OF = calendar.known_at("XNYS", dt.date(2020, 2, 7))
 NAMES = [feature.name for feature in FEATURES]
-ABSENT = {feature.name for feature in FEATURES if feature.family in ("characteristics", "macro")}
+ABSENT = {feature.name for feature in FEATURES if {CHARACTERISTICS, MACRO, FUNDAMENTALS, EARNINGS} & set(feature.inputs)}
 
 
 @pytest.fixture(scope="module")

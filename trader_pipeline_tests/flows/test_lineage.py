@@ -160,9 +160,10 @@ def test_a_raw_column_changes_what_is_declared_to_come_from_it_and_nothing_else(
 
 @pytest.mark.parametrize("name", ["open", "high", "low", "close", "volume_shares", "close_usd"])
 def test_a_column_of_bars_changes_the_features_that_are_declared_to_come_from_it(name):
-    tables, days = random_core()
+    tables, days = random_core(620)
     accepted = tables.accepted_bars
-    noise = np.exp(0.1 * np.random.default_rng(1).standard_normal(accepted.num_rows))
+    generator, ticker = np.random.default_rng(1), np.unique(accepted["ticker"].to_numpy(), return_inverse=True)[1]
+    noise = np.exp(0.1 * generator.standard_normal(accepted.num_rows) + 2 * generator.standard_normal(15)[ticker])
     moved = accepted.set_column(accepted.schema.get_field_index(name), name, pa.array(accepted[name].to_numpy() * noise))
     before, after = (build_panel(market(replace(tables, accepted_bars=bars), days), FEATURES) for bars in (accepted, moved))
     lineage = next(lineage for table, lineage in LINEAGE.items() if table.full_name == "features.panel")
