@@ -30,7 +30,7 @@ class Feature:
 
     @property
     def family(self) -> str:
-        """The file that declares it: momentum, volatility, volume, residual, characteristics or macro."""
+        """The file that declares it: momentum, volatility, volume, residual, characteristics, macro, sentiment or options."""
         return self.compute.__module__.rpartition(".")[2]
 
     @property

@@ -65,6 +65,8 @@ class Market:
     sector: Index
     characteristics: Mapping[str, Float] = field(default_factory=dict)
     macro: Mapping[str, Float] = field(default_factory=dict)
+    news: Mapping[str, Float] = field(default_factory=dict)
+    options: Mapping[str, Float] = field(default_factory=dict)
 
     @cached_property
     def market_log_return(self) -> Float:

@@ -15,16 +15,27 @@ from trader_pipeline.features.assemble import CoreTables, assemble
 from trader_pipeline.features.build import build_panel
 from trader_pipeline.features.market import Market
 from trader_pipeline.features.targets import build_targets
+from trader_pipeline.flows.known_facts import held_facts, option_quotes, scored_news
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
-from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.core import (
+    ACCEPTED_BARS,
+    CHARACTERISTICS,
+    CORPORATE_ACTIONS,
+    MACRO,
+    NEWS,
+    NEWS_SCORES,
+    OPTION_QUOTES,
+    SECTORS,
+    TICKER_MAP,
+)
+from trader_pipeline.schema.features import MARKET_STATE, TARGETS
 
 CODE_VERSION = "2"
 """Rises when a formula changes without its declaration."""
 
-_CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO)
-_INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
+_CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO, MARKET_STATE, NEWS, OPTION_QUOTES)
+INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP, NEWS_SCORES)
 _HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
 _USABLE_MACRO = f"""
 with usable as (
@@ -78,6 +89,9 @@ def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
         sectors=snapshot.read(SECTORS),
         characteristics=_known_versions(snapshot, CHARACTERISTICS, as_of),
         macro=snapshot.sql(_USABLE_MACRO, [as_of]),
+        market_state=snapshot.known(MARKET_STATE, as_of),
+        scored_news=scored_news(snapshot, as_of),
+        option_quotes=option_quotes(snapshot, as_of),
     )
     exchange = _exchange(tables)
     sessions = _sessions(tables, exchange)
@@ -90,10 +104,10 @@ def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
         snapshot.sql(f"select epoch_us(max(known_at)) n from {table.full_name} where known_at <= ?", [as_of])["n"][0].as_py()  # noqa: S608 - identifiers come from the schema
         for table in _CLOCKED
     ]
-    held = snapshot.sql(f"{_HELD_MACRO} order by all").to_pylist()
+    held = [*snapshot.sql(f"{_HELD_MACRO} order by all").to_pylist(), *held_facts(snapshot)]
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    macro = hashlib.sha256(repr(held).encode()).hexdigest()[:16]
-    return f"{snapshot.data_version(_INPUTS)}:{newest}:{macro}:{declared}:{CODE_VERSION}"
+    kept_out = hashlib.sha256(repr(held).encode()).hexdigest()[:16]
+    return f"{snapshot.data_version(INPUTS)}:{newest}:{kept_out}:{declared}:{CODE_VERSION}"
 
 
 def _known_versions(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> pa.Table:
