@@ -49,6 +49,7 @@ def _summed(cell: npt.NDArray[np.int64], texts: npt.NDArray[np.int32], values: F
     cell, texts, values = cell[order], texts[order], values[order]
     first = np.ones(len(cell), dtype=np.bool_)
     first[1:] = (cell[1:] != cell[:-1]) | (texts[1:] != texts[:-1])
-    sums = np.bincount(cell[first], weights=values[first], minlength=grid.shape[0] * grid.shape[1]).reshape(grid.shape)
-    sums[:, 0] = np.nan
-    return sums
+    sums_NT = np.zeros(grid.shape)
+    np.add.at(sums_NT.reshape(-1), cell[first], values[first])
+    sums_NT[:, 0] = np.nan
+    return sums_NT

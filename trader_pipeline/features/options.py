@@ -4,7 +4,7 @@ A snapshot holds for its session and the next; later it is stale and the column 
 under the 3-month Treasury rate known then (core.macro DGS3MO; null without it).
 """
 
-import numpy as np
+import math
 
 from trader_pipeline.features import kernels
 from trader_pipeline.features.chains import MAXIMUM_AGE_SESSIONS
@@ -69,7 +69,8 @@ def implied_term_slope(market: Market) -> Float:
 )
 def implied_less_realised_volatility(market: Market) -> Float:
     """Cost of insurance beyond the month behind. Goyal & Saretto 2009; Bollerslev, Tauchen & Zhou 2009."""
-    return known(market, "atm_30d") - np.sqrt(_SESSIONS_A_YEAR) * kernels.window_deviation(market.prices.log_return, 21)
+    realised = kernels.window_deviation(market.prices.log_return, 21)
+    return known(market, "atm_30d") - math.sqrt(_SESSIONS_A_YEAR) * realised
 
 
 @feature(

@@ -3,7 +3,8 @@
 The forward is that of put-call parity at the strike where call and put are closest, so dividends need no forecast. Volatility
 is inverted from the out-of-the-money side (Black 1976; early exercise is left out); a vendor's own is never read: how it was
 made is not known.
-Between strikes volatility is linear in log moneyness or in delta, between expiries total variance is linear in time; nothing is extrapolated.
+Between strikes volatility is linear in log moneyness or in delta, between expiries total variance is linear in time;
+nothing is extrapolated.
 
 Legend: Q strikes of all expiries, E expiries, S snapshots, K results.
 """

@@ -33,7 +33,8 @@ anti join held using (ticker, session, source, item)
 
 def held_facts(snapshot: Snapshot) -> list[dict[str, object]]:
     """Return which rows of news and option quotes the checks hold."""
-    return snapshot.sql(_HELD).to_pylist()
+    rows: list[dict[str, object]] = snapshot.sql(_HELD).to_pylist()
+    return rows
 
 
 def scored_news(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:

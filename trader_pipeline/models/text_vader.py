@@ -1,4 +1,4 @@
-"""VADER, a lexicon of 7,500 words with rules for negation and emphasis: light, and blind to what only finance means. Hutto & Gilbert 2014."""
+"""VADER, a lexicon of 7,500 words with rules for negation and emphasis: light, and blind to the words of finance. Hutto & Gilbert 2014."""
 
 import datetime as dt
 from collections.abc import Sequence
