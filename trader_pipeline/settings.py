@@ -1,5 +1,6 @@
 """Facts of one machine and one user: TRADER_* variables, `.env`. Read at the edge, passed inwards as values."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -129,6 +130,18 @@ class CheckSettings(BaseModel):
     )
 
 
+class NlpSettings(BaseModel):
+    """Which text models score headlines. VADER always does."""
+
+    finbert: str | None = Field(
+        None, description="FinBERT: a folder, or a hub name such as ProsusAI/finbert; wants the extra nlp. Unset leaves its column null."
+    )
+    finbert_released_on: dt.date = Field(
+        dt.date(2019, 8, 27), description="When that model came out: older headlines get no score of it in features."
+    )
+    batch: int = Field(64, ge=1, description="Texts that FinBERT reads at once.")
+
+
 class DecisionSettings(BaseModel):
     """How forecasts become positions."""
 
@@ -196,6 +209,7 @@ class Settings(BaseSettings):
     french: PublicSettings = PublicSettings()
     sp500: PublicSettings = PublicSettings()
     checks: CheckSettings = CheckSettings()
+    nlp: NlpSettings = NlpSettings()
     decisions: DecisionSettings = DecisionSettings()
     alerts: AlertSettings = AlertSettings()
     serve: ServeSettings = ServeSettings()

@@ -9,12 +9,13 @@ from trader_pipeline.defs.metadata import table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.flows.accept import accept
 from trader_pipeline.flows.gate import failed_checks
-from trader_pipeline.flows.standardize import standardize
+from trader_pipeline.flows.score_news import score_news, text_scorers
+from trader_pipeline.flows.standardize import DERIVED, standardize
 from trader_pipeline.schema import Table, core
 from trader_pipeline.sources import FEEDS, bars_order
 
 RAW = [table for source in FEEDS for table in source.raw_tables]
-STANDARDIZED: tuple[Table, ...] = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
+STANDARDIZED: tuple[Table, ...] = DERIVED
 
 
 @dg.multi_asset(name="core", specs=[table_spec(t, group="core", deps=RAW) for t in STANDARDIZED])
@@ -51,4 +52,12 @@ def accepted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]
     return table_result(snapshot, core.ACCEPTED_BARS, {"quarantined_rows": outcome.quarantined, **shown})
 
 
-ASSETS = [standardized, accepted]
+@dg.multi_asset(name="news_scores", specs=[table_spec(core.NEWS_SCORES, group="core", deps=[core.NEWS])])
+def scored(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
+    """Score the headlines that no text model has scored yet."""
+    scorers = text_scorers(trader.settings)
+    outcome = score_news(trader.lake, scorers, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    return table_result(trader.lake.snapshot(), core.NEWS_SCORES, {"newly_scored": outcome.scored})
+
+
+ASSETS = [standardized, accepted, scored]

@@ -1,4 +1,4 @@
-"""The feature panel and the labels."""
+"""The state of the market, the feature panel and the labels."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,18 @@ from trader_pipeline.defs.metadata import table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.build_features import INPUTS, build_features
-from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.flows.market_state import market_state
+from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, TICKER_MAP
+from trader_pipeline.schema.features import MARKET_STATE, TARGETS
+
+
+@dg.multi_asset(
+    name="market_state", specs=[table_spec(MARKET_STATE, group="features", deps=[ACCEPTED_BARS, CORPORATE_ACTIONS, TICKER_MAP])]
+)
+def states(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
+    """Say of each session how probable turbulence was."""
+    market_state(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)
+    return table_result(trader.lake.snapshot(), MARKET_STATE)
 
 
 @dg.multi_asset(name="features", specs=[table_spec(t, group="features", deps=INPUTS) for t in (PANEL, TARGETS)])
@@ -20,4 +31,4 @@ def features(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]
         yield table_result(snapshot, table)
 
 
-ASSETS = [features]
+ASSETS = [states, features]

@@ -1,6 +1,19 @@
 """Features and labels: declared functions of what was known, computed on dense [ticker, session] arrays."""
 
-from trader_pipeline.features import characteristics, factors, growth, macro, momentum, quality, residual, valuation, volatility, volume
+from trader_pipeline.features import (
+    characteristics,
+    factors,
+    growth,
+    macro,
+    momentum,
+    options,
+    quality,
+    residual,
+    sentiment,
+    valuation,
+    volatility,
+    volume,
+)
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema.features import panel_table
 
@@ -15,6 +28,8 @@ FEATURES: tuple[Feature, ...] = (
     *factors.FEATURES,
     *characteristics.FEATURES,
     *macro.FEATURES,
+    *sentiment.FEATURES,
+    *options.FEATURES,
 )
 """Every feature, in the order of the panel's columns."""
 

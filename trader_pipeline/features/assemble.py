@@ -1,7 +1,7 @@
 """From core tables, already cut to what was known at `as_of`, to the dense arrays of a `Market`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import adjustment, panel
-from trader_pipeline.features import kernels
-from trader_pipeline.features.characteristics import MAXIMUM_AGE_SESSIONS
+from trader_pipeline.features import chains, characteristics, kernels, macro
 from trader_pipeline.features.earnings_reports import read_reports
+from trader_pipeline.features.headlines import SCORED_NEWS, headline_arrays
 from trader_pipeline.features.known import splits_of
 from trader_pipeline.features.market import Float, Index, Market, Prices
 from trader_pipeline.features.statements import read_statements
 from trader_pipeline.panel import Days, Grid
+from trader_pipeline.schema.core import OPTION_QUOTES
+from trader_pipeline.schema.features import MARKET_STATE
 
 Instants = npt.NDArray[np.datetime64]
 _BENCHMARK = "benchmark"
@@ -23,7 +25,10 @@ _BENCHMARK = "benchmark"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CoreTables:
-    """Rows of the core tables known at one `as_of`: one version of bars and actions, every version of other facts."""
+    """Rows of the core tables known at one `as_of`: one version of bars and actions, every version of other facts.
+
+    `scored_news` has the columns `SCORED_NEWS`; `market_state` is features.market_state.
+    """
 
     accepted_bars: pa.Table
     corporate_actions: pa.Table
@@ -33,6 +38,9 @@ class CoreTables:
     macro: pa.Table
     fundamentals: pa.Table
     earnings: pa.Table
+    market_state: pa.Table = field(default_factory=MARKET_STATE.empty)
+    scored_news: pa.Table = field(default_factory=SCORED_NEWS.empty_table)
+    option_quotes: pa.Table = field(default_factory=OPTION_QUOTES.empty)
 
 
 def assemble(tables: CoreTables, sessions: Days, known_at: Instants) -> Market:
@@ -48,6 +56,7 @@ def assemble(tables: CoreTables, sessions: Days, known_at: Instants) -> Market:
     stocks = Grid(tuple(np.array(grid.tickers, dtype=object)[~stands_apart]), sessions)
     rows = rows[~stands_apart]
     splits = splits_of(tables.corporate_actions, stocks)
+    series = _macro(tables, stocks, known_at)
     return Market(
         grid=stocks,
         rows=rows,
@@ -55,9 +64,11 @@ def assemble(tables: CoreTables, sessions: Days, known_at: Instants) -> Market:
         benchmark=prices.rows(np.isin(np.arange(len(grid.tickers)), chosen)) if len(chosen) else None,
         sector=_sectors(tables.sectors, stocks),
         characteristics=_characteristics(tables.characteristics, stocks, known_at, rows),
-        macro=_macro(tables.macro, stocks, known_at),
+        macro=series,
         statements=read_statements(tables.fundamentals, stocks, known_at, splits),
         reports=read_reports(tables.earnings, stocks, known_at, splits),
+        news=headline_arrays(tables.scored_news, stocks, known_at),
+        options=_options(tables.option_quotes, stocks, known_at, series),
     )
 
 
@@ -117,21 +128,38 @@ def _characteristics(facts: pa.Table, grid: Grid, known_at: Instants, rows: npt.
     arrays = {}
     for name in sorted(pc.unique(facts["name"]).to_pylist()):
         own = facts.filter(pc.equal(facts["name"], name))
-        arrays[name] = np.where(rows, _as_known(own, grid.ticker_index(own["ticker"]), grid, known_at), np.nan)
+        values = _as_known(own, grid.ticker_index(own["ticker"]), grid, known_at, characteristics.MAXIMUM_AGE_SESSIONS)
+        arrays[name] = np.where(rows, values, np.nan)
     return arrays
 
 
-def _macro(facts: pa.Table, grid: Grid, known_at: Instants) -> Mapping[str, Float]:
-    """Return each series as known at each session, [1, T]."""
-    arrays = {}
+def _macro(tables: CoreTables, grid: Grid, known_at: Instants) -> Mapping[str, Float]:
+    """Return each series as known at each session, and the probability of turbulence, [1, T]."""
+    facts, arrays = tables.macro, {}
     single = Grid(("",), grid.sessions)
     for series in sorted(pc.unique(facts["series"]).to_pylist()):
         own = facts.filter(pc.equal(facts["series"], series))
-        arrays[series] = _as_known(own, np.zeros(own.num_rows, np.int64), single, known_at)
+        arrays[series] = _as_known(own, np.zeros(own.num_rows, np.int64), single, known_at, macro.maximum_age(series))
+    if tables.market_state.num_rows:
+        states = tables.market_state.select(["session", "known_at", "p_turbulent"]).rename_columns(["observed_on", "known_at", "value"])
+        arrays[macro.STATE] = _as_known(states, np.zeros(states.num_rows, np.int64), single, known_at, 0)
     return arrays
 
 
-def _as_known(facts: pa.Table, row_of: Index, grid: Grid, known_at: Instants) -> Float:
+def _options(quotes: pa.Table, grid: Grid, known_at: Instants, series: Mapping[str, Float]) -> Mapping[str, Float]:
+    """Return what the newest snapshot known at each session says, [N, T]; what it does not say is not taken from an older one."""
+    if not quotes.num_rows:
+        return {}
+    rate_T = series.get(chains.RATE_SERIES, np.full((1, len(grid.sessions)), np.nan))[0]
+    found = chains.snapshots(quotes, dict(zip(grid.sessions, rate_T, strict=True)))
+    numbered = pa.table({"observed_on": found.session, "known_at": found.known_at, "value": np.arange(len(found.session), dtype=float)})
+    newest_NT = _as_known(numbered, grid.ticker_index(found.ticker), grid, known_at, chains.MAXIMUM_AGE_SESSIONS)
+    seen_NT = np.isfinite(newest_NT)
+    index_NT = np.where(seen_NT, newest_NT, 0).astype(np.int64)
+    return {name: np.where(seen_NT, values[index_NT], np.nan) for name, values in found.columns.items()}
+
+
+def _as_known(facts: pa.Table, row_of: Index, grid: Grid, known_at: Instants, maximum_age: int) -> Float:
     """Return the newest observation known at each session's `known_at`, [N, T]; absent once it is too old."""
     observed = np.searchsorted(grid.sessions, facts["observed_on"].to_numpy().astype("datetime64[D]"), side="right") - 1
     published = facts["known_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
@@ -142,4 +170,4 @@ def _as_known(facts: pa.Table, row_of: Index, grid: Grid, known_at: Instants) ->
     cells = row_of[keep], column[keep]
     values[cells] = facts["value"].to_numpy()[keep]
     speaks_of[cells] = observed[keep]
-    return kernels.carried_forward(values, speaks_of, MAXIMUM_AGE_SESSIONS)
+    return kernels.carried_forward(values, speaks_of, maximum_age)

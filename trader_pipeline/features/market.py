@@ -76,6 +76,8 @@ class Market:
     reports: Known
     characteristics: Mapping[str, Float] = field(default_factory=dict)
     macro: Mapping[str, Float] = field(default_factory=dict)
+    news: Mapping[str, Float] = field(default_factory=dict)
+    options: Mapping[str, Float] = field(default_factory=dict)
     first: int = 0
 
     @cached_property

@@ -15,6 +15,7 @@ from trader_pipeline.features.assemble import CoreTables, assemble
 from trader_pipeline.features.build import build_panel
 from trader_pipeline.features.market import Market
 from trader_pipeline.features.targets import build_targets
+from trader_pipeline.flows.known_facts import held_facts, option_quotes, scored_news
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.core import (
@@ -24,17 +25,30 @@ from trader_pipeline.schema.core import (
     EARNINGS,
     FUNDAMENTALS,
     MACRO,
+    NEWS,
+    NEWS_SCORES,
+    OPTION_QUOTES,
     SECTORS,
     TICKER_MAP,
 )
-from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.features import MARKET_STATE, TARGETS
 
 CODE_VERSION = "2"
 """Rises when a formula changes without its declaration."""
 
-_CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO, FUNDAMENTALS, EARNINGS)
-INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
-"""The core tables that the panel and the labels are made from."""
+_CLOCKED = (
+    ACCEPTED_BARS,
+    CORPORATE_ACTIONS,
+    CHARACTERISTICS,
+    MACRO,
+    FUNDAMENTALS,
+    EARNINGS,
+    MARKET_STATE,
+    NEWS,
+    OPTION_QUOTES,
+)
+INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP, NEWS_SCORES)
+"""The tables that the panel and the labels are made from."""
 _HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
 _HELD = """
 select table_name, ticker, session, item, source, rule, null::double as ratio from quality.quarantine
@@ -108,6 +122,9 @@ def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
         macro=snapshot.sql(_USABLE_MACRO, [as_of]),
         fundamentals=snapshot.sql(_USABLE_FUNDAMENTALS, [as_of]),
         earnings=_known_versions(snapshot, EARNINGS, as_of),
+        market_state=snapshot.known(MARKET_STATE, as_of),
+        scored_news=scored_news(snapshot, as_of),
+        option_quotes=option_quotes(snapshot, as_of),
     )
     exchange = _exchange(tables)
     sessions = _sessions(tables, exchange)
@@ -121,7 +138,7 @@ def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
         for table in _CLOCKED
     ]
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    held = hashlib.sha256(repr(snapshot.sql(_HELD).to_pylist()).encode()).hexdigest()[:16]
+    held = hashlib.sha256(repr([*snapshot.sql(_HELD).to_pylist(), *held_facts(snapshot)]).encode()).hexdigest()[:16]
     return f"{snapshot.data_version(INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
 
 

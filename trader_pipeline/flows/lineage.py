@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.features import FEATURES, PANEL, Feature
-from trader_pipeline.schema import TABLES, Table, core, lineage_core, lineage_outputs, quality
+from trader_pipeline.schema import TABLES, Table, core, features, lineage_core, lineage_outputs, quality
 from trader_pipeline.schema.lineage import WHOLE, Lineage, Reads
 from trader_pipeline.sources.fmp_metrics import FIGURES
 
@@ -34,6 +34,10 @@ _FACTS: Mapping[Table, str] = {
     core.MACRO: "series, observed_on, known_at, value",
     core.FUNDAMENTALS: "metric, period_end, months, known_at, source, value, unit, filed_on",
     core.EARNINGS: "report_date, known_at, source, eps_estimate, eps_actual",
+    core.NEWS: "ticker, known_at, title",
+    core.NEWS_SCORES: "text_sha256, model, released_on, score",
+    core.OPTION_QUOTES: "ticker, session, known_at, expiry, kind, strike, bid, ask, volume_contracts",
+    features.MARKET_STATE: "session, known_at, p_turbulent",
     core.SECTORS: "valid_from, valid_to, sector",
     core.TICKER_MAP: "role",
 }

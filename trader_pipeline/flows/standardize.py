@@ -27,7 +27,7 @@ from trader_pipeline.standardize.symbols import Symbols
 CODE_VERSION = "6"
 """Rises when the same raw rows would give other core rows."""
 
-DERIVED = tuple(table for table in core.TABLES if table is not core.ACCEPTED_BARS)
+DERIVED = tuple(table for table in core.TABLES if table not in core.MADE_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from trader_pipeline import parts
 from trader_pipeline.errors import CorruptPartError
 from trader_pipeline.lake import Lake
-from trader_pipeline.schema.core import ACCEPTED_BARS
+from trader_pipeline.schema.core import MADE_LATER
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline.schema.raw import FETCH_ATTEMPTS
 
 _PANEL = "features.panel"
-_ALONE = frozenset({ACCEPTED_BARS.full_name, FETCH_ATTEMPTS.full_name})
+_ALONE = frozenset(table.full_name for table in (*MADE_LATER, FETCH_ATTEMPTS))
 """Tables that one flow writes by itself."""
 
 

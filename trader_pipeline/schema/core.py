@@ -252,6 +252,22 @@ NEWS = Table(
         text("url", "Where it is.", nullable=True),
     ),
 )
+NEWS_SCORES = Table(
+    layer="core",
+    name="news_scores",
+    key=("text_sha256", "model"),
+    description="What text models say of headlines, one row a text: one that names several tickers, or comes again, is scored once. Another revision replaces all rows of its model.",
+    columns=(
+        text("text_sha256", "sha256 of the title as UTF-8: sha256(title) in SQL."),
+        text("model", "finbert or vader; the scales differ, so they are never mixed."),
+        text("revision", "Which version of the model: commit or sha256 of its files, release of its package."),
+        day("released_on", "When the model came out. Of older headlines it may know what came of them."),
+        number("p_negative", "fraction", "Negative: probability (finbert), share of the words (vader).", nullable=False),
+        number("p_neutral", "fraction", "Neutral.", nullable=False),
+        number("p_positive", "fraction", "Positive.", nullable=False),
+        number("score", "-", "From -1 to 1: p_positive - p_negative (finbert), compound (vader).", nullable=False),
+    ),
+)
 OPTION_QUOTES = Table(
     layer="core",
     name="option_quotes",
@@ -301,6 +317,7 @@ TABLES = (
     FUNDAMENTALS,
     EARNINGS,
     NEWS,
+    NEWS_SCORES,
     OPTION_QUOTES,
     LISTINGS,
     SYMBOL_CHANGES,
@@ -309,3 +326,6 @@ TABLES = (
     SECTORS,
     ORACLE,
 )
+
+MADE_LATER = (ACCEPTED_BARS, NEWS_SCORES)
+"""Core tables that flows of their own make from the standardized ones."""

@@ -1,6 +1,6 @@
 """What models read and what they are scored on."""
 
-from trader_pipeline.schema.columns import HORIZONS_SESSIONS, SESSION, TICKER, number
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS, KNOWN_AT, SESSION, TICKER, day, number
 from trader_pipeline.schema.table import Column, Table
 
 
@@ -43,4 +43,28 @@ TARGETS = Table(
         ),
     ),
 )
-TABLES = (TARGETS,)
+MARKET_STATE = Table(
+    layer="features",
+    name="market_state",
+    year_of="session",
+    key=("session",),
+    description="Calm or turbulent: two states of the benchmark's returns, filtered forward under parameters fitted each January on the past alone.",
+    columns=(
+        SESSION,
+        KNOWN_AT,
+        number(
+            "p_turbulent",
+            "fraction",
+            "Filtered probability of the state of higher variance, from returns up to the session.",
+            nullable=False,
+        ),
+        day("fitted_on", "First session under these parameters: they are fitted on the returns before it.", nullable=False),
+        number("mean_calm", "fraction / session", "Mean log return of the calm state.", nullable=False),
+        number("mean_turbulent", "fraction / session", "Mean log return of the turbulent state.", nullable=False),
+        number("volatility_calm", "fraction / sqrt(session)", "Standard deviation of the calm state.", nullable=False),
+        number("volatility_turbulent", "fraction / sqrt(session)", "Standard deviation of the turbulent state.", nullable=False),
+        number("stay_calm", "fraction", "Probability that calm lasts another session.", nullable=False),
+        number("stay_turbulent", "fraction", "Probability that turbulence lasts another session.", nullable=False),
+    ),
+)
+TABLES = (MARKET_STATE, TARGETS)

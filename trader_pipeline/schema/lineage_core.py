@@ -90,6 +90,7 @@ MACRO = Lineage(
     reads={
         "raw.sample_macro": {**same("series, value"), "observed_on": "date", "known_at": "date, series"},
         "raw.simulated_facts": {"series": "name", "observed_on, known_at": "date", "value": "value"},
+        "raw.simulated_macro": {**same("series, vintage, value"), "observed_on": "date", "known_at": "released_at"},
         "raw.fred_vintages": {
             "series": "series_id",
             "observed_on": "date",
@@ -171,6 +172,7 @@ EARNINGS = Lineage(
 NEWS = Lineage(
     table=core.NEWS,
     reads={
+        "raw.simulated_news": {**same("ticker, news_id, published_at, title"), "known_at": "published_at"},
         "raw.yahoo_news": {
             "ticker": "ticker, fetched_at",
             "news_id": "uuid",
@@ -200,9 +202,19 @@ NEWS = Lineage(
     },
     made={"source": _SOURCE},
 )
+NEWS_SCORES = Lineage(
+    table=core.NEWS_SCORES,
+    reads={"core.news": {"text_sha256, p_negative, p_neutral, p_positive, score": "title"}},
+    made={"model, revision, released_on": "the text model's own"},
+)
 OPTION_QUOTES = Lineage(
     table=core.OPTION_QUOTES,
     reads={
+        "raw.simulated_options": {
+            **same("ticker, expiry, kind, strike, underlying, bid, ask"),
+            "session, known_at": "date",
+            "volume_contracts": "volume",
+        },
         "raw.yahoo_options": {
             "ticker": "ticker, fetched_at",
             **same("session, strike, bid, ask, currency"),
@@ -291,6 +303,7 @@ LINEAGES = (
     FUNDAMENTALS,
     EARNINGS,
     NEWS,
+    NEWS_SCORES,
     OPTION_QUOTES,
     LISTINGS,
     SYMBOL_CHANGES,

@@ -20,6 +20,16 @@ _BENCHMARK = f"beta, {_of('benchmark_return')}, {_RANK}"
 _QUANTILES = ", ".join(QUANTILE_NAMES)
 _SCALED_QUANTILES = ", ".join(f"scaled_{name}" for name in QUANTILE_NAMES)
 
+_FITTED_STATE = "p_turbulent, mean_calm, mean_turbulent, volatility_calm, volatility_turbulent, stay_calm, stay_turbulent"
+MARKET_STATE = Lineage(
+    table=features.MARKET_STATE,
+    reads={
+        "core.accepted_bars": {"session, known_at, fitted_on": "session", _FITTED_STATE: "close"},
+        "core.corporate_actions": {_FITTED_STATE: "session, kind, value"},
+        "core.ticker_map": {_FITTED_STATE: "role"},
+    },
+    made={},
+)
 TARGETS = Lineage(
     table=features.TARGETS,
     reads={
@@ -192,4 +202,4 @@ BACKTEST = Lineage(
     },
     made={},
 )
-LINEAGES = (TARGETS, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST)
+LINEAGES = (MARKET_STATE, TARGETS, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST)

@@ -128,6 +128,62 @@ SIMULATED_FACTS = Table(
         REQUEST,
     ),
 )
+SIMULATED_NEWS = Table(
+    layer="raw",
+    name="simulated_news",
+    year_of="published_at",
+    key=("ticker", "news_id", "fetched_at"),
+    description="The simulated market's headlines: their tone follows the characteristic z.",
+    columns=(
+        VENDOR_TICKER,
+        text("news_id", "Number of the headline."),
+        instant("published_at", "When it appeared."),
+        text("title", "Headline."),
+        FETCHED_AT,
+        REQUEST,
+    ),
+)
+SIMULATED_OPTIONS = Table(
+    layer="raw",
+    name="simulated_options",
+    year_of="date",
+    key=("ticker", "date", "expiry", "kind", "strike", "fetched_at"),
+    description="The simulated market's option chains of its last quarter, priced from each ticker's true volatility.",
+    columns=(
+        VENDOR_TICKER,
+        VENDOR_DATE,
+        day("expiry", "Expiry of the contract."),
+        text("kind", "call or put."),
+        *(
+            number(name, "vendor", meaning)
+            for name, meaning in (
+                ("strike", "Strike."),
+                ("underlying", "Close of the underlying."),
+                ("bid", "Bid; 0 is none."),
+                ("ask", "Ask."),
+            )
+        ),
+        number("volume", "contracts", "Contracts traded."),
+        FETCHED_AT,
+        REQUEST,
+    ),
+)
+SIMULATED_MACRO = Table(
+    layer="raw",
+    name="simulated_macro",
+    year_of="date",
+    key=("series", "date", "released_at", "fetched_at"),
+    description="The simulated market's macro series under FRED's names, every vintage with its release.",
+    columns=(
+        text("series", "Series."),
+        VENDOR_DATE,
+        instant("released_at", "Release of the vintage."),
+        text("vintage", "final, or released: it is revised later."),
+        number("value", "vendor", "Value."),
+        FETCHED_AT,
+        REQUEST,
+    ),
+)
 FETCH_ATTEMPTS = Table(
     layer="raw",
     name="fetch_attempts",
@@ -172,6 +228,9 @@ TABLES = (
     OWN_BARS,
     SIMULATED_BARS,
     SIMULATED_FACTS,
+    SIMULATED_NEWS,
+    SIMULATED_OPTIONS,
+    SIMULATED_MACRO,
     *raw_yahoo.TABLES,
     *raw_fmp.TABLES,
     *raw_tiingo.TABLES,
@@ -191,6 +250,9 @@ __all__ = [
     "SAMPLE_TICKERS",
     "SIMULATED_BARS",
     "SIMULATED_FACTS",
+    "SIMULATED_MACRO",
+    "SIMULATED_NEWS",
+    "SIMULATED_OPTIONS",
     "TABLES",
     "YAHOO_BARS",
 ]

@@ -1,4 +1,4 @@
-"""The simulated market as a source: bars and a benchmark, its observables, its regime, sectors, and its oracle.
+"""The simulated market as a source: bars and a benchmark, observables, regime, sectors, headlines, option chains, macro series, oracle.
 
 Sessions are real XNYS sessions that end on 2020-02-07. The oracle is a table of its own, which only evaluation reads.
 """
@@ -17,10 +17,14 @@ from trader_pipeline import calendar
 from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
+from trader_pipeline.sources import simulated_macro, simulated_news, simulated_options
+from trader_pipeline.sources.simulated_macro import series
+from trader_pipeline.sources.simulated_news import headlines
+from trader_pipeline.sources.simulated_options import chains
 from trader_pipeline.sources.simulation import Market, MarketSize, simulate
 from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, RawTables
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Rises when the same settings would give another market."""
 
 LAST_SESSION = dt.date(2020, 2, 7)
@@ -49,6 +53,9 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
         tables={
             raw.SIMULATED_BARS: _stamped(bars, request.fetched_at, digest),
             raw.SIMULATED_FACTS: _stamped(facts, request.fetched_at, digest),
+            raw.SIMULATED_NEWS: _stamped(headlines(market.z_TN, tickers[:-1], days_T, EXCHANGE, settings.seed), request.fetched_at, digest),
+            raw.SIMULATED_OPTIONS: _stamped(chains(market, tickers[:-1], days_T, settings.seed), request.fetched_at, digest),
+            raw.SIMULATED_MACRO: _stamped(series(market, days_T, EXCHANGE, settings.seed), request.fetched_at, digest),
         },
         attempts=tuple(
             Attempt(ticker=t, outcome="ok", at=request.fetched_at, rows=len(days_T), first_session=first, last_session=last)
@@ -58,16 +65,21 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return bars, tickers, sectors, characteristics z and w, the regime, and the oracle."""
+    """Return bars, tickers, sectors, characteristics z and w, the regime and macro series, headlines, option quotes, and the oracle."""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("bars", tables[raw.SIMULATED_BARS.full_name])
         con.register("facts", tables[raw.SIMULATED_FACTS.full_name])
+        con.register("news", tables[raw.SIMULATED_NEWS.full_name])
+        con.register("options", tables[raw.SIMULATED_OPTIONS.full_name])
+        con.register("macro", tables[raw.SIMULATED_MACRO.full_name])
         found = {table: con.sql(query).to_arrow_table() for table, query in _QUERIES.items()}
-    for table in (core.CHARACTERISTICS, core.MACRO):
-        days = found[table]["observed_on"].to_numpy().astype("datetime64[D]")
+        vintages = core.MACRO.conform(con.sql(simulated_macro.TO_CORE).to_arrow_table())
+    for table, day in ((core.CHARACTERISTICS, "observed_on"), (core.MACRO, "observed_on"), (core.OPTION_QUOTES, "session")):
+        days = found[table][day].to_numpy().astype("datetime64[D]")
         known_at = pa.array(calendar.known_at_array(EXCHANGE, days), pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
         found[table] = found[table].append_column("known_at", known_at)
+    found[core.MACRO] = pa.concat_tables([core.MACRO.conform(found[core.MACRO]), vintages])
     return found
 
 
@@ -96,6 +108,8 @@ _QUERIES: dict[Table, str] = {
     core.MACRO: """
         select name as series, date as observed_on, 'simulated' as source, 'released' as known_at_basis, 'final' as vintage, value
         from facts where kind = 'macro'""",
+    core.NEWS: simulated_news.TO_CORE,
+    core.OPTION_QUOTES: simulated_options.TO_CORE,
     core.ORACLE: """
         select ticker, date as session, name::smallint as horizon_sessions, value as expected_log_return
         from facts where kind = 'oracle'""",
@@ -170,7 +184,7 @@ def _request_hashes(settings: Settings) -> frozenset[str]:
 SIMULATED = Feed(
     source="simulated",
     kind="bars",
-    raw_tables=(raw.SIMULATED_BARS, raw.SIMULATED_FACTS),
+    raw_tables=(raw.SIMULATED_BARS, raw.SIMULATED_FACTS, raw.SIMULATED_NEWS, raw.SIMULATED_OPTIONS, raw.SIMULATED_MACRO),
     local=True,
     fetch=fetch,
     to_core=to_core,

@@ -24,6 +24,7 @@ LINEAR_WEIGHT, REGIME_WEIGHT, PATH_WEIGHT, LEAD_WEIGHT = 0.020, 0.045, 0.045, 0.
 """Standard deviation of each component's one-session expectation, in units of the ticker's daily volatility."""
 Z_PERSISTENCE, W_PERSISTENCE, PATH_DECAY, REGIME_STAY = 0.98, 0.95, 0.80, 0.985
 SECTORS = 10
+SECTOR_VOLATILITY = 0.005
 BURN_IN_SESSIONS = 300
 OVERNIGHT_SHARE = 0.15
 """Standard deviation of the overnight gap in units of the day's volatility; it is noise that says nothing of the future."""
@@ -41,7 +42,10 @@ class MarketSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
-    """What was made. `oracle_TN[h]` is E[idiosyncratic log return from close t to close t + h | t]."""
+    """What was made. `oracle_TN[h]` is E[idiosyncratic log return from close t to close t + h | t].
+
+    `volatility_TN` and `market_volatility_T` are standard deviations of the next session's log return as known at t.
+    """
 
     open_TN: Floats
     high_TN: Floats
@@ -57,6 +61,8 @@ class Market:
     regime_T: Floats
     sector_N: npt.NDArray[np.int64]
     oracle_TN: dict[int, Floats]
+    volatility_TN: Floats
+    market_volatility_T: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,7 @@ class _Frame:
     """What is common to all tickers, and how they hang together."""
 
     market_T: Floats
+    market_volatility_T: Floats
     regime_T: Floats
     sector_N: npt.NDArray[np.int64]
     leader_N: npt.NDArray[np.int64]
@@ -74,6 +81,7 @@ class _Frame:
 class _Paths:
     """The state of every session, filled by the recursion."""
 
+    beta_N: Floats
     log_return_TN: Floats
     sigma_TN: Floats
     z_TN: Floats
@@ -101,8 +109,10 @@ def _frame(random: np.random.Generator, size: MarketSize) -> _Frame:
     regime_T = _regime(random, size.sessions + BURN_IN_SESSIONS)
     sector_N = np.arange(size.tickers) % SECTORS
     leader_N = np.array([np.flatnonzero(sector_N == sector)[0] for sector in range(min(SECTORS, size.tickers))])[sector_N]
+    market_T, market_volatility_T = _market_return(random, regime_T)
     return _Frame(
-        market_T=_market_return(random, regime_T),
+        market_T=market_T,
+        market_volatility_T=market_volatility_T,
         regime_T=regime_T,
         sector_N=sector_N,
         leader_N=leader_N,
@@ -122,27 +132,32 @@ def _regime(random: np.random.Generator, total: int) -> Floats:
     return np.asarray(np.cumprod(flips_T), dtype=np.float64)
 
 
-def _market_return(random: np.random.Generator, regime_T: Floats) -> Floats:
-    """Return GARCH(1, 1) market returns; the turbulent regime doubles volatility and turns the drift negative."""
+def _market_return(random: np.random.Generator, regime_T: Floats) -> tuple[Floats, Floats]:
+    """Return GARCH(1, 1) market returns, and their volatility of the next session while the regime lasts.
+
+    The turbulent regime doubles volatility and turns the drift negative.
+    """
     shock_T = _fat_tailed(random, len(regime_T))
     drift_T, scale_T = np.where(regime_T > 0, 6e-4, -3e-4), np.where(regime_T > 0, 1.0, 2.0)
-    return_T = np.empty(len(regime_T))
+    return_T, volatility_T = np.empty(len(regime_T)), np.empty(len(regime_T))
     variance = 1e-4
     for t, shock in enumerate(shock_T):
         return_T[t] = drift_T[t] + np.sqrt(variance) * scale_T[t] * shock
         variance = 2e-6 + 0.08 * variance * shock**2 + 0.90 * variance
-    return return_T
+        volatility_T[t] = np.sqrt(variance) * scale_T[t]
+    return return_T, volatility_T
 
 
 def _run(random: np.random.Generator, frame: _Frame, *, signal: float) -> _Paths:
     """Step through the sessions: the expectation is decided from the state of the session before."""
     T, N = len(frame.market_T), len(frame.sector_N)
-    sector_return_TS = 0.005 * _fat_tailed(random, T, SECTORS)
+    sector_return_TS = SECTOR_VOLATILITY * _fat_tailed(random, T, SECTORS)
     beta_N = np.clip(1 + 0.3 * random.standard_normal(N), 0.2, 2)
     base_sigma_N = 0.012 * np.exp(0.35 * random.standard_normal(N))
     shock_TN = _fat_tailed(random, T, N)
     z_noise_TN, w_noise_TN, sigma_noise_TN, volume_noise_TN = (random.standard_normal((T, N)) for _ in range(4))
     paths = _Paths(
+        beta_N=beta_N,
         log_return_TN=np.empty((T, N)),
         sigma_TN=np.empty((T, N)),
         z_TN=np.empty((T, N)),
@@ -201,6 +216,7 @@ def _oracle(paths: _Paths, frame: _Frame, horizon_sessions: int) -> Floats:
 def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths: _Paths, oracle: dict[int, Floats]) -> Market:
     """Turn returns into bars, and cut the burn-in off."""
     kept = slice(BURN_IN_SESSIONS, None)
+    common_TN = (paths.beta_N * frame.market_volatility_T[:, None]) ** 2 + SECTOR_VOLATILITY**2
     first_close_N = np.exp(random.uniform(np.log(20), np.log(200), size.tickers))
     base_volume_N = np.exp(random.uniform(np.log(3e5), np.log(3e7), size.tickers))
     stocks = _bars(random, first_close_N, paths.log_return_TN[kept], paths.sigma_TN[kept])
@@ -220,6 +236,8 @@ def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths:
         regime_T=frame.regime_T[kept],
         sector_N=frame.sector_N,
         oracle_TN={h: values_TN[kept] for h, values_TN in oracle.items()},
+        volatility_TN=np.sqrt(common_TN + paths.sigma_TN**2)[kept],
+        market_volatility_T=frame.market_volatility_T[kept],
     )
 
 

@@ -1,6 +1,7 @@
 """Small markets as core tables: literal prices for hand-computed answers, and a random one with gaps, splits and dividends."""
 
 import datetime as dt
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import pyarrow.compute as pc
 
 from trader_pipeline import calendar, panel
 from trader_pipeline.features.assemble import CoreTables, assemble
+from trader_pipeline.features.hamilton import PARAMETERS
+from trader_pipeline.features.headlines import SCORED_NEWS
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.core import (
     ACCEPTED_BARS,
@@ -17,13 +20,16 @@ from trader_pipeline.schema.core import (
     EARNINGS,
     FUNDAMENTALS,
     MACRO,
+    OPTION_QUOTES,
     SECTORS,
     TICKER_MAP,
 )
+from trader_pipeline.schema.features import MARKET_STATE
 from trader_pipeline_tests.features import filings
 
 BARS = ("open", "high", "low", "close", "volume_shares")
 SINCE = dt.date(2000, 1, 3)
+SERIES = ("DGS3MO", "DGS10", "BAA10Y", "VIXCLS", "T10YIE", "CPIAUCSL")
 
 
 def sessions(count):
@@ -97,7 +103,33 @@ def macro(series, days, values):
     )
 
 
-def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, series=None, filed=None, reports=None):
+def states(days, probability):
+    columns = dict.fromkeys(PARAMETERS, np.full(len(days), 0.5))
+    rows = {"session": days, "known_at": known(days), "p_turbulent": np.asarray(probability, dtype=float), "fitted_on": days}
+    return MARKET_STATE.conform(pa.table(rows | columns))
+
+
+def news(*rows):
+    """Each row is (ticker, moment it was known as ISO text or datetime64 in UTC, text, model or None, score or None)."""
+    tickers, moments, texts, models, scores = zip(*rows, strict=True)
+    at = pa.array(np.array(moments, dtype="datetime64[us]"), pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
+    return pa.table([pa.array(tickers), at, pa.array(texts), pa.array(models), pa.array(scores)], schema=SCORED_NEWS)
+
+
+def quote(ticker, session, days_ahead, *, kind, strike, mid, spot=100.0, known_at=None, **other):
+    """One row of core.option_quotes with a spread of two cents; known with its session's bar unless `known_at` (UTC) says when."""
+    session = np.datetime64(session, "D")
+    at = known([session])[0].as_py() if known_at is None else dt.datetime.fromisoformat(known_at).replace(tzinfo=dt.UTC)
+    row = {"ticker": ticker, "session": session.item(), "known_at": at, "source": "own", "expiry": (session + days_ahead).item()}
+    row |= {"kind": kind, "strike": strike, "underlying": spot, "bid": mid - 0.01, "ask": mid + 0.01, "last": None}
+    return row | {"volume_contracts": 1.0, "open_interest_contracts": None, "implied_volatility": None, "currency": "USD"} | other
+
+
+def quotes(rows):
+    return OPTION_QUOTES.conform(pa.Table.from_pylist(list(rows), schema=OPTION_QUOTES.arrow_schema))
+
+
+def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, series=None, filed=None, reports=None, **more):
     """`benchmark` is a ticker; `sectors` maps ticker to sector."""
     tickers = sorted(set(accepted["ticker"].to_pylist()))
     listed = [
@@ -121,6 +153,7 @@ def core(accepted, *, moves=None, benchmark=None, sectors=None, facts=None, seri
         macro=series if series is not None else MACRO.empty(),
         fundamentals=filed if filed is not None else FUNDAMENTALS.empty(),
         earnings=reports if reports is not None else EARNINGS.empty(),
+        **more,
     )
 
 
@@ -135,7 +168,10 @@ def lone(**columns):
 
 
 def random_core(count=440, seed=5):
-    """Fourteen tickers and a benchmark: gaps, late listings, an early end, splits, dividends, sectors, two facts, filings and a regime."""
+    """Fourteen tickers and a benchmark: gaps, late listings, an early end, splits, dividends, three sectors, and facts of every kind.
+
+    Headlines come out at 23:00 UTC, after the close; of options there are the last 40 sessions.
+    """
     generator = np.random.default_rng(seed)
     days, names = sessions(count), [f"T{i:02d}" for i in range(14)]
     market_move = 0.01 * generator.standard_normal(count)
@@ -165,16 +201,62 @@ def random_core(count=440, seed=5):
         benchmark="ZSPY",
         sectors={name: ("tech" if i < 6 else "energy" if i < 12 else "small") for i, name in enumerate(names)},
         facts=pa.concat_tables(facts),
-        series=macro("regime", days, np.where(generator.random(count) < 0.5, -1.0, 1.0)),
+        series=pa.concat_tables(
+            [
+                macro("regime", days, np.where(generator.random(count) < 0.5, -1.0, 1.0)),
+                *(macro(name, days, 50 + np.cumsum(0.1 * generator.standard_normal(count))) for name in SERIES),
+            ]
+        ),
+        market_state=states(days, generator.random(count)),
+        scored_news=random_news(generator, names, days),
+        option_quotes=random_quotes(generator, names, days[-40:]),
         filed=filed,
         reports=reports,
     ), days
 
 
+def random_news(generator, names, days):
+    rows = []
+    for i, t in zip(*np.nonzero(generator.random((len(names), len(days))) < 0.3), strict=True):
+        at = days[t] + np.timedelta64(23, "h")
+        rows += [(names[i], at, f"text {i} {t}", model, generator.uniform(-1, 1)) for model in ("finbert", "vader")]
+    return news(*rows)
+
+
+def random_quotes(generator, names, days):
+    rows = []
+    for name, day in itertools.product(names, days):
+        for ahead, strike in itertools.product((20, 45, 100), (80.0, 90.0, 100.0, 110.0, 120.0)):
+            extra = generator.uniform(0.5, 1.0) * np.sqrt(ahead) * np.exp(-(((strike - 100) / (2 * np.sqrt(ahead))) ** 2))
+            for kind, inner in (("call", 100 - strike), ("put", strike - 100)):
+                rows.append(
+                    quote(
+                        name,
+                        day,
+                        ahead,
+                        kind=kind,
+                        strike=strike,
+                        mid=max(inner, 0) + extra,
+                        volume_contracts=float(generator.integers(1, 9)),
+                    )
+                )
+    return quotes(rows)
+
+
 def cut(tables, moment):
     """Only what was known at `moment` (aware UTC)."""
     limit = pa.scalar(moment, pa.timestamp("us", tz="UTC"))
-    clocked = ("accepted_bars", "corporate_actions", "characteristics", "macro", "fundamentals", "earnings")
+    clocked = (
+        "accepted_bars",
+        "corporate_actions",
+        "characteristics",
+        "macro",
+        "fundamentals",
+        "earnings",
+        "market_state",
+        "scored_news",
+        "option_quotes",
+    )
     return replace(
         tables, **{name: getattr(tables, name).filter(pc.less_equal(getattr(tables, name)["known_at"], limit)) for name in clocked}
     )

@@ -3,7 +3,7 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 
-from trader_pipeline.features import FEATURES, characteristics, macro
+from trader_pipeline.features import FEATURES, characteristics, macro, options, sentiment
 from trader_pipeline.features.build import build_panel
 from trader_pipeline.schema.core import CHARACTERISTICS, MACRO, SECTORS
 from trader_pipeline_tests.features import markets
@@ -117,7 +117,7 @@ def test_a_family_without_data_is_a_null_column():
     days = markets.sessions(30)
     market = markets.market(markets.core(markets.bars(["A"], days, close=np.arange(1.0, 31.0))), days)
     panel = build_panel(market, FEATURES)
-    for feature in (*characteristics.FEATURES, *macro.FEATURES):
+    for feature in (*characteristics.FEATURES, *macro.FEATURES, *sentiment.FEATURES, *options.FEATURES):
         assert panel[feature.name].null_count == 30
     assert panel["return_1d"].null_count == 1
     assert MACRO.empty().num_rows == 0

@@ -8,7 +8,20 @@ from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema import TABLES
 
-FAMILIES = ("momentum", "volatility", "volume", "residual", "valuation", "quality", "growth", "factors", "characteristics", "macro")
+FAMILIES = (
+    "momentum",
+    "volatility",
+    "volume",
+    "residual",
+    "valuation",
+    "quality",
+    "growth",
+    "factors",
+    "characteristics",
+    "macro",
+    "sentiment",
+    "options",
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
