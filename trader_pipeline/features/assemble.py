@@ -43,44 +43,61 @@ class CoreTables:
     option_quotes: pa.Table = field(default_factory=OPTION_QUOTES.empty)
 
 
-def assemble(tables: CoreTables, sessions: Days, known_at: Instants) -> Market:
+def assemble(tables: CoreTables, sessions: Days, known_at: Instants, *, start: int = 0, first_bars: pa.Table | None = None) -> Market:
     """Return the market on the given sessions; `known_at` [T] is when each session's bar is known, UTC without zone.
 
     Tickers with the role `benchmark` are no rows of the panel; the first of them that has bars is the benchmark.
+
+    With `start` the market begins there, and of bars only those from there on need be in `tables`; `first_bars` (ticker, session)
+    then says since when each ticker has bars, for adjustment begins there.
     """
-    grid = Grid(Grid.of(tables.accepted_bars).tickers, sessions)
+    grid = Grid(Grid.of(tables.accepted_bars).tickers, sessions[start:])
     rows = panel.present(tables.accepted_bars, grid)
-    prices = _prices(tables, grid, rows)
+    prices = _prices(tables, grid, sessions, _first_bars(tables.accepted_bars if first_bars is None else first_bars, grid, sessions))
     stands_apart = np.array([name in _benchmarks(tables.ticker_map) for name in grid.tickers], dtype=np.bool_)
     chosen = np.flatnonzero(stands_apart)[:1]
-    stocks = Grid(tuple(np.array(grid.tickers, dtype=object)[~stands_apart]), sessions)
+    history = Grid(tuple(np.array(grid.tickers, dtype=object)[~stands_apart]), sessions)
+    stocks = Grid(history.tickers, grid.sessions)
     rows = rows[~stands_apart]
     splits = splits_of(tables.corporate_actions, stocks)
-    series = _macro(tables, stocks, known_at)
+    series = _macro(tables, history, known_at)
     return Market(
         grid=stocks,
         rows=rows,
         prices=prices.rows(~stands_apart),
         benchmark=prices.rows(np.isin(np.arange(len(grid.tickers)), chosen)) if len(chosen) else None,
         sector=_sectors(tables.sectors, stocks),
-        characteristics=_characteristics(tables.characteristics, stocks, known_at, rows),
-        macro=series,
-        statements=read_statements(tables.fundamentals, stocks, known_at, splits),
-        reports=read_reports(tables.earnings, stocks, known_at, splits),
-        news=headline_arrays(tables.scored_news, stocks, known_at),
-        options=_options(tables.option_quotes, stocks, known_at, series),
+        characteristics=_characteristics(tables.characteristics, history, known_at, rows),
+        macro=_since(series, start),
+        statements=read_statements(tables.fundamentals, history, known_at, splits).columns(start, len(sessions)),
+        reports=read_reports(tables.earnings, history, known_at, splits).columns(start, len(sessions)),
+        news=_since(headline_arrays(tables.scored_news, history, known_at), start),
+        options=_since(_options(tables.option_quotes, history, known_at, series), start),
+        first=start,
     )
+
+
+def _since(arrays: Mapping[str, Float], start: int) -> Mapping[str, Float]:
+    return {name: np.ascontiguousarray(x_NT[:, start:]) for name, x_NT in arrays.items()}
+
+
+def _first_bars(bars: pa.Table, grid: Grid, sessions: Days) -> Index:
+    """Return the place among `sessions` of each ticker's first bar, [N]; of a ticker without bars, past the end."""
+    first_N = np.full(len(grid.tickers), len(sessions), dtype=np.int64)
+    row, place = grid.ticker_index(bars["ticker"]), np.searchsorted(sessions, bars["session"].to_numpy().astype("datetime64[D]"))
+    np.minimum.at(first_N, row[row >= 0], place[row >= 0])
+    return first_N
 
 
 def _benchmarks(ticker_map: pa.Table) -> set[str]:
     return set(ticker_map.filter(pc.equal(ticker_map["role"], _BENCHMARK))["ticker"].to_pylist())
 
 
-def _prices(tables: CoreTables, grid: Grid, rows: npt.NDArray[np.bool_]) -> Prices:
+def _prices(tables: CoreTables, grid: Grid, sessions: Days, first_N: Index) -> Prices:
     columns = panel.dense_columns(tables.accepted_bars, grid, ("open", "high", "low", "close", "close_usd", "volume_shares"))
     for name in ("open", "high", "low", "close", "close_usd"):
         columns[name][~(columns[name] > 0)] = np.nan  # a price that is not positive is no price
-    split, step = _factors(tables.corporate_actions, grid, columns["close"], rows)
+    split, step = _factors(tables.corporate_actions, grid, columns["close"], sessions, first_N)
     return Prices(
         open=columns["open"] * split,
         high=columns["high"] * split,
@@ -93,19 +110,27 @@ def _prices(tables: CoreTables, grid: Grid, rows: npt.NDArray[np.bool_]) -> Pric
     )
 
 
-def _factors(actions: pa.Table, grid: Grid, close: Float, rows: npt.NDArray[np.bool_]) -> tuple[Float, Float]:
-    """Return the forward split factor and the dividend step, both [N, T] and 1 before a ticker's first bar."""
+def _factors(actions: pa.Table, grid: Grid, close: Float, sessions: Days, first_N: Index) -> tuple[Float, Float]:
+    """Return the forward split factor and the dividend step, both [N, T] and 1 before a ticker's first bar.
+
+    `sessions` is the whole history, of which the grid has the end; `first_N` are the places in it of the tickers' first bars.
+    """
     split, step = np.ones(grid.shape), np.ones(grid.shape)
+    start = len(sessions) - len(grid.sessions)
     index = grid.ticker_index(actions["ticker"])
     days = actions["session"].to_numpy().astype("datetime64[D]")
     value = actions["value"].to_numpy()
     is_split = np.asarray(pc.equal(actions["kind"], "split").to_numpy())
     for i in np.unique(index[index >= 0]).tolist():
-        first = int(np.argmax(rows[i]))
-        own, own_sessions = index == i, grid.sessions[first:]
+        first = int(first_N[i])
+        own, seen = index == i, max(first, start) - start
         a_split, a_dividend = own & is_split, own & ~is_split
-        split[i, first:] = adjustment.split_factors(own_sessions, days[a_split], value[a_split])
-        step[i, first:] = adjustment.dividend_steps(own_sessions, close[i, first:], split[i, first:], days[a_dividend], value[a_dividend])
+        split_T = adjustment.split_factors(sessions[first:], days[a_split], value[a_split])
+        split[i, seen:] = split_T[max(0, start - first) :]
+        a_dividend &= days > grid.sessions[seen] if seen < len(grid.sessions) else False
+        step[i, seen:] = adjustment.dividend_steps(
+            grid.sessions[seen:], close[i, seen:], split[i, seen:], days[a_dividend], value[a_dividend]
+        )
     return split, step
 
 
@@ -129,7 +154,7 @@ def _characteristics(facts: pa.Table, grid: Grid, known_at: Instants, rows: npt.
     for name in sorted(pc.unique(facts["name"]).to_pylist()):
         own = facts.filter(pc.equal(facts["name"], name))
         values = _as_known(own, grid.ticker_index(own["ticker"]), grid, known_at, characteristics.MAXIMUM_AGE_SESSIONS)
-        arrays[name] = np.where(rows, values, np.nan)
+        arrays[name] = np.where(rows, values[:, grid.shape[1] - rows.shape[1] :], np.nan)
     return arrays
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline.features.compiled import _njit
+from trader_pipeline.features.compiled import njit
 from trader_pipeline.panel import Days
 
 Float = npt.NDArray[np.float64]
@@ -86,7 +86,7 @@ def filtered(return_T: Float, parameters: Float) -> Float:
     return _filter(return_T, parameters)[0][:, 1].copy()
 
 
-@_njit
+@njit
 def _filter(return_T: Float, parameters: Float) -> tuple[Float, Float, float]:
     """Return filtered and predicted probabilities [T, 2] and the log-likelihood."""
     T = len(return_T)
@@ -110,7 +110,7 @@ def _filter(return_T: Float, parameters: Float) -> tuple[Float, Float, float]:
     return filtered_T2, predicted_T2, likelihood
 
 
-@_njit
+@njit
 def _step(return_T: Float, parameters: Float) -> tuple[Float, float]:
     """Return the parameters after one step of EM, and the log-likelihood before it."""
     filtered_T2, predicted_T2, likelihood = _filter(return_T, parameters)
@@ -131,7 +131,7 @@ def _step(return_T: Float, parameters: Float) -> tuple[Float, float]:
     return new, likelihood
 
 
-@_njit
+@njit
 def _smooth(filtered_T2: Float, predicted_T2: Float, stay: Float) -> tuple[Float, Float, Float]:
     """Return P(state | all returns) [T, 2], and how often each state is expected to have stayed and to have been left. Kim 1994."""
     smoothed_T2, stayed, left = filtered_T2.copy(), np.zeros(2), np.zeros(2)

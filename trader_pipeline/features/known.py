@@ -5,7 +5,7 @@ spread over the grid, so formulas are computed once an event.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,10 @@ class Known:
     day_E: Index
     split_S: Records
     figures: Figures
+
+    def columns(self, start: int, stop: int) -> "Known":
+        """Return what was known at the sessions from `start` up to `stop`."""
+        return replace(self, event_NT=np.ascontiguousarray(self.event_NT[:, start:stop]), day_T=self.day_T[start:stop])
 
     def at_sessions(self, x_E: Float) -> Float:
         """Return a figure on the grid, [N, T], NaN where no event is known."""

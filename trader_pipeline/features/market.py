@@ -53,6 +53,10 @@ class Prices:
         """Return the bars of the tickers that `keep` marks."""
         return Prices(**{name: np.ascontiguousarray(values[keep]) for name, values in self._arrays().items()})
 
+    def columns(self, start: int, stop: int) -> "Prices":
+        """Return the bars of the sessions from `start` up to `stop`."""
+        return Prices(**{name: np.ascontiguousarray(values[:, start:stop]) for name, values in self._arrays().items()})
+
     def _arrays(self) -> dict[str, Float]:
         names = ("open", "high", "low", "close", "volume", "dividend_step", "dollar_volume", "close_usd")
         return {name: getattr(self, name) for name in names}
@@ -79,6 +83,27 @@ class Market:
     news: Mapping[str, Float] = field(default_factory=dict)
     options: Mapping[str, Float] = field(default_factory=dict)
     first: int = 0
+
+    def columns(self, start: int, stop: int) -> "Market":
+        """Return the market of the sessions from `start` up to `stop`, and nothing from before or after them."""
+
+        def cut(arrays: Mapping[str, Float]) -> Mapping[str, Float]:
+            return {name: np.ascontiguousarray(x_NT[:, start:stop]) for name, x_NT in arrays.items()}
+
+        return Market(
+            grid=Grid(self.grid.tickers, self.grid.sessions[start:stop]),
+            rows=self.rows[:, start:stop],
+            prices=self.prices.columns(start, stop),
+            benchmark=None if self.benchmark is None else self.benchmark.columns(start, stop),
+            sector=np.ascontiguousarray(self.sector[:, start:stop]),
+            statements=self.statements.columns(start, stop),
+            reports=self.reports.columns(start, stop),
+            characteristics=cut(self.characteristics),
+            macro=cut(self.macro),
+            news=cut(self.news),
+            options=cut(self.options),
+            first=self.first + start,
+        )
 
     @cached_property
     def market_log_return(self) -> Float:

@@ -14,7 +14,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline.features.compiled import _njit
+from trader_pipeline.features.compiled import njit
 
 Float = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -26,13 +26,13 @@ ATM, PUT_25, CALL_25 = 0, 1, 2
 _STEPS, _CLOSE = 50, 1e-10
 
 
-@_njit
+@njit
 def normal_cdf(x: float) -> float:
     """Return the standard normal distribution function."""
     return 0.5 * math.erfc(-x / math.sqrt(2.0))
 
 
-@_njit
+@njit
 def implied_deviation(price: float, forward: float, strike: float) -> float:
     """Return sigma * sqrt(years) of an out-of-the-money option's undiscounted price; NaN where no deviation gives it.
 
@@ -56,7 +56,7 @@ def implied_deviation(price: float, forward: float, strike: float) -> float:
     return np.nan
 
 
-@_njit
+@njit
 def _crossing(x: Float, y: Float, n: int, wanted: float) -> float:
     """Return y where x, falling or rising along n points, passes `wanted`; NaN where it does not."""
     for i in range(n - 1):
@@ -69,7 +69,7 @@ def _crossing(x: Float, y: Float, n: int, wanted: float) -> float:
     return float(y[n - 1]) if n > 0 and x[n - 1] == wanted else np.nan
 
 
-@_njit
+@njit
 def _forward(strike_Q: Float, call_Q: Float, put_Q: Float, growth: float) -> float:
     nearest, forward = np.inf, np.nan
     for q in range(len(strike_Q)):
@@ -79,7 +79,7 @@ def _forward(strike_Q: Float, call_Q: Float, put_Q: Float, growth: float) -> flo
     return forward
 
 
-@_njit
+@njit
 def points(prices_Q3: Float, years: float, rate: float) -> Float:
     """Return [3]: volatility a year at the forward, of the 25-delta put and of the 25-delta call of one expiry.
 
@@ -107,7 +107,7 @@ def points(prices_Q3: Float, years: float, rate: float) -> Float:
     return out_3
 
 
-@_njit
+@njit
 def volatilities(first_E: Index, prices_Q3: Float, years_E: Float, rate_E: Float) -> Float:
     """Return `points` of every expiry, [E, 3]; `first_E` has one entry more than there are expiries. NaN years or rate: NaN."""
     out_E3 = np.empty((len(years_E), 3))
@@ -116,7 +116,7 @@ def volatilities(first_E: Index, prices_Q3: Float, years_E: Float, rate_E: Float
     return out_E3
 
 
-@_njit
+@njit
 def at_tenor(first_S: Index, years_E: Float, volatility_E: Float, years: float) -> Float:
     """Return the volatility [S] at a tenor from the expiries around it, nearest first, linear in total variance; NaN without two."""
     out_S = np.full(len(first_S) - 1, np.nan)

@@ -57,6 +57,8 @@ def _rows(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
         sectors=core.SECTORS.empty(),
         characteristics=core.CHARACTERISTICS.empty(),
         macro=core.MACRO.empty(),
+        fundamentals=core.FUNDAMENTALS.empty(),
+        earnings=core.EARNINGS.empty(),
     )
     known_at = calendar.known_at_array(exchange, sessions)
     benchmark = assemble(tables, sessions, known_at).benchmark
