@@ -1,4 +1,4 @@
-"""The simulated market as a source: bars and a benchmark, its observables, its regime, sectors, and its oracle.
+"""The simulated market as a source: bars and a benchmark, its observables, its regime, sectors, filings, reports, and its oracle.
 
 Sessions are real XNYS sessions that end on 2020-02-07. The oracle is a table of its own, which only evaluation reads.
 """
@@ -17,10 +17,11 @@ from trader_pipeline import calendar
 from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
+from trader_pipeline.sources.simulated_filings import simulate_filings
 from trader_pipeline.sources.simulation import Market, MarketSize, simulate
 from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, RawTables
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Rises when the same settings would give another market."""
 
 LAST_SESSION = dt.date(2020, 2, 7)
@@ -43,26 +44,31 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     days_T = _sessions(settings.simulated_days)
     market = simulate(_size(settings))
     bars, facts = _bar_rows(market, days_T), _fact_rows(market, days_T)
-    tickers = [*_tickers(settings.simulated_tickers), BENCHMARK]
+    stocks = _tickers(settings.simulated_tickers)
+    filed = simulate_filings(market, stocks, days_T, settings.seed)
     first, last = days_T[0].item(), days_T[-1].item()
     yield FetchResult(
         tables={
             raw.SIMULATED_BARS: _stamped(bars, request.fetched_at, digest),
             raw.SIMULATED_FACTS: _stamped(facts, request.fetched_at, digest),
+            raw.SIMULATED_FILINGS: _stamped(filed.filings, request.fetched_at, digest),
+            raw.SIMULATED_REPORTS: _stamped(filed.reports, request.fetched_at, digest),
         },
         attempts=tuple(
             Attempt(ticker=t, outcome="ok", at=request.fetched_at, rows=len(days_T), first_session=first, last_session=last)
-            for t in tickers
+            for t in [*stocks, BENCHMARK]
         ),
     )
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return bars, tickers, sectors, characteristics z and w, the regime, and the oracle."""
+    """Return bars, tickers, sectors, characteristics z and w, the regime, filings, earnings reports, and the oracle."""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("bars", tables[raw.SIMULATED_BARS.full_name])
         con.register("facts", tables[raw.SIMULATED_FACTS.full_name])
+        con.register("filings", tables[raw.SIMULATED_FILINGS.full_name])
+        con.register("reports", tables[raw.SIMULATED_REPORTS.full_name])
         found = {table: con.sql(query).to_arrow_table() for table, query in _QUERIES.items()}
     for table in (core.CHARACTERISTICS, core.MACRO):
         days = found[table]["observed_on"].to_numpy().astype("datetime64[D]")
@@ -96,6 +102,11 @@ _QUERIES: dict[Table, str] = {
     core.MACRO: """
         select name as series, date as observed_on, 'simulated' as source, 'released' as known_at_basis, 'final' as vintage, value
         from facts where kind = 'macro'""",
+    core.FUNDAMENTALS: """
+        select ticker, metric, period_end, months::smallint as months, 'simulated' as source, value, unit, filed_on, fetched_at
+        from filings""",
+    core.EARNINGS: """
+        select ticker, date as report_date, 'simulated' as source, eps_estimate, eps_actual, fetched_at from reports""",
     core.ORACLE: """
         select ticker, date as session, name::smallint as horizon_sessions, value as expected_log_return
         from facts where kind = 'oracle'""",
@@ -170,7 +181,7 @@ def _request_hashes(settings: Settings) -> frozenset[str]:
 SIMULATED = Feed(
     source="simulated",
     kind="bars",
-    raw_tables=(raw.SIMULATED_BARS, raw.SIMULATED_FACTS),
+    raw_tables=(raw.SIMULATED_BARS, raw.SIMULATED_FACTS, raw.SIMULATED_FILINGS, raw.SIMULATED_REPORTS),
     local=True,
     fetch=fetch,
     to_core=to_core,
