@@ -1,4 +1,4 @@
-"""Commands that only look: status, sql, check, export, universe."""
+"""Commands that only look: status, sql, check, factors, export, universe."""
 
 import datetime as dt
 from pathlib import Path
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(sql)
     app.command()(check)
+    app.command()(factors)
     app.command()(export)
     universe_app.command("add")(universe_add)
     universe_app.command("list")(universe_list)
@@ -130,6 +131,22 @@ def check(
         line(f"{path}: {len(report.results)} rules, nothing found at {report.as_of:%Y-%m-%d}")
     if report.blocked_by:
         raise BlockedByDataError(f"{path}: {', '.join(report.blocked_by)} failed; mend the files that the findings name")
+
+
+def factors(*, as_json: Json = False) -> None:
+    """Hold the factors made from your own tickers against Ken French's (TRADER_SOURCES__FACTORS)."""
+    from trader_pipeline.flows.due import default_as_of
+    from trader_pipeline.flows.factor_agreement import factor_agreement
+    from trader_pipeline.lake import Lake
+    from trader_pipeline.settings import Settings
+
+    settings = Settings()
+    snapshot = Lake(settings.dataset_home / "lake", settings.dataset).snapshot()
+    rows = factor_agreement(snapshot, default_as_of(settings, now=dt.datetime.now(dt.UTC)))
+    if as_json:
+        print_json("factors", {"factors": rows})
+    else:
+        grid(rows)
 
 
 def _day(text: str) -> dt.date | None:
