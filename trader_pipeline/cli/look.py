@@ -1,4 +1,4 @@
-"""Commands that only look: status, sql, export, universe."""
+"""Commands that only look: status, sql, factors, export, universe."""
 
 import datetime as dt
 from pathlib import Path
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(status)
     app.command()(sql)
+    app.command()(factors)
     app.command()(export)
     universe_app.command("add")(universe_add)
     universe_app.command("list")(universe_list)
@@ -98,6 +99,22 @@ def sql(
         raise UsageError(f"{error}; {mend}") from error
     if as_json:
         print_rows(rows)
+    else:
+        grid(rows)
+
+
+def factors(*, as_json: Json = False) -> None:
+    """Hold the factors made from your own tickers against Ken French's (TRADER_SOURCES__FACTORS)."""
+    from trader_pipeline.flows.due import default_as_of
+    from trader_pipeline.flows.factor_agreement import factor_agreement
+    from trader_pipeline.lake import Lake
+    from trader_pipeline.settings import Settings
+
+    settings = Settings()
+    snapshot = Lake(settings.dataset_home / "lake", settings.dataset).snapshot()
+    rows = factor_agreement(snapshot, default_as_of(settings, now=dt.datetime.now(dt.UTC)))
+    if as_json:
+        print_json("factors", {"factors": rows})
     else:
         grid(rows)
 

@@ -20,7 +20,7 @@ from trader_pipeline.schema.core import OPTION_QUOTES
 from trader_pipeline.schema.features import MARKET_STATE
 
 Instants = npt.NDArray[np.datetime64]
-_BENCHMARK = "benchmark"
+BENCHMARK = "benchmark"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,7 +90,7 @@ def _first_bars(bars: pa.Table, grid: Grid, sessions: Days) -> Index:
 
 
 def _benchmarks(ticker_map: pa.Table) -> set[str]:
-    return set(ticker_map.filter(pc.equal(ticker_map["role"], _BENCHMARK))["ticker"].to_pylist())
+    return set(ticker_map.filter(pc.equal(ticker_map["role"], BENCHMARK))["ticker"].to_pylist())
 
 
 def _prices(tables: CoreTables, grid: Grid, sessions: Days, first_N: Index) -> Prices:

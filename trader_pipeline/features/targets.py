@@ -13,7 +13,8 @@ from scipy.stats import rankdata
 from trader_pipeline import panel
 from trader_pipeline.features import kernels
 from trader_pipeline.features.cross_section import day_mean, ratio
-from trader_pipeline.features.market import Float, Market, Prices
+from trader_pipeline.features.market import BETA_SESSIONS, Float, Market, Prices
+from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 
 VOLATILITY_SESSIONS = 126
@@ -22,8 +23,12 @@ VOLATILITY_DECAY = 0.97
 """Weights halve every 23 sessions."""
 
 
-def build_targets(market: Market) -> pa.Table:
-    """Return the rows of features.targets, one for each row of the panel."""
+LOOKBACK_SESSIONS = BETA_SESSIONS
+"""How many sessions before t what scales the label of t looks at."""
+
+
+def build_targets(market: Market, *, start: int = 0) -> pa.Table:
+    """Return the rows of features.targets, one for each row of the panel of the sessions from `start` on."""
     volatility = volatility_daily(market.prices)
     columns = {"volatility_daily": volatility, "beta": market.beta}
     for horizon in HORIZONS_SESSIONS:
@@ -34,7 +39,8 @@ def build_targets(market: Market) -> pa.Table:
         columns[f"benchmark_return_{horizon}d"] = np.where(np.isfinite(earned), benchmark, np.nan)
         columns[f"scaled_return_{horizon}d"] = ratio(earned, scale)
         columns[f"residual_rank_{horizon}d"] = rank_normal(ratio(earned - market.beta * benchmark, scale))
-    return panel.long(market.grid, market.rows, columns)
+    grid = Grid(market.grid.tickers, market.grid.sessions[start:])
+    return panel.long(grid, market.rows[:, start:], {name: x_NT[:, start:] for name, x_NT in columns.items()})
 
 
 def volatility_daily(prices: Prices) -> Float:

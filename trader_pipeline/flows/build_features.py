@@ -6,163 +6,125 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from trader_pipeline import calendar
 from trader_pipeline.features import FEATURES, PANEL
-from trader_pipeline.features.assemble import CoreTables, assemble
-from trader_pipeline.features.build import build_panel
-from trader_pipeline.features.market import Market
-from trader_pipeline.features.targets import build_targets
-from trader_pipeline.flows.known_facts import held_facts, option_quotes, scored_news
-from trader_pipeline.lake import Change, Lake, Snapshot
-from trader_pipeline.schema import Table
-from trader_pipeline.schema.core import (
-    ACCEPTED_BARS,
-    CHARACTERISTICS,
-    CORPORATE_ACTIONS,
-    EARNINGS,
-    FUNDAMENTALS,
-    MACRO,
-    NEWS,
-    NEWS_SCORES,
-    OPTION_QUOTES,
-    SECTORS,
-    TICKER_MAP,
-)
-from trader_pipeline.schema.features import MARKET_STATE, TARGETS
+from trader_pipeline.features.assemble import assemble
+from trader_pipeline.features.build import blocks, build_panel
+from trader_pipeline.features.targets import LOOKBACK_SESSIONS, build_targets
+from trader_pipeline.flows.feature_past import Past, past
+from trader_pipeline.flows.feature_tables import CLOCKED, HELD, INPUTS, History, read_history, read_market, read_tables
+from trader_pipeline.flows.known_facts import held_facts
+from trader_pipeline.lake import Change, Lake, Part, Snapshot
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.features import TARGETS
 
-CODE_VERSION = "2"
+__all__ = ["INPUTS", "FeatureOutcome", "build_features", "read_market"]
+
+CODE_VERSION = "3"
 """Rises when a formula changes without its declaration."""
 
-_CLOCKED = (
-    ACCEPTED_BARS,
-    CORPORATE_ACTIONS,
-    CHARACTERISTICS,
-    MACRO,
-    FUNDAMENTALS,
-    EARNINGS,
-    MARKET_STATE,
-    NEWS,
-    OPTION_QUOTES,
-)
-INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP, NEWS_SCORES)
-"""The tables that the panel and the labels are made from."""
-_HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
-_HELD = """
-select table_name, ticker, session, item, source, rule, null::double as ratio from quality.quarantine
-where table_name in ('core.macro', 'core.corporate_actions', 'core.fundamentals')
-union all
-select table_name, ticker, session, column_name, source, rule, proposed / stored from quality.repairs
-where applied and table_name = 'core.corporate_actions' order by all
-"""
-"""What of the tables beside the bars is kept out or repaired: core.accepted_bars has its own version."""
-_USABLE_MACRO = f"""
-with usable as (
-    select * from core.macro anti join ({_HELD_MACRO}) using (series, observed_on, source) where known_at <= ? and vintage <> 'latest'
-),
-chosen as (
-    select series, source from usable group by series, source
-    qualify row_number() over (partition by series order by bool_or(vintage = 'released') desc, source) = 1
-)
-select * from usable semi join chosen using (series, source)
-"""  # noqa: S608 - a constant
-"""Every version of a series from one source, one with vintages first, but for what the checks hold.
-
-What was revised since, without vintages, is look-ahead."""
-
-_HELD_FUNDAMENTALS = (
-    "select distinct ticker, item, session as period_end, source from quality.quarantine where table_name = 'core.fundamentals'"
-)
-_USABLE_FUNDAMENTALS = f"""
-select f.* from core.fundamentals f anti join ({_HELD_FUNDAMENTALS}) h
-on f.ticker = h.ticker and f.period_end = h.period_end and f.source = h.source and f.metric || ' ' || f.months = h.item
-where f.known_at <= ?
-"""  # noqa: S608 - a constant
-"""Every version of a filed figure but for what the checks hold."""
+_MARGIN = 10
+"""A dividend on a day without a close is reinvested at the last one before: as far as that may lie before what a feature looks at."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureOutcome:
-    """What the panel holds now; `changed` says whether this run wrote it."""
+    """What the panel holds now; `changed` says whether this run wrote it, `added` how many sessions it added to what was there."""
 
     rows: int
     sessions: int
     tickers: int
     changed: bool
+    added: int = 0
 
 
 def build_features(lake: Lake, *, as_of: dt.datetime, run_id: str) -> FeatureOutcome:
-    """Publish features and labels from what was known at `as_of`; do nothing when neither data nor code changed."""
+    """Publish features and labels from what was known at `as_of`; do nothing when neither data nor code changed.
+
+    Where new sessions are all that is new, their rows are added, bitwise those of a panel that is made as a whole; and the labels
+    that they end are made again.
+    """
     snapshot = lake.snapshot()
-    inputs = _inputs_version(snapshot, as_of)
-    if snapshot.inputs(PANEL) == inputs and snapshot.inputs(TARGETS) == inputs:
+    version = _inputs_version(snapshot, as_of)
+    stored = snapshot.inputs(PANEL) or ""
+    if stored.partition("|")[0] == version and snapshot.inputs(TARGETS) == stored:
         return _outcome(snapshot, changed=False)
-    market = read_market(snapshot, as_of)
-    lake.publish(
-        Change.replace(PANEL, build_panel(market, FEATURES), inputs=inputs),
-        Change.replace(TARGETS, build_targets(market), inputs=inputs),
+    history = read_history(snapshot, as_of)
+    before = Past.read(stored.partition("|")[2]) if snapshot.inputs(TARGETS) == stored and _same_code(stored, version) else None
+    added = _added(lake, snapshot, history, before, as_of=as_of, version=version) if before else 0
+    if not added:
+        _publish_whole(lake, snapshot, history, as_of=as_of, version=version)
+    outcome = _outcome(lake.snapshot(), changed=True, added=added)
+    _log.info(
+        "run %s built %d features of %d tickers x %d sessions, %s",
+        run_id,
+        len(FEATURES),
+        outcome.tickers,
+        outcome.sessions,
+        f"{added} of them new" if added else "all anew",
     )
-    outcome = _outcome(lake.snapshot(), changed=True)
-    _log.info("run %s built %d features of %d tickers x %d sessions", run_id, len(FEATURES), outcome.tickers, outcome.sessions)
     return outcome
 
 
-def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
-    """Return the dense market of what was known at `as_of`, on the sessions of the tickers' exchanges and any others that bars have."""
-    tables = CoreTables(
-        accepted_bars=snapshot.known(ACCEPTED_BARS, as_of),
-        corporate_actions=snapshot.actions(as_of),
-        ticker_map=snapshot.read(TICKER_MAP),
-        sectors=snapshot.read(SECTORS),
-        characteristics=_known_versions(snapshot, CHARACTERISTICS, as_of),
-        macro=snapshot.sql(_USABLE_MACRO, [as_of]),
-        fundamentals=snapshot.sql(_USABLE_FUNDAMENTALS, [as_of]),
-        earnings=_known_versions(snapshot, EARNINGS, as_of),
-        market_state=snapshot.known(MARKET_STATE, as_of),
-        scored_news=scored_news(snapshot, as_of),
-        option_quotes=option_quotes(snapshot, as_of),
+def _publish_whole(lake: Lake, snapshot: Snapshot, history: History, *, as_of: dt.datetime, version: str) -> None:
+    tables = read_tables(snapshot, as_of)
+    market = assemble(tables, history.sessions, history.known_at)
+    staged: list[Part] = []
+    for start, stop in blocks(market, FEATURES):
+        staged += lake.stage(PANEL, build_panel(market, FEATURES, start=start, stop=stop))
+    inputs = _inputs(snapshot, history, version, as_of)
+    lake.publish(Change.replace_staged(PANEL, tuple(staged), inputs=inputs), Change.replace(TARGETS, build_targets(market), inputs=inputs))
+
+
+def _added(lake: Lake, snapshot: Snapshot, history: History, before: Past, *, as_of: dt.datetime, version: str) -> int:
+    """Add the rows of the sessions after `before`, and return how many sessions those are; 0 where more than that changed."""
+    sessions = history.sessions
+    old = int(np.searchsorted(sessions, np.datetime64(before.last), "right"))
+    labels = max(0, old - max(HORIZONS_SESSIONS))
+    begin = min(old - max(feature.lookback_sessions for feature in FEATURES), labels - LOOKBACK_SESSIONS) - _MARGIN
+    if not (begin > 0 and old < len(sessions) and before.as_of <= as_of):
+        return 0
+    tables = read_tables(snapshot, as_of, since=sessions[begin].item())
+    if past(snapshot, tables, history, last=before.last, as_of=as_of).digest != before.digest:
+        return 0
+    market = assemble(tables, sessions, history.known_at, start=begin, first_bars=history.first_bars)
+    inputs = _inputs(snapshot, history, version, as_of)
+    lake.publish(
+        Change.append(PANEL, build_panel(market, FEATURES, start=old - begin), inputs=inputs),
+        Change.upsert(TARGETS, build_targets(market, start=labels - begin), inputs=inputs),
     )
-    exchange = _exchange(tables)
-    sessions = _sessions(tables, exchange)
-    return assemble(tables, sessions, calendar.known_at_array(exchange, sessions))
+    return len(sessions) - old
+
+
+def _inputs(snapshot: Snapshot, history: History, version: str, as_of: dt.datetime) -> str:
+    """Return the version with what the rows up to the newest session were made from."""
+    if not len(history.sessions):
+        return version
+    tables = read_tables(snapshot, as_of, since=dt.date.max)
+    return f"{version}|{past(snapshot, tables, history, last=history.sessions[-1].item(), as_of=as_of)}"
+
+
+def _same_code(stored: str, version: str) -> bool:
+    return stored.partition("|")[0].split(":")[-2:] == version.split(":")[-2:]
 
 
 def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
     """Return what the panel depends on: the parts, how far `as_of` reaches into them, what is held, and the code."""
     newest = [
         snapshot.sql(f"select epoch_us(max(known_at)) n from {table.full_name} where known_at <= ?", [as_of])["n"][0].as_py()  # noqa: S608 - identifiers come from the schema
-        for table in _CLOCKED
+        for table in CLOCKED
     ]
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    held = hashlib.sha256(repr([*snapshot.sql(_HELD).to_pylist(), *held_facts(snapshot)]).encode()).hexdigest()[:16]
+    held = hashlib.sha256(repr([*snapshot.sql(HELD).to_pylist(), *held_facts(snapshot)]).encode()).hexdigest()[:16]
     return f"{snapshot.data_version(INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
 
 
-def _known_versions(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> pa.Table:
-    return snapshot.sql(f"select * from {table.full_name} where known_at <= ?", [as_of])  # noqa: S608 - identifiers come from the schema
-
-
-def _exchange(tables: CoreTables) -> str:
-    """Return the exchange that most tickers are listed on; XNYS where the map names none."""
-    counts = pc.value_counts(tables.ticker_map["exchange"]).to_pylist()
-    return str(max(counts, key=lambda c: (c["counts"], c["values"]))["values"]) if counts else "XNYS"
-
-
-def _sessions(tables: CoreTables, exchange: str) -> calendar.Days:
-    days = tables.accepted_bars["session"].to_numpy().astype("datetime64[D]")
-    if not len(days):
-        return np.empty(0, "datetime64[D]")
-    return np.union1d(calendar.sessions(exchange, days.min().item(), days.max().item()), days)
-
-
-def _outcome(snapshot: Snapshot, *, changed: bool) -> FeatureOutcome:
+def _outcome(snapshot: Snapshot, *, changed: bool, added: int = 0) -> FeatureOutcome:
     if not snapshot.rows(PANEL):
         return FeatureOutcome(rows=0, sessions=0, tickers=0, changed=changed)
     found = snapshot.sql(
         f"select count(*) r, count(distinct session) s, count(distinct ticker) t from {PANEL.full_name}"  # noqa: S608 - identifiers come from the schema
     ).to_pylist()[0]
-    return FeatureOutcome(rows=found["r"], sessions=found["s"], tickers=found["t"], changed=changed)
+    return FeatureOutcome(rows=found["r"], sessions=found["s"], tickers=found["t"], changed=changed, added=added)

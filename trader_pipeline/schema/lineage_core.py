@@ -147,6 +147,10 @@ FUNDAMENTALS = Lineage(
         "raw.fmp_income": _STATEMENT,
         "raw.fmp_balance": {ours: theirs for ours, theirs in _STATEMENT.items() if ours != "months"},
         "raw.fmp_cash_flow": _STATEMENT,
+        "raw.simulated_filings": {
+            **same("ticker, metric, period_end, months, value, unit, filed_on"),
+            "known_at, known_at_basis": "filed_on, fetched_at",
+        },
         **_RENAMES,
     },
     made={"source": _SOURCE},
@@ -164,6 +168,11 @@ EARNINGS = Lineage(
             "eps_actual": "epsActual, splits_after",
             "revenue_estimate": "revenueEstimated",
             "revenue_actual": "revenueActual",
+        },
+        "raw.simulated_reports": {
+            **same("ticker, eps_estimate, eps_actual"),
+            "report_date": "date",
+            "known_at, known_at_basis": "date, fetched_at",
         },
         **_RENAMES,
     },

@@ -128,6 +128,38 @@ SIMULATED_FACTS = Table(
         REQUEST,
     ),
 )
+SIMULATED_FILINGS = Table(
+    layer="raw",
+    name="simulated_filings",
+    year_of="period_end",
+    key=("ticker", "metric", "period_end", "months", "filed_on", "fetched_at"),
+    description="What the simulated market's companies file, long.",
+    columns=(
+        VENDOR_TICKER,
+        text("metric", "Canonical name."),
+        day("period_end", "Last day of the period."),
+        count("months", "months", "Length of the period; 0 is a balance."),
+        day("filed_on", "Day of filing."),
+        number("value", "per unit", "Value in `unit`."),
+        text("unit", "USD, shares or USD/shares."),
+        FETCHED_AT,
+        REQUEST,
+    ),
+)
+SIMULATED_REPORTS = Table(
+    layer="raw",
+    name="simulated_reports",
+    key=("ticker", "date", "fetched_at"),
+    description="The simulated market's earnings reports.",
+    columns=(
+        VENDOR_TICKER,
+        VENDOR_DATE,
+        number("eps_estimate", "USD / share", "Expected earnings per share."),
+        number("eps_actual", "USD / share", "Reported earnings per share."),
+        FETCHED_AT,
+        REQUEST,
+    ),
+)
 SIMULATED_NEWS = Table(
     layer="raw",
     name="simulated_news",
@@ -228,6 +260,8 @@ TABLES = (
     OWN_BARS,
     SIMULATED_BARS,
     SIMULATED_FACTS,
+    SIMULATED_FILINGS,
+    SIMULATED_REPORTS,
     SIMULATED_NEWS,
     SIMULATED_OPTIONS,
     SIMULATED_MACRO,
@@ -250,9 +284,11 @@ __all__ = [
     "SAMPLE_TICKERS",
     "SIMULATED_BARS",
     "SIMULATED_FACTS",
+    "SIMULATED_FILINGS",
     "SIMULATED_MACRO",
     "SIMULATED_NEWS",
     "SIMULATED_OPTIONS",
+    "SIMULATED_REPORTS",
     "TABLES",
     "YAHOO_BARS",
 ]

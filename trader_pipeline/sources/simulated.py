@@ -1,4 +1,4 @@
-"""The simulated market as a source: bars and a benchmark, observables, regime, sectors, headlines, option chains, macro series, oracle.
+"""The simulated market as a source: bars, benchmark, observables, regime, sectors, filings, reports, headlines, option chains, macro, oracle.
 
 Sessions are real XNYS sessions that end on 2020-02-07. The oracle is a table of its own, which only evaluation reads.
 """
@@ -18,6 +18,7 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import simulated_macro, simulated_news, simulated_options
+from trader_pipeline.sources.simulated_filings import simulate_filings
 from trader_pipeline.sources.simulated_macro import series
 from trader_pipeline.sources.simulated_news import headlines
 from trader_pipeline.sources.simulated_options import chains
@@ -47,29 +48,34 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
     days_T = _sessions(settings.simulated_days)
     market = simulate(_size(settings))
     bars, facts = _bar_rows(market, days_T), _fact_rows(market, days_T)
-    tickers = [*_tickers(settings.simulated_tickers), BENCHMARK]
+    stocks = _tickers(settings.simulated_tickers)
+    filed = simulate_filings(market, stocks, days_T, settings.seed)
     first, last = days_T[0].item(), days_T[-1].item()
     yield FetchResult(
         tables={
             raw.SIMULATED_BARS: _stamped(bars, request.fetched_at, digest),
             raw.SIMULATED_FACTS: _stamped(facts, request.fetched_at, digest),
+            raw.SIMULATED_FILINGS: _stamped(filed.filings, request.fetched_at, digest),
+            raw.SIMULATED_REPORTS: _stamped(filed.reports, request.fetched_at, digest),
             raw.SIMULATED_NEWS: _stamped(headlines(market.z_TN, tickers[:-1], days_T, EXCHANGE, settings.seed), request.fetched_at, digest),
             raw.SIMULATED_OPTIONS: _stamped(chains(market, tickers[:-1], days_T, settings.seed), request.fetched_at, digest),
             raw.SIMULATED_MACRO: _stamped(series(market, days_T, EXCHANGE, settings.seed), request.fetched_at, digest),
         },
         attempts=tuple(
             Attempt(ticker=t, outcome="ok", at=request.fetched_at, rows=len(days_T), first_session=first, last_session=last)
-            for t in tickers
+            for t in [*stocks, BENCHMARK]
         ),
     )
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return bars, tickers, sectors, characteristics z and w, the regime and macro series, headlines, option quotes, and the oracle."""
+    """Return bars, tickers, sectors, characteristics, regime and macro series, filings, reports, headlines, option quotes, and the oracle."""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("bars", tables[raw.SIMULATED_BARS.full_name])
         con.register("facts", tables[raw.SIMULATED_FACTS.full_name])
+        con.register("filings", tables[raw.SIMULATED_FILINGS.full_name])
+        con.register("reports", tables[raw.SIMULATED_REPORTS.full_name])
         con.register("news", tables[raw.SIMULATED_NEWS.full_name])
         con.register("options", tables[raw.SIMULATED_OPTIONS.full_name])
         con.register("macro", tables[raw.SIMULATED_MACRO.full_name])
@@ -108,6 +114,11 @@ _QUERIES: dict[Table, str] = {
     core.MACRO: """
         select name as series, date as observed_on, 'simulated' as source, 'released' as known_at_basis, 'final' as vintage, value
         from facts where kind = 'macro'""",
+    core.FUNDAMENTALS: """
+        select ticker, metric, period_end, months::smallint as months, 'simulated' as source, value, unit, filed_on, fetched_at
+        from filings""",
+    core.EARNINGS: """
+        select ticker, date as report_date, 'simulated' as source, eps_estimate, eps_actual, fetched_at from reports""",
     core.NEWS: simulated_news.TO_CORE,
     core.OPTION_QUOTES: simulated_options.TO_CORE,
     core.ORACLE: """
@@ -184,7 +195,15 @@ def _request_hashes(settings: Settings) -> frozenset[str]:
 SIMULATED = Feed(
     source="simulated",
     kind="bars",
-    raw_tables=(raw.SIMULATED_BARS, raw.SIMULATED_FACTS, raw.SIMULATED_NEWS, raw.SIMULATED_OPTIONS, raw.SIMULATED_MACRO),
+    raw_tables=(
+        raw.SIMULATED_BARS,
+        raw.SIMULATED_FACTS,
+        raw.SIMULATED_FILINGS,
+        raw.SIMULATED_REPORTS,
+        raw.SIMULATED_NEWS,
+        raw.SIMULATED_OPTIONS,
+        raw.SIMULATED_MACRO,
+    ),
     local=True,
     fetch=fetch,
     to_core=to_core,

@@ -9,6 +9,7 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.schema import core
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.simulated import BENCHMARK, SIMULATED, market_sha256
+from trader_pipeline.sources.simulated_filings import simulate_filings
 from trader_pipeline.sources.simulation import MarketSize, simulate
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline_tests.feeds import fetched
@@ -92,9 +93,37 @@ def test_every_table_is_filled(tables):
         "core.characteristics": 2 * 12 * 80,
         "core.macro": 80,
         "core.oracle": 4 * 12 * 80,
+        "core.fundamentals": 3966,
+        "core.earnings": 199,
     }
     for table in (core.TICKER_MAP, core.SECTORS, core.CHARACTERISTICS, core.MACRO, core.ORACLE):
         table.sorted(table.conform(tables[table.full_name]))
+
+
+def test_filings_are_what_quarterly_and_yearly_reports_hold(tables):
+    """Every quarter but a year's last has three months; longer periods are year to date, and a year comes without its last quarter."""
+    with duckdb.connect() as con:
+        con.register("filed", tables["core.fundamentals"])
+        lags = con.sql("select min(filed_on - period_end), max(filed_on - period_end) from filed where metric = 'total_assets'").fetchall()
+        assert lags == [(25, 75)]
+        lengths = con.sql("""
+            select list_sort(list(distinct months)) m, count(*) n from (
+                select ticker, period_end, months from filed where metric = 'total_revenue'
+            ) group by ticker, period_end""").fetchall()
+        assert {tuple(months) for months, _ in lengths} == {(3,), (3, 6), (3, 9), (12,)}
+        restated = con.sql("select count(*) from filed where metric = 'net_income' and filed_on - period_end > 100").fetchall()[0][0]
+        assert restated > 0
+        beyond = con.sql("select count(*) from filed where filed_on > date '2020-02-07'").fetchall()[0][0]
+        assert beyond == 0
+
+
+def test_the_same_seed_files_the_same_and_another_files_something_else(market):
+    days = calendar.sessions("XNYS", dt.date(2015, 1, 2), dt.date(2020, 2, 7))[-600:]
+    names = [f"S{i}" for i in range(60)]
+    first, second, other = (simulate_filings(market, names, days, seed) for seed in (1, 1, 2))
+    assert first.filings.equals(second.filings)
+    assert first.reports.equals(second.reports)
+    assert not first.reports["eps_actual"].equals(other.reports["eps_actual"])
 
 
 def test_rows_carry_their_own_tickers_values(tables):
