@@ -166,3 +166,16 @@ def test_a_bar_not_yet_known_is_ignored(tables, days):
     market = markets.market(markets.cut(tables, evening), days)
     assert not market.rows[:, -1].any()
     assert market.rows[:, -2].any()
+
+
+@pytest.mark.parametrize(
+    "feature", [f for f in FEATURES if f.family in ("macro", "sentiment", "options")], ids=lambda feature: feature.name
+)
+def test_where_the_arrays_begin_changes_no_bit_past_the_look_back(feature, tables, days, whole):
+    begin = COUNT - 15 - feature.lookback_sessions
+    later = markets.market(tables, days[begin:])
+    unsplit = [name for name in later.grid.tickers if name not in ("T01", "T04", "T09")]
+    cut_rows, whole_rows = ([market.grid.tickers.index(name) for name in unsplit] for market in (later, whole))
+    got = feature.compute(later)[cut_rows, feature.lookback_sessions :]
+    assert np.isfinite(got).any()
+    assert_same_bits(got, feature.compute(whole)[whole_rows, begin + feature.lookback_sessions :])
