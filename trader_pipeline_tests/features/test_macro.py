@@ -67,9 +67,18 @@ def test_z_looks_back_only_and_is_null_where_the_year_stood_still():
 
 
 def test_the_exchanges_own_vix_comes_before_freds():
-    both = pa.concat_tables([markets.macro("VIX", DAYS, np.full(300, 20.0)), markets.macro("VIXCLS", DAYS, np.full(300, 21.0))])
+    both = pa.concat_tables([markets.macro("vix_close", DAYS, np.full(300, 20.0)), markets.macro("VIXCLS", DAYS, np.full(300, 21.0))])
     assert macro.vix.compute(built(both))[0, 0] == 20.0
     assert macro.vix.compute(built(markets.macro("VIXCLS", DAYS, np.full(300, 21.0))))[0, 0] == 21.0
+
+
+def test_the_default_spread_is_of_daily_yields_else_of_monthly_means():
+    daily = [markets.macro(name, DAYS, np.full(300, value)) for name, value in (("BAA10Y", 2.5), ("AAA10Y", 1.0))]
+    monthly = [markets.macro(name, DAYS[:1], [value]) for name, value in (("moodys_baa_yield", 5.0), ("moodys_aaa_yield", 4.25))]
+    assert macro.default_spread.compute(built(pa.concat_tables(daily + monthly)))[0, 80] == 1.5
+    found = macro.default_spread.compute(built(pa.concat_tables(monthly)))[0]
+    assert found[80] == 0.75
+    assert np.isnan(found[81])
 
 
 def test_turbulence_is_the_state_of_the_session_and_never_an_older_one():

@@ -128,7 +128,7 @@ def test_the_declared_look_back_is_the_real_one(feature, tables, days):
 def with_gaps(tables, days, feature, today):
     """Facts are lacking where they let the value at `today` depend on the oldest that are still young enough."""
     edge = today - feature.lookback_sessions
-    age = macro.MONTHLY if "CPIAUCSL" in feature.formula else macro.DAILY
+    age = macro.MONTHLY if any(name in feature.formula for name in macro.MONTHLY_SERIES) else macro.DAILY
     young = {"macro": ("observed_on", edge, edge + age), "characteristics": ("observed_on", edge, edge + age)}
     gaps = young | {"option_quotes": ("session", today - 1, today)}
     lacking = {

@@ -75,7 +75,9 @@ def test_implied_volatility_is_the_true_one(panel, truth):
         told = np.isfinite(found)
         assert told.sum() >= 63 * TICKERS
         np.testing.assert_allclose(found[told], true[told], rtol=0.005)
-    assert (panel["implied_skew_30d"][told] > 0).mean() > 0.99
+    skew = panel["implied_skew_30d"]
+    assert np.isfinite(skew).sum() > 60 * TICKERS
+    assert (skew[np.isfinite(skew)] > 0).all()
 
 
 def test_the_regime_is_told_better_than_by_chance(panel, truth):
