@@ -70,7 +70,8 @@ class FredSettings(VendorSettings):
     api_key: Secret = Field(None, description="Key of FRED: brings vintages (ALFRED).")
     requests_per_hour: float = Field(7200, gt=0, description="Pace shared by all processes that use the same gate file.")
     series: tuple[str, ...] = Field(
-        ("DGS10", "DGS2", "DGS3MO", "BAA10Y", "BAMLH0A0HYM2", "CPIAUCSL", "UNRATE", "T10YIE"), description="Series that are followed."
+        ("DGS10", "DGS2", "DGS3MO", "BAA10Y", "AAA10Y", "BAMLH0A0HYM2", "VIXCLS", "CPIAUCSL", "UNRATE", "T10YIE"),
+        description="Series that are followed.",
     )
 
 

@@ -16,7 +16,7 @@ from trader_pipeline.schema.features import MARKET_STATE
 
 DAILY, MONTHLY = MAXIMUM_AGE_SESSIONS, 80
 """Sessions after its day that an observation may be the newest: a month's figure comes out six weeks to 75 days after its first."""
-_MONTHLY = frozenset({"CPIAUCSL"})
+MONTHLY_SERIES = frozenset({"CPIAUCSL", "moodys_aaa_yield", "moodys_baa_yield"})
 _INPUTS = (MACRO, CHARACTERISTICS, ACCEPTED_BARS)
 
 
@@ -27,7 +27,7 @@ _PER_PERCENT = "percentage points"
 
 def maximum_age(series: str) -> int:
     """Return after how many sessions an observation of a series is absent."""
-    return MONTHLY if series in _MONTHLY else DAILY
+    return MONTHLY if series in MONTHLY_SERIES else DAILY
 
 
 @feature(unit="per series", inputs=(MACRO,), lookback_sessions=DAILY, formula="newest known value of the series regime")
@@ -91,7 +91,7 @@ def term_slope_z_252d(market: Market) -> Float:
 
 @feature(unit=_PER_PERCENT, inputs=(MACRO,), lookback_sessions=DAILY, formula="BAA10Y")
 def credit_spread(market: Market) -> Float:
-    """Yield of Baa bonds above that of ten-year Treasuries. Fama & French 1989."""
+    """Yield of Baa bonds above that of ten-year Treasuries. Gilchrist & Zakrajsek 2012."""
     return _everywhere(market, _known(market, "BAA10Y"))
 
 
@@ -107,7 +107,20 @@ def credit_spread_z_252d(market: Market) -> Float:
     return _everywhere(market, _z(_known(market, "BAA10Y")))
 
 
-@feature(unit="percent / sqrt(year)", inputs=(MACRO,), lookback_sessions=DAILY, formula="VIX (Cboe), else VIXCLS (FRED)")
+@feature(
+    unit=_PER_PERCENT,
+    inputs=(MACRO,),
+    lookback_sessions=MONTHLY,
+    formula="BAA10Y - AAA10Y, else moodys_baa_yield - moodys_aaa_yield (monthly means)",
+)
+def default_spread(market: Market) -> Float:
+    """Yield of Baa bonds above that of Aaa bonds. Fama & French 1989."""
+    if "AAA10Y" in market.macro:
+        return _everywhere(market, _known(market, "BAA10Y") - _known(market, "AAA10Y"))
+    return _everywhere(market, _known(market, "moodys_baa_yield") - _known(market, "moodys_aaa_yield"))
+
+
+@feature(unit="percent / sqrt(year)", inputs=(MACRO,), lookback_sessions=DAILY, formula="vix_close (Cboe), else VIXCLS (FRED)")
 def vix(market: Market) -> Float:
     """Volatility that options on the S&P 500 expect. Whaley 2000."""
     return _everywhere(market, _vix(market))
@@ -153,7 +166,7 @@ def _slope(market: Market) -> Float:
 
 
 def _vix(market: Market) -> Float:
-    return _known(market, "VIX", "VIXCLS")
+    return _known(market, "vix_close", "VIXCLS")
 
 
 def _change(x_1T: Float) -> Float:
@@ -177,6 +190,7 @@ FEATURES = (
     credit_spread,
     credit_spread_change_21d,
     credit_spread_z_252d,
+    default_spread,
     vix,
     vix_change_21d,
     vix_z_252d,

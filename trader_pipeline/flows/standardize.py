@@ -24,7 +24,7 @@ from trader_pipeline.sources.source import Feed
 from trader_pipeline.standardize.symbol_changes import BARS, OWN, SymbolChange, read_own
 from trader_pipeline.standardize.symbols import Symbols
 
-CODE_VERSION = "6"
+CODE_VERSION = "7"
 """Rises when the same raw rows would give other core rows."""
 
 DERIVED = tuple(table for table in core.TABLES if table not in core.MADE_LATER)

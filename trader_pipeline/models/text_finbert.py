@@ -14,6 +14,7 @@ from trader_pipeline.errors import UsageError
 from trader_pipeline.models.text_scorer import Float, TextScorer, TextScores
 
 LABELS = ("negative", "neutral", "positive")
+_FILES = ("*.json", "*.txt", "*.safetensors", "*.bin")
 MOST_TOKENS = 128
 """A headline has some twenty; what is longer is cut."""
 
@@ -21,31 +22,30 @@ MOST_TOKENS = 128
 def finbert(model: str, *, released_on: dt.date, batch: int) -> TextScorer:
     """Return the scorer of a folder, or of a name on the Hugging Face hub, whose score is P(positive) - P(negative).
 
-    Which output means what is read from the model's config. The revision is the hub's commit, of a folder the sha256 of its files.
-    Raises `UsageError` without transformers, where the model cannot be opened, and for other labels than the three.
+    Which output means what is read from the model's config. The revision is the sha256 of the model's files. Raises `UsageError`
+    without transformers, where the model cannot be opened, and for other labels than the three.
     """
     try:
+        import huggingface_hub  # noqa: PLC0415 - an extra
         import transformers  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UsageError(
             'FinBERT wants transformers; pip install "trader-pipeline[nlp]", or leave TRADER_NLP__FINBERT unset for VADER alone'
         ) from error
     try:
-        config = transformers.AutoConfig.from_pretrained(model)
+        folder = Path(model) if Path(model).is_dir() else Path(huggingface_hub.snapshot_download(model, allow_patterns=_FILES))
+        config = transformers.AutoConfig.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{model} is no text model that can be opened: {error}; set TRADER_NLP__FINBERT to a folder or a hub name"
-        ) from error
+        raise UsageError(f"{model} cannot be opened as a text model: {error}; set TRADER_NLP__FINBERT to a folder or a hub name") from error
     outputs = _outputs(model, config.id2label)
-    revision = _folder_sha256(Path(model)) if Path(model).is_dir() else config._commit_hash  # noqa: SLF001 - transformers tells it nowhere else
 
     def score(texts: Sequence[str]) -> TextScores:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model, revision=config._commit_hash)  # noqa: SLF001 - the same
-        network = transformers.AutoModelForSequenceClassification.from_pretrained(model, revision=config._commit_hash).eval()  # noqa: SLF001 - the same
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        network = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
         shares_n3 = np.concatenate([np.empty((0, 3)), *_batches(network, tokenizer, texts, batch)])[:, outputs]
         return TextScores(shares_n3=shares_n3, score_n=shares_n3[:, 2] - shares_n3[:, 0])
 
-    return TextScorer(name="finbert", revision=revision, released_on=released_on, score=score)
+    return TextScorer(name="finbert", revision=_sha256(folder), released_on=released_on, score=score)
 
 
 def _outputs(model: str, id2label: dict[int, str]) -> list[int]:
@@ -63,6 +63,6 @@ def _batches(network: Any, tokenizer: Any, texts: Sequence[str], batch: int) -> 
             yield torch.softmax(network(**tokens).logits.double(), dim=-1).numpy()
 
 
-def _folder_sha256(folder: Path) -> str:
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+def _sha256(folder: Path) -> str:
+    files = sorted(path for pattern in _FILES for path in folder.glob(pattern))
     return sha256("\n".join(f"{path.name} {sha256_file(path)}" for path in files).encode()).hexdigest()

@@ -187,7 +187,7 @@ SIMULATED_OPTIONS = Table(
         day("expiry", "Expiry of the contract."),
         text("kind", "call or put."),
         *(
-            number(name, "vendor", meaning)
+            number(name, "vendor", meaning, nullable=name != "strike")
             for name, meaning in (
                 ("strike", "Strike."),
                 ("underlying", "Close of the underlying."),

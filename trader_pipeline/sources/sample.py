@@ -111,7 +111,7 @@ _QUERIES = {
         select ticker, valid_from, valid_to, sector from sample_sectors
         qualify row_number() over (partition by ticker, valid_from order by fetched_at desc) = 1""",
     "macro": """
-        select series, date as observed_on, 'sample' as source, 'assumed' as known_at_basis, 'latest' as vintage, value from sample_macro
+        select series, date as observed_on, 'sample' as source, 'assumed' as known_at_basis, 'final' as vintage, value from sample_macro
         qualify row_number() over (partition by series, date order by fetched_at desc) = 1""",
 }
 

@@ -42,7 +42,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
         return
     if request.seen:
         raise UsageError(
-            "this home holds a simulated market of another seed or size; set TRADER_HOME to a new folder, "
+            "this home holds a simulated market of another seed or size, or of an older release; set TRADER_HOME to a new folder, "
             "or TRADER_SEED and TRADER_SIMULATED_* to what they were"
         )
     days_T = _sessions(settings.simulated_days)

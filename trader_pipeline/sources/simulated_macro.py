@@ -39,6 +39,7 @@ def _daily(random: np.random.Generator, market: Market, days_T: calendar.Days, e
         "DGS2": short_T + slope_T / 3,
         "DGS10": short_T + slope_T,
         "BAA10Y": 2.0 + turbulent_T + 0.05 * random.standard_normal(T),
+        "AAA10Y": 1.0 + turbulent_T / 3 + 0.05 * random.standard_normal(T),
         "T10YIE": 2.0 + 0.05 * random.standard_normal(T),
         "VIXCLS": 100 * np.sqrt(_SESSIONS_A_YEAR) * market.market_volatility_T,
     }

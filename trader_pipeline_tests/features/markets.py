@@ -29,7 +29,7 @@ from trader_pipeline_tests.features import filings
 
 BARS = ("open", "high", "low", "close", "volume_shares")
 SINCE = dt.date(2000, 1, 3)
-SERIES = ("DGS3MO", "DGS10", "BAA10Y", "VIXCLS", "T10YIE", "CPIAUCSL")
+SERIES = ("DGS3MO", "DGS10", "BAA10Y", "VIXCLS", "T10YIE", "CPIAUCSL", "moodys_aaa_yield", "moodys_baa_yield")
 
 
 def sessions(count):

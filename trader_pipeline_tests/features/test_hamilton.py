@@ -23,7 +23,8 @@ def switching(count, seed=0):
 
 
 def test_a_step_of_the_filter_by_hand():
-    # a third of the time is turbulent; densities without 1 / sqrt(2 pi): calm 2/3 e^-2 / 0.01 = 9.02235, turbulent 1/3 e^(-2/9) / 0.03 = 8.89708
+    # a third is turbulent; densities without 1 / sqrt(2 pi): calm 2/3 e^-2 / 0.01 = 9.02235,
+    # turbulent 1/3 e^(-2/9) / 0.03 = 8.89708
     p = hamilton.filtered(np.array([0.02, NAN]), np.array([0.0, 0.0, 0.01, 0.03, 0.9, 0.8]))
     np.testing.assert_allclose(p, [0.496505, 0.496505 * 0.8 + 0.503495 * 0.1], atol=1e-6)
 

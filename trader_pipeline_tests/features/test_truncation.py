@@ -135,7 +135,7 @@ def test_the_declared_look_back_is_the_real_one(feature, tables, days):
 def with_gaps(tables, days, feature, today):
     """Facts are lacking where they let the value at `today` depend on the oldest that are still young enough."""
     edge = today - feature.lookback_sessions
-    age = macro.MONTHLY if "CPIAUCSL" in feature.formula else macro.DAILY
+    age = macro.MONTHLY if any(name in feature.formula for name in macro.MONTHLY_SERIES) else macro.DAILY
     young = {"macro": ("observed_on", edge, edge + age), "characteristics": ("observed_on", edge, edge + age)}
     gaps = young | {"option_quotes": ("session", today - 1, today)}
     lacking = {
@@ -173,3 +173,16 @@ def test_a_bar_not_yet_known_is_ignored(tables, days):
     market = markets.market(markets.cut(tables, evening), days)
     assert not market.rows[:, -1].any()
     assert market.rows[:, -2].any()
+
+
+@pytest.mark.parametrize(
+    "feature", [f for f in FEATURES if f.family in ("macro", "sentiment", "options")], ids=lambda feature: feature.name
+)
+def test_where_the_arrays_begin_changes_no_bit_past_the_look_back(feature, tables, days, whole):
+    begin = COUNT - 15 - feature.lookback_sessions
+    later = markets.market(tables, days[begin:])
+    unsplit = [name for name in later.grid.tickers if name not in ("T01", "T04", "T09")]
+    cut_rows, whole_rows = ([market.grid.tickers.index(name) for name in unsplit] for market in (later, whole))
+    got = feature.compute(later)[cut_rows, feature.lookback_sessions :]
+    assert np.isfinite(got).any()
+    assert_same_bits(got, feature.compute(whole)[whole_rows, begin + feature.lookback_sessions :])

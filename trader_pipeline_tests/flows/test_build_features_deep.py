@@ -12,16 +12,19 @@ from trader_pipeline.flows.accept import accept
 from trader_pipeline.flows.build_features import build_features
 from trader_pipeline.flows.check import check
 from trader_pipeline.flows.ingest import ingest
+from trader_pipeline.flows.market_state import market_state
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
-from trader_pipeline.schema.core import CHARACTERISTICS, EARNINGS, FUNDAMENTALS, MACRO
+from trader_pipeline.schema.core import EARNINGS, FUNDAMENTALS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests.feeds import feed_of
 
 AS_OF = calendar.known_at("XNYS", dt.date(2020, 2, 7))
 NAMES = [feature.name for feature in FEATURES]
-ABSENT = {feature.name for feature in FEATURES if {CHARACTERISTICS, MACRO, FUNDAMENTALS, EARNINGS} & set(feature.inputs)}
+HAS = {"turbulence_probability", "default_spread", "vix", "vix_change_21d", "vix_z_252d"}
+WITHOUT_DATA = ("characteristics", "macro", "sentiment", "options")
+ABSENT = {f.name for f in FEATURES if f.family in WITHOUT_DATA or {FUNDAMENTALS, EARNINGS} & set(f.inputs)} - HAS
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,7 @@ def lake(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(lake):
+    market_state(lake, as_of=AS_OF, run_id="r")
     build_features(lake, as_of=AS_OF, run_id="r")
     return lake.snapshot()
 
@@ -66,6 +70,14 @@ def test_all_but_the_families_without_data_have_values_and_none_is_wild(built):
     assert ((last["volatility_21d"] > 0.005) & (last["volatility_21d"] < 0.09)).all()
     assert np.argmax(last["volatility_21d"]) == 10  # TSLA rose 20 % on 2020-02-03 and fell 17 % on 2020-02-05
     assert ((last["beta_252d"] > 0.4) & (last["beta_252d"] < 2.5)).all()
+
+
+def test_the_market_was_turbulent_in_august_2015_and_calm_in_october_2017(built):
+    rows = built.sql("select session, p_turbulent, fitted_on from features.market_state").to_pylist()
+    found = {row["session"]: row["p_turbulent"] for row in rows}
+    assert found[dt.date(2015, 8, 24)] > 0.99  # the S&P 500 fell 3.9 %
+    assert max(p for session, p in found.items() if (session.year, session.month) == (2017, 10)) < 0.1
+    assert all(row["fitted_on"].year == row["session"].year for row in rows)
 
 
 def test_labels_whose_end_is_not_known_are_null(built):

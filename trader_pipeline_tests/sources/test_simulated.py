@@ -91,12 +91,14 @@ def test_every_table_is_filled(tables):
         "core.ticker_map": 13,
         "core.sectors": 12,
         "core.characteristics": 2 * 12 * 80,
-        "core.macro": 80,
+        "core.macro": 80 + 7 * 79 + sum(row["series"] == "CPIAUCSL" for row in tables["core.macro"].to_pylist()),
+        "core.news": tables["core.news"].num_rows,
+        "core.option_quotes": 12 * 63 * 4 * 7 * 2,
         "core.oracle": 4 * 12 * 80,
         "core.fundamentals": 3966,
         "core.earnings": 199,
     }
-    for table in (core.TICKER_MAP, core.SECTORS, core.CHARACTERISTICS, core.MACRO, core.ORACLE):
+    for table in (core.TICKER_MAP, core.SECTORS, core.CHARACTERISTICS, core.MACRO, core.NEWS, core.OPTION_QUOTES, core.ORACLE):
         table.sorted(table.conform(tables[table.full_name]))
 
 
@@ -158,3 +160,43 @@ def test_another_seed_in_the_same_home_is_refused():
 def test_more_sessions_than_the_calendar_has_are_refused():
     with pytest.raises(UsageError, match="lower TRADER_SIMULATED_DAYS"):
         fetched(SIMULATED, request(), settings(simulated_days=9000, simulated_tickers=2))
+
+
+def test_prices_are_those_of_the_generator_before_it_published_headlines_chains_and_macro_series(market):
+    expected = [[142.96010765711944, 48.08738627850202], [122.95154240173164, 74.0217584692291]]
+    np.testing.assert_allclose(market.close_TN[[0, -1]][:, [0, 59]], expected, rtol=1e-9)
+    assert market.market_close_T[-1] == pytest.approx(82.93130469956665, rel=1e-9)
+
+
+def test_a_headline_is_known_at_the_session_that_it_is_of(tables):
+    rows = tables["core.news"]
+    days = calendar.sessions("XNYS", dt.date(2019, 10, 1), dt.date(2020, 2, 7))[-80:]
+    column = np.searchsorted(calendar.known_at_array("XNYS", days), rows["known_at"].cast("int64").to_numpy().view("datetime64[us]"))
+    ticker = np.array([int(name.removeprefix("SIM")) for name in rows["ticker"].to_pylist()])
+    assert len(set(zip(ticker.tolist(), column.tolist(), strict=True))) == rows.num_rows
+    good = np.array(["great" in t or "strong" in t or "success" in t for t in rows["title"].to_pylist()])
+    z_TN = simulate(MarketSize(tickers=12, sessions=80, seed=0, null=False)).z_TN
+    assert z_TN[column[good], ticker[good]].mean() > 0.3
+    assert z_TN[column[~good], ticker[~good]].mean() < -0.3
+
+
+def test_macro_series_come_out_after_their_day_and_the_price_index_is_revised_once(tables):
+    rows = [row for row in tables["core.macro"].to_pylist() if row["series"] != "regime"]
+    assert all(row["known_at"].date() > row["observed_on"] for row in rows)
+    index = [row for row in rows if row["series"] == "CPIAUCSL"]
+    assert {(row["known_at"].date() - row["observed_on"]).days for row in index} == {43, 73}
+    assert {row["vintage"] for row in index} == {"released"}
+    assert {row["vintage"] for row in rows if row["series"] != "CPIAUCSL"} == {"final"}
+
+
+def test_an_option_chain_keeps_parity_and_a_spread(tables):
+    with duckdb.connect() as con:
+        con.register("quotes", tables["core.option_quotes"])
+        worst, crossed = con.sql("""
+            select max(abs(c.bid + c.ask - p.bid - p.ask - 2 * (c.underlying - c.strike * exp(-0.02 * (c.expiry - c.session) / 365.0)))),
+              count(*) filter (c.bid > c.ask or p.bid > p.ask)
+            from quotes c join quotes p using (ticker, session, expiry, strike)
+            where c.kind = 'call' and p.kind = 'put' and c.bid > 0 and p.bid > 0
+        """).fetchall()[0]
+    assert worst < 1e-9
+    assert crossed == 0
