@@ -57,8 +57,8 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
             raw.SIMULATED_FACTS: _stamped(facts, request.fetched_at, digest),
             raw.SIMULATED_FILINGS: _stamped(filed.filings, request.fetched_at, digest),
             raw.SIMULATED_REPORTS: _stamped(filed.reports, request.fetched_at, digest),
-            raw.SIMULATED_NEWS: _stamped(headlines(market.z_TN, tickers[:-1], days_T, EXCHANGE, settings.seed), request.fetched_at, digest),
-            raw.SIMULATED_OPTIONS: _stamped(chains(market, tickers[:-1], days_T, settings.seed), request.fetched_at, digest),
+            raw.SIMULATED_NEWS: _stamped(headlines(market.z_TN, stocks, days_T, EXCHANGE, settings.seed), request.fetched_at, digest),
+            raw.SIMULATED_OPTIONS: _stamped(chains(market, stocks, days_T, settings.seed), request.fetched_at, digest),
             raw.SIMULATED_MACRO: _stamped(series(market, days_T, EXCHANGE, settings.seed), request.fetched_at, digest),
         },
         attempts=tuple(
@@ -69,7 +69,7 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
 
 
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
-    """Return bars, tickers, sectors, characteristics, regime and macro series, filings, reports, headlines, option quotes, and the oracle."""
+    """Return bars, tickers, sectors, characteristics, regime, macro series, filings, reports, headlines, option quotes, and the oracle."""
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")
         con.register("bars", tables[raw.SIMULATED_BARS.full_name])
