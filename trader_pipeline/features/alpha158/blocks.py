@@ -1,32 +1,40 @@
-"""Alpha158 of a block of tickers, stretch by stretch."""
+"""Alpha158 of a block of tickers, stretch by stretch of sessions."""
 
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline.features.alpha158.kernel import FEATURES, LOOKBACK_SESSIONS, SCRATCH, stretch
+from trader_pipeline.features.alpha158.candle import candle, past
+from trader_pipeline.features.alpha158.changes import changes
+from trader_pipeline.features.alpha158.extremes import extremes
+from trader_pipeline.features.alpha158.order import order_statistics
+from trader_pipeline.features.alpha158.rows import COUNT, QTLD, QTLU, RANK, ROC, WINDOWS
+from trader_pipeline.features.alpha158.values import values
 from trader_pipeline.features.alpha158.windows import LEVELS
 from trader_pipeline.features.compiled import _njit
 
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
 
+LOOKBACK_SESSIONS = 60
+"""The longest: a window of 60 changes, the first of which needs the close before."""
 _STRETCH_SESSIONS = 448
-"""Short enough for a core's cache; a stretch reads its look-back anew."""
+"""So that what a stretch works in stays in a core's cache; each reads its look-back anew."""
+_ARRAYS = 10
 
 
 @_njit
 def write_block(
     open_NT: Float, high_NT: Float, low_NT: Float, close_NT: Float, volume_NT: Float, vwap_NT: Float, emit: int, out_FNT: Float32
 ) -> None:
-    """Write the features of the sessions from `emit` on into out [158, N, T - emit]."""
-    tickers, sessions = close_NT.shape
-    work = np.empty((SCRATCH, LEVELS, LOOKBACK_SESSIONS + _STRETCH_SESSIONS))
-    written = np.empty((FEATURES, _STRETCH_SESSIONS), np.float32)
-    for i in range(tickers):
-        for start in range(emit, sessions, _STRETCH_SESSIONS):
-            first, stop = max(0, start - LOOKBACK_SESSIONS), min(start + _STRETCH_SESSIONS, sessions)
-            out_FT = written[:, : stop - start]
-            stretch(
+    """Write the features of the sessions from `emit` on into out [158, N, T - emit]; see `alpha158`."""
+    work_ALT = np.empty((_ARRAYS, LEVELS, LOOKBACK_SESSIONS + _STRETCH_SESSIONS))
+    written_FT = np.empty((COUNT, _STRETCH_SESSIONS), np.float32)
+    for i in range(close_NT.shape[0]):
+        for start in range(emit, close_NT.shape[1], _STRETCH_SESSIONS):
+            first, stop = max(0, start - LOOKBACK_SESSIONS), min(start + _STRETCH_SESSIONS, close_NT.shape[1])
+            out_FT = written_FT[:, : stop - start]
+            _stretch(
                 open_NT[i, first:stop],
                 high_NT[i, first:stop],
                 low_NT[i, first:stop],
@@ -34,7 +42,41 @@ def write_block(
                 volume_NT[i, first:stop],
                 vwap_NT[i, first:stop],
                 start - first,
-                work[:, :, : stop - first],
+                work_ALT[:, :, : stop - first],
                 out_FT,
             )
             out_FNT[:, i, start - emit : stop - emit] = out_FT
+
+
+@_njit
+def _stretch(
+    open_T: Float, high_T: Float, low_T: Float, close_T: Float, volume_T: Float, vwap_T: Float, skip: int, work_ALT: Float, out_FT: Float32
+) -> None:
+    known_T = np.isfinite(open_T + high_T + low_T + close_T + volume_T + vwap_T)
+    close_T = np.where(known_T, close_T, np.nan)
+    first_WT = _first_bars(known_T)
+    candle(open_T[skip:], high_T[skip:], low_T[skip:], close_T[skip:], vwap_T[skip:], out_FT)
+    for w in range(len(WINDOWS)):
+        past(close_T, WINDOWS[w], skip, out_FT[ROC + w])
+        order_statistics(close_T, WINDOWS[w], skip, out_FT[QTLU + w], out_FT[QTLD + w], out_FT[RANK + w])
+    extremes(high_T, low_T, close_T, first_WT, skip, work_ALT, out_FT)
+    values(close_T, volume_T, skip, work_ALT, out_FT)
+    changes(close_T, volume_T, first_WT, skip, work_ALT, out_FT)
+    for t in range(skip, len(close_T)):
+        if not known_T[t]:
+            out_FT[:, t - skip] = np.nan
+
+
+@_njit
+def _first_bars(known_T: npt.NDArray[np.bool_]) -> Index:
+    """Return the session of each window's first bar, [W, T]; any where the newest session has none."""
+    sessions = len(known_T)
+    next_T, coming = np.empty(sessions, np.int64), sessions - 1
+    for t in range(sessions - 1, -1, -1):
+        coming = t if known_T[t] else coming
+        next_T[t] = coming
+    first_WT = np.empty((len(WINDOWS), sessions), np.int64)
+    for w in range(len(WINDOWS)):
+        for t in range(sessions):
+            first_WT[w, t] = next_T[max(0, t - WINDOWS[w] + 1)]
+    return first_WT

@@ -23,26 +23,32 @@ FIRST_WINDOW = 3
 
 
 @_njit
+def parts(x_LT: Float, level: int) -> tuple[Float, Float, Float]:
+    """Return the younger part, the older part and what both make, for the sessions that have both; copy the younger part elsewhere."""
+    lag = SIZES[level - 1]
+    x_LT[level, :lag] = x_LT[level - 1, :lag]
+    return x_LT[level - 1, lag:], x_LT[OLDER[level], : x_LT.shape[1] - lag], x_LT[level, lag:]
+
+
+@_njit
 def add_up(x_LT: Float) -> None:
     """Fill the levels above 0 with the sums of their windows."""
     for level in range(1, LEVELS):
-        lag, younger_T, older_T, out_T = SIZES[level - 1], x_LT[level - 1], x_LT[OLDER[level]], x_LT[level]
-        out_T[:lag] = younger_T[:lag]
-        for t in range(lag, len(out_T)):
-            out_T[t] = younger_T[t] + older_T[t - lag]
+        younger_T, older_T, out_T = parts(x_LT, level)
+        for t in range(len(out_T)):
+            out_T[t] = younger_T[t] + older_T[t]
 
 
 @_njit
 def weigh(count_LT: Float, share_LT: Float, weight_LT: Float) -> None:
-    """Fill the counts, and what joins two parts: the older one's share of the count, and the harmonic weight of their distance."""
+    """Fill the counts, and what joins two parts: the older one's share of the count, and the weight of their squared distance."""
     add_up(count_LT)
     for level in range(1, LEVELS):
-        lag, younger_T, older_T, both_T = SIZES[level - 1], count_LT[level - 1], count_LT[OLDER[level]], count_LT[level]
-        share_T, weight_T = share_LT[level], weight_LT[level]
-        share_T[:lag], weight_T[:lag] = 0.0, 0.0
-        for t in range(lag, len(both_T)):
-            share_T[t] = older_T[t - lag] / max(both_T[t], 1.0)
-        for t in range(lag, len(both_T)):
+        younger_T, older_T, both_T = parts(count_LT, level)
+        share_T, weight_T = share_LT[level, -len(both_T) :], weight_LT[level, -len(both_T) :]
+        for t in range(len(both_T)):
+            share_T[t] = older_T[t] / max(both_T[t], 1.0)
+        for t in range(len(both_T)):
             weight_T[t] = share_T[t] * younger_T[t]
 
 
@@ -51,27 +57,25 @@ def join(mean_LT: Float, square_LT: Float, share_LT: Float, weight_LT: Float, dr
     """Fill means and sums of squared deviations; `drift` is what a value gains with each session that passes."""
     square_LT[0] = 0.0
     for level in range(1, LEVELS):
-        lag, older = SIZES[level - 1], OLDER[level]
-        mean_LT[level, :lag], square_LT[level, :lag] = mean_LT[level - 1, :lag], square_LT[level - 1, :lag]
-        _join_means(mean_LT[level - 1], mean_LT[older], share_LT[level], lag, drift * lag, mean_LT[level])
-        _join_squares(
-            mean_LT[level - 1], mean_LT[older], square_LT[level - 1], square_LT[older], weight_LT[level], lag, drift * lag, square_LT[level]
-        )
+        younger_T, older_T, mean_T = parts(mean_LT, level)
+        younger_square_T, older_square_T, square_T = parts(square_LT, level)
+        _join_means(younger_T, older_T, share_LT[level, -len(mean_T) :], drift * SIZES[level - 1], mean_T)
+        _join_squares(younger_T, older_T, younger_square_T, older_square_T, weight_LT[level, -len(mean_T) :], drift * SIZES[level - 1], square_T)
 
 
 @_njit
-def _join_means(younger_T: Float, older_T: Float, share_T: Float, lag: int, moved: float, out_T: Float) -> None:
-    for t in range(lag, len(out_T)):
-        out_T[t] = younger_T[t] + (older_T[t - lag] + moved - younger_T[t]) * share_T[t]
+def _join_means(younger_T: Float, older_T: Float, share_T: Float, moved: float, out_T: Float) -> None:
+    for t in range(len(out_T)):
+        out_T[t] = younger_T[t] + (older_T[t] + moved - younger_T[t]) * share_T[t]
 
 
 @_njit
 def _join_squares(
-    younger_T: Float, older_T: Float, younger_square_T: Float, older_square_T: Float, weight_T: Float, lag: int, moved: float, out_T: Float
+    younger_T: Float, older_T: Float, younger_square_T: Float, older_square_T: Float, weight_T: Float, moved: float, out_T: Float
 ) -> None:
-    for t in range(lag, len(out_T)):
-        distance = older_T[t - lag] + moved - younger_T[t]
-        out_T[t] = younger_square_T[t] + older_square_T[t - lag] + distance * distance * weight_T[t]
+    for t in range(len(out_T)):
+        distance = older_T[t] + moved - younger_T[t]
+        out_T[t] = younger_square_T[t] + older_square_T[t] + distance * distance * weight_T[t]
 
 
 @_njit
@@ -79,38 +83,13 @@ def join_products(x_LT: Float, drift: float, y_LT: Float, weight_LT: Float, prod
     """Fill the sums of products of deviations from the means `x_LT` (with its drift) and `y_LT` (without)."""
     product_LT[0] = 0.0
     for level in range(1, LEVELS):
-        lag, older = SIZES[level - 1], OLDER[level]
-        product_LT[level, :lag] = product_LT[level - 1, :lag]
-        _join_products(
-            x_LT[level - 1],
-            x_LT[older],
-            drift * lag,
-            y_LT[level - 1],
-            y_LT[older],
-            product_LT[level - 1],
-            product_LT[older],
-            weight_LT[level],
-            lag,
-            product_LT[level],
-        )
-
-
-@_njit
-def _join_products(
-    x_younger_T: Float,
-    x_older_T: Float,
-    moved: float,
-    y_younger_T: Float,
-    y_older_T: Float,
-    younger_T: Float,
-    older_T: Float,
-    weight_T: Float,
-    lag: int,
-    out_T: Float,
-) -> None:
-    for t in range(lag, len(out_T)):
-        distances = (x_older_T[t - lag] + moved - x_younger_T[t]) * (y_older_T[t - lag] - y_younger_T[t])
-        out_T[t] = younger_T[t] + older_T[t - lag] + distances * weight_T[t]
+        x_younger_T, x_older_T, _ = parts(x_LT, level)
+        y_younger_T, y_older_T, _ = parts(y_LT, level)
+        younger_T, older_T, product_T = parts(product_LT, level)
+        moved, weight_T = drift * SIZES[level - 1], weight_LT[level, -len(product_T) :]
+        for t in range(len(product_T)):
+            distances = (x_older_T[t] + moved - x_younger_T[t]) * (y_older_T[t] - y_younger_T[t])
+            product_T[t] = younger_T[t] + older_T[t] + distances * weight_T[t]
 
 
 @_njit
@@ -119,19 +98,9 @@ def highest(value_LT: Float, at_LT: Float) -> None:
     for t in range(value_LT.shape[1]):
         at_LT[0, t] = t
     for level in range(1, LEVELS):
-        lag, older = SIZES[level - 1], OLDER[level]
-        value_LT[level, :lag], at_LT[level, :lag] = value_LT[level - 1, :lag], at_LT[level - 1, :lag]
-        _higher(value_LT[level - 1], value_LT[older], lag, value_LT[level])
-        _earlier(value_LT[level - 1], value_LT[older], at_LT[level - 1], at_LT[older], lag, at_LT[level])
-
-
-@_njit
-def _higher(younger_T: Float, older_T: Float, lag: int, out_T: Float) -> None:
-    for t in range(lag, len(out_T)):
-        out_T[t] = younger_T[t] if younger_T[t] > older_T[t - lag] else older_T[t - lag]
-
-
-@_njit
-def _earlier(younger_T: Float, older_T: Float, younger_at_T: Float, older_at_T: Float, lag: int, out_T: Float) -> None:
-    for t in range(lag, len(out_T)):
-        out_T[t] = younger_at_T[t] if younger_T[t] > older_T[t - lag] else older_at_T[t - lag]
+        younger_T, older_T, value_T = parts(value_LT, level)
+        younger_at_T, older_at_T, at_T = parts(at_LT, level)
+        for t in range(len(value_T)):
+            value_T[t] = younger_T[t] if younger_T[t] > older_T[t] else older_T[t]
+        for t in range(len(value_T)):
+            at_T[t] = younger_at_T[t] if younger_T[t] > older_T[t] else older_at_T[t]
