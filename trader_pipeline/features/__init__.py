@@ -1,6 +1,6 @@
 """Features and labels: declared functions of what was known, computed on dense [ticker, session] arrays."""
 
-from trader_pipeline.features import characteristics, macro, momentum, residual, volatility, volume
+from trader_pipeline.features import alpha, characteristics, macro, momentum, residual, volatility, volume
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema.features import panel_table
 
@@ -11,6 +11,7 @@ FEATURES: tuple[Feature, ...] = (
     *residual.FEATURES,
     *characteristics.FEATURES,
     *macro.FEATURES,
+    *alpha.FEATURES,
 )
 """Every feature, in the order of the panel's columns."""
 

@@ -5,6 +5,7 @@ Legend: N tickers, T sessions, M = 1 (one series for all tickers) or N, K result
 
 import hashlib
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -25,7 +26,7 @@ def _cache_folder(configured: str, sources: Path) -> str:
     return str(Path(configured or sources / "__pycache__") / loops)
 
 
-nb.config.CACHE_DIR = _cache_folder(nb.config.CACHE_DIR, Path(__file__).parent)
+nb.config.CACHE_DIR = _cache_folder(os.environ.get("NUMBA_CACHE_DIR", ""), Path(__file__).parent)  # type: ignore[attr-defined]
 
 
 def _njit(loop: Loop) -> Loop:

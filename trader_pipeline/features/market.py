@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.features import cross_section, kernels
+from trader_pipeline.features.alpha158 import alpha158
 from trader_pipeline.panel import Flag, Grid
 
 Float = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 
 BETA_SESSIONS = 252
@@ -90,6 +92,13 @@ class Market:
         """Residual return in units of its own standard deviation over the 21 sessions before."""
         deviation = kernels.window_deviation(self.residual, SHOCK_SESSIONS)
         return cross_section.ratio(self.residual, previous(deviation))
+
+    @cached_property
+    def alpha158(self) -> Float32:
+        """[158, N, T]: Qlib's features; the mean traded price, which daily bars lack, is the typical price (high + low + close) / 3."""
+        prices = self.prices
+        typical = (prices.high + prices.low + prices.close) / 3
+        return alpha158((prices.open, prices.high, prices.low, prices.close, prices.volume, typical))
 
     def empty(self) -> Float:
         """Return NaN everywhere: what a feature without data yields."""

@@ -8,7 +8,7 @@ from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema import TABLES
 
-FAMILIES = ("momentum", "volatility", "volume", "residual", "characteristics", "macro")
+FAMILIES = ("momentum", "volatility", "volume", "residual", "characteristics", "macro", "alpha")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

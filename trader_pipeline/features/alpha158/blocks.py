@@ -15,25 +15,27 @@ from trader_pipeline.features.compiled import _njit
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
+Bars = tuple[Float, Float, Float, Float, Float, Float]
+"""Open, high, low, close, volume, vwap."""
 
 LOOKBACK_SESSIONS = 60
 """The longest: a window of 60 changes, the first of which needs the close before."""
-_STRETCH_SESSIONS = 448
+_STRETCH_SESSIONS = 896
 """So that what a stretch works in stays in a core's cache; each reads its look-back anew."""
 _ARRAYS = 10
 
 
 @_njit
-def write_block(
-    open_NT: Float, high_NT: Float, low_NT: Float, close_NT: Float, volume_NT: Float, vwap_NT: Float, emit: int, out_FNT: Float32
-) -> None:
+def write_block(bars: Bars, emit: int, out_FNT: Float32) -> None:
     """Write the features of the sessions from `emit` on into out [158, N, T - emit]; see `alpha158`."""
-    work_ALT = np.empty((_ARRAYS, LEVELS, LOOKBACK_SESSIONS + _STRETCH_SESSIONS))
-    written_FT = np.empty((COUNT, _STRETCH_SESSIONS), np.float32)
+    open_NT, high_NT, low_NT, close_NT, volume_NT, vwap_NT = bars
+    work = np.empty(_ARRAYS * LEVELS * (LOOKBACK_SESSIONS + _STRETCH_SESSIONS))
+    written = np.empty(COUNT * _STRETCH_SESSIONS, np.float32)
     for i in range(close_NT.shape[0]):
         for start in range(emit, close_NT.shape[1], _STRETCH_SESSIONS):
             first, stop = max(0, start - LOOKBACK_SESSIONS), min(start + _STRETCH_SESSIONS, close_NT.shape[1])
-            out_FT = written_FT[:, : stop - start]
+            work_ALT = work[: _ARRAYS * LEVELS * (stop - first)].reshape(_ARRAYS, LEVELS, stop - first)
+            out_FT = written[: COUNT * (stop - start)].reshape(COUNT, stop - start)
             _stretch(
                 open_NT[i, first:stop],
                 high_NT[i, first:stop],
@@ -42,7 +44,7 @@ def write_block(
                 volume_NT[i, first:stop],
                 vwap_NT[i, first:stop],
                 start - first,
-                work_ALT[:, :, : stop - first],
+                work_ALT,
                 out_FT,
             )
             out_FNT[:, i, start - emit : stop - emit] = out_FT

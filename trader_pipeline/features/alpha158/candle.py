@@ -3,12 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
+from trader_pipeline.features.alpha158.formulas import TINY
 from trader_pipeline.features.compiled import _njit
 
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
-
-TINY = 1e-12
 
 
 @_njit

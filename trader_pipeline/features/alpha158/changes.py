@@ -70,7 +70,12 @@ def _balances(
     for level in range(FIRST_WINDOW, LEVELS):
         w = level - FIRST_WINDOW
         formulas.balance(
-            gain_LT[level, skip:], loss_LT[level, skip:], count_LT[level, skip:], out_FT[gains + w], out_FT[losses + w], out_FT[differences + w]
+            gain_LT[level, skip:],
+            loss_LT[level, skip:],
+            count_LT[level, skip:],
+            out_FT[gains + w],
+            out_FT[losses + w],
+            out_FT[differences + w],
         )
 
 

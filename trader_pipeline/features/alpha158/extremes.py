@@ -6,6 +6,7 @@ Positions count from the window's first bar, 1; a gap after that stands for both
 import numpy as np
 import numpy.typing as npt
 
+from trader_pipeline.features.alpha158.formulas import TINY
 from trader_pipeline.features.alpha158.rows import IMAX, IMIN, IMXD, MAX, MIN, RSV
 from trader_pipeline.features.alpha158.windows import FIRST_WINDOW, SIZES, highest
 from trader_pipeline.features.compiled import _njit
@@ -13,8 +14,6 @@ from trader_pipeline.features.compiled import _njit
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
-
-TINY = 1e-12
 
 
 @_njit

@@ -11,6 +11,7 @@ Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
 
 TINY = 1e-12
+"""Qlib's guard of quotients whose divisor may be 0."""
 STILL = 4e-10
 """Qlib's: a standard deviation up to 2e-5 is none."""
 

@@ -60,7 +60,9 @@ def join(mean_LT: Float, square_LT: Float, share_LT: Float, weight_LT: Float, dr
         younger_T, older_T, mean_T = parts(mean_LT, level)
         younger_square_T, older_square_T, square_T = parts(square_LT, level)
         _join_means(younger_T, older_T, share_LT[level, -len(mean_T) :], drift * SIZES[level - 1], mean_T)
-        _join_squares(younger_T, older_T, younger_square_T, older_square_T, weight_LT[level, -len(mean_T) :], drift * SIZES[level - 1], square_T)
+        _join_squares(
+            younger_T, older_T, younger_square_T, older_square_T, weight_LT[level, -len(mean_T) :], drift * SIZES[level - 1], square_T
+        )
 
 
 @_njit
@@ -101,6 +103,6 @@ def highest(value_LT: Float, at_LT: Float) -> None:
         younger_T, older_T, value_T = parts(value_LT, level)
         younger_at_T, older_at_T, at_T = parts(at_LT, level)
         for t in range(len(value_T)):
-            value_T[t] = younger_T[t] if younger_T[t] > older_T[t] else older_T[t]
+            value_T[t] = max(older_T[t], younger_T[t])
         for t in range(len(value_T)):
             at_T[t] = younger_at_T[t] if younger_T[t] > older_T[t] else older_at_T[t]
