@@ -157,3 +157,9 @@ def test_loops_are_compiled_anew_when_a_loop_of_another_file_changes(tmp_path):
     assert compiled._cache_folder("", tmp_path) == before
     (tmp_path / "one.py").write_text("@_njit\ndef g(): ...")
     assert compiled._cache_folder("", tmp_path) != before
+
+
+def test_some_rows_are_those_of_all(market, whole):
+    for statistic in {name.rstrip("0123456789") for name in NAMES}:
+        chosen = rows(statistic)[::-1]
+        assert_same_bits(alpha158(market, rows=chosen), whole[chosen])

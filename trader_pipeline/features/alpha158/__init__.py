@@ -4,6 +4,8 @@ Where Qlib's own values depend on more than the window, or stand for nothing, th
 a session without a bar has no values; a window that begins in a gap begins at its first bar; volume 0 has no multiples.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,22 +17,22 @@ from trader_pipeline.features.kernels import _in_blocks
 Float32 = npt.NDArray[np.float32]
 
 
-def alpha158(bars: Bars, *, emit: int = 0, out: Float32 | None = None) -> Float32:
-    """Write the features of the sessions from `emit` on into out [158, N, T - emit] float32, and return it.
+def alpha158(bars: Bars, *, rows: Sequence[int] = range(COUNT), emit: int = 0, out: Float32 | None = None) -> Float32:
+    """Write the features `rows` of the sessions from `emit` on into out [F, N, T - emit] float32, and return it.
 
     `bars` are open, high, low, close, volume, vwap, each [N, T] float64; a session where one of them is not finite has no bar.
     A value depends bitwise on the `LOOKBACK_SESSIONS` before its session and on that alone, wherever the arrays begin.
     Raises `ValueError` when `out` has another shape.
     """
-    tickers, sessions = bars[0].shape
-    shape = (COUNT, tickers, sessions - emit)
+    opened, high, low, close, volume, vwap = bars
+    shape = (len(rows), close.shape[0], close.shape[1] - emit)
     out = np.empty(shape, np.float32) if out is None else out
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}; alpha158 writes {shape}")
-    opened, high, low, close, volume, vwap = bars
+    wanted = np.array(rows, dtype=np.int64)
 
     def work(block: slice) -> None:
-        write_block((opened[block], high[block], low[block], close[block], volume[block], vwap[block]), emit, out[:, block])
+        write_block((opened[block], high[block], low[block], close[block], volume[block], vwap[block]), wanted, emit, out[:, block])
 
     _in_blocks(close.shape, work)
     return out
