@@ -4,7 +4,6 @@ Imports and the compilation of loops are not counted, reading the Parquet is. Th
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trader_pipeline.bench.rivals import F14, frames, ours, sql
-from trader_pipeline.bench.rivals.qlib_reader import NEWEST
+from trader_pipeline.bench.rivals.qlib_reader import NEWEST, peak_mb
 from trader_pipeline.features.alpha158 import ALPHAS, alpha158
 from trader_pipeline.panel import long
 
@@ -39,7 +38,7 @@ def main(engine: str, task: str, path: Path, kept: Path, pandas_tickers: int) ->
         facts, frame = _timed(lambda: frames.compute(path, names, tickers=None if task == "f14" else pandas_tickers))
         newest = _newest(pa.Table.from_pandas(frame.reset_index(), preserve_index=False))
     pq.write_table(newest, kept)
-    return facts | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}
+    return facts | {"peak_mb": peak_mb()}
 
 
 def _ours(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], pa.Table]:
