@@ -24,15 +24,15 @@ def alpha158(bars: Bars, *, rows: Sequence[int] = range(COUNT), emit: int = 0, o
     A value depends bitwise on the `LOOKBACK_SESSIONS` before its session and on that alone, wherever the arrays begin.
     Raises `ValueError` when `out` has another shape.
     """
-    opened, high, low, close, volume, vwap = bars
-    shape = (len(rows), close.shape[0], close.shape[1] - emit)
+    shape = (len(rows), *bars[0][:, emit:].shape)
     out = np.empty(shape, np.float32) if out is None else out
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}; alpha158 writes {shape}")
+    opened, high, low, close, volume, vwap = (np.ascontiguousarray(x_NT) for x_NT in bars)  # of one layout, so compiled once
     wanted = np.array(rows, dtype=np.int64)
 
     def work(block: slice) -> None:
-        write_block((opened[block], high[block], low[block], close[block], volume[block], vwap[block]), wanted, emit, out[:, block])
+        write_block((opened, high, low, close, volume, vwap), wanted, emit, block.start, block.stop, out)
 
     _in_blocks(close.shape, work)
     return out

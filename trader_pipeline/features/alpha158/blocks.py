@@ -26,15 +26,15 @@ _ARRAYS = 10
 
 
 @_njit
-def write_block(bars: Bars, rows: Index, emit: int, out_FNT: Float32) -> None:
-    """Write the features `rows` of the sessions from `emit` on into out [F, N, T - emit]; see `alpha158`."""
+def write_block(bars: Bars, rows: Index, emit: int, first_ticker: int, stop_ticker: int, out_FNT: Float32) -> None:
+    """Write the features `rows` of some tickers and the sessions from `emit` on into out [F, N, T - emit]; see `alpha158`."""
     open_NT, high_NT, low_NT, close_NT, volume_NT, vwap_NT = bars
     work = np.empty(_ARRAYS * LEVELS * (LOOKBACK_SESSIONS + _STRETCH_SESSIONS))
     wanted_F = np.zeros(COUNT, np.bool_)
     for row in rows:
         wanted_F[row] = True
     written = np.empty(COUNT * _STRETCH_SESSIONS, np.float32)
-    for i in range(close_NT.shape[0]):
+    for i in range(first_ticker, stop_ticker):
         for start in range(emit, close_NT.shape[1], _STRETCH_SESSIONS):
             first, stop = max(0, start - LOOKBACK_SESSIONS), min(start + _STRETCH_SESSIONS, close_NT.shape[1])
             work_ALT = work[: _ARRAYS * LEVELS * (stop - first)].reshape(_ARRAYS, LEVELS, stop - first)
