@@ -18,7 +18,11 @@ Float32 = npt.NDArray[np.float32]
 
 
 def write_market(folder: Path, *, tickers: int, sessions: int) -> None:
-    """Write the market: a fifth of the tickers listed late, gaps of a session and more."""
+    """Write the market: a fifth of the tickers listed late, gaps of a session and more.
+
+    Prices have four digits, so that they hardly ever stand still: what sliding sums leave of a movement then would drown all other
+    differences.
+    """
     days = _FIRST + np.arange(2 * sessions)
     days = days[np.is_busday(days)][:sessions]
     fields = _fields(tickers, sessions)
@@ -39,11 +43,11 @@ def _fields(tickers: int, sessions: int) -> list[Float32]:
     volatility = np.exp(generator.normal(np.log(0.018), 0.3, (tickers, 1)))
     market = 0.007 * generator.standard_normal(sessions)
     moves = np.clip(generator.uniform(0.5, 1.5, (tickers, 1)) * market + volatility * generator.standard_normal(shape), -0.4, 0.4)
-    close = np.exp(generator.normal(3.5, 0.8, (tickers, 1)) + np.clip(np.cumsum(moves, axis=1), -2.5, 4))
+    close = np.exp(generator.normal(3.5, 0.8, (tickers, 1)) + np.cumsum(moves, axis=1))
     opened = close * np.exp(0.4 * volatility * generator.standard_normal(shape))
     high = np.maximum(opened, close) * np.exp(0.5 * volatility * np.abs(generator.standard_normal(shape)))
     low = np.minimum(opened, close) * np.exp(-0.5 * volatility * np.abs(generator.standard_normal(shape)))
-    opened, high, low, close = (np.maximum(np.round(price, 2), 0.01) for price in (opened, high, low, close))
+    opened, high, low, close = (np.round(price, 4) for price in (opened, high, low, close))
     shares = generator.normal(13.5, 1.2, (tickers, 1)) + 0.6 * generator.standard_normal(shape) + 10 * np.abs(moves)
     volume = np.maximum(np.round(np.exp(shares) / 100) * 100, 100)
     absent = generator.random(shape) < _GAPS

@@ -85,4 +85,4 @@ def compute(path: Path, names: tuple[str, ...]) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("set preserve_insertion_order = false")
         connection.read_parquet(str(path)).create_view("bars")
-        return connection.execute(query(names)).to_arrow_table()
+        return connection.sql(query(names)).to_arrow_table()
