@@ -1,4 +1,4 @@
-"""What raw to features costs on a simulated market: `trader bench features`."""
+"""What raw to features costs on a simulated market: `trader bench features --flows`."""
 
 import datetime as dt
 import time

@@ -29,12 +29,30 @@ def register(app: typer.Typer) -> None:
 
 
 def features(
-    tickers: Annotated[int, typer.Option(help="Tickers of the simulated market.", min=2)] = 150,
-    sessions: Annotated[int, typer.Option(help="Sessions of the simulated market.", min=300)] = 1500,
+    tickers: Annotated[int, typer.Option(help="Tickers of the market.", min=2)] = 800,
+    sessions: Annotated[int, typer.Option(help="Sessions of the market.", min=300)] = 3400,
+    runs: Annotated[int, typer.Option(help="Paired runs of every engine, whose medians count.", min=1)] = 3,
+    pandas_tickers: Annotated[int, typer.Option(help="Tickers that pandas computes Alpha158 of; the answer is scaled to all.", min=1)] = 40,
+    cache: Annotated[Path, typer.Option(help="Folder that keeps the environment of pyqlib.")] = Path("~/.cache/trader-bench"),
     *,
+    flows: Annotated[bool, typer.Option("--flows", help="Instead: seconds and memory from raw to features on a simulated market.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure seconds and memory from raw to features on a simulated market."""
+    """Measure Alpha158 and Qlib's 14 factors against pyqlib, DuckDB SQL and pandas on one market."""
+    if flows:
+        _flows(tickers, sessions, as_json=as_json)
+        return
+    from trader_pipeline.bench.rivals.compare import measure
+
+    figures = measure(cache.expanduser(), tickers=tickers, sessions=sessions, runs=runs, pandas_tickers=pandas_tickers)
+    if as_json:
+        print_json("bench_features", figures)
+        return
+    grid([{"engine": name, **engine} for name, engine in figures.pop("engines").items()])
+    _told(figures)
+
+
+def _flows(tickers: int, sessions: int, *, as_json: bool) -> None:
     from tempfile import TemporaryDirectory
 
     from trader_pipeline.bench.features import measure
@@ -42,10 +60,10 @@ def features(
     with TemporaryDirectory(prefix="trader-bench-") as home:
         figures = measure(Path(home), tickers=tickers, sessions=sessions, now=dt.datetime.now(dt.UTC))
     if as_json:
-        print_json("bench_features", figures)
+        print_json("bench_features_flows", figures)
         return
-    flows: Any = figures.pop("flows")
-    grid([{"flow": name, **seconds} for name, seconds in flows.items()])
+    told: Any = figures.pop("flows")
+    grid([{"flow": name, **seconds} for name, seconds in told.items()])
     _told(figures)
 
 

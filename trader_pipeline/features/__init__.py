@@ -1,6 +1,7 @@
 """Features and labels: declared functions of what was known, computed on dense [ticker, session] arrays."""
 
 from trader_pipeline.features import (
+    alpha,
     characteristics,
     factors,
     growth,
@@ -30,6 +31,7 @@ FEATURES: tuple[Feature, ...] = (
     *macro.FEATURES,
     *sentiment.FEATURES,
     *options.FEATURES,
+    *alpha.FEATURES,
 )
 """Every feature, in the order of the panel's columns."""
 

@@ -3,8 +3,11 @@
 Legend: N tickers, T sessions, M = 1 (one series for all tickers) or N, K results, G groups.
 """
 
+import hashlib
 import math
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numba as nb
@@ -14,6 +17,16 @@ import numpy.typing as npt
 Float = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Loop = TypeVar("Loop", bound=Callable[..., object])
+
+
+def _cache_folder(configured: str, sources: Path) -> str:
+    """Return a folder named by the text of all loops: numba itself looks at a loop's own file, not at those of the loops it calls."""
+    texts = (path.read_bytes() for path in sorted(sources.rglob("*.py")))
+    loops = hashlib.sha256(b"".join(text for text in texts if b"njit" in text)).hexdigest()[:12]
+    return str(Path(configured or sources / "__pycache__") / loops)
+
+
+nb.config.CACHE_DIR = _cache_folder(os.environ.get("NUMBA_CACHE_DIR", ""), Path(__file__).parent)  # type: ignore[attr-defined]
 
 
 def njit(loop: Loop) -> Loop:

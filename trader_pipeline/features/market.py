@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.features import cross_section, kernels
+from trader_pipeline.features.alpha158 import alpha158
 from trader_pipeline.features.known import Known
 from trader_pipeline.panel import Flag, Grid
 
 Float = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 
 BETA_SESSIONS = 252
@@ -176,6 +178,13 @@ class Market:
         """[N, 3, T]: the same on market and momentum alone, which need no filings."""
         wanted = [FACTORS.index("market"), FACTORS.index("momentum")]
         return kernels.window_exposures(np.expm1(self.prices.log_return), self.factor_returns[wanted], EXPOSURE_SESSIONS, self.first)
+
+    @cached_property
+    def alpha158(self) -> Float32:
+        """[158, N, T]: Qlib's features; the mean traded price, which daily bars lack, is the typical price (high + low + close) / 3."""
+        prices = self.prices
+        typical = (prices.high + prices.low + prices.close) / 3
+        return alpha158((prices.open, prices.high, prices.low, prices.close, prices.volume, typical))
 
     def empty(self) -> Float:
         """Return NaN everywhere: what a feature without data yields."""

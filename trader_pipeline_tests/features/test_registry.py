@@ -4,7 +4,8 @@ import inspect
 import pyarrow as pa
 import pytest
 
-from trader_pipeline.features import FEATURES, PANEL
+from trader_pipeline.features import FEATURES, PANEL, alpha
+from trader_pipeline.features.alpha158 import ALPHAS
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema import TABLES
 
@@ -30,6 +31,12 @@ def test_every_declared_feature_stands_in_its_familys_tuple(family):
     declared = [value for _, value in inspect.getmembers(module, lambda value: isinstance(value, Feature)) if value.family == family]
     assert {feature.name for feature in declared} == {feature.name for feature in module.FEATURES}
     assert [feature for feature in FEATURES if feature.family == family] == list(module.FEATURES)
+
+
+def test_alpha158_is_whole_and_in_qlibs_order():
+    assert [feature for feature in FEATURES if feature.family == "alpha"] == list(alpha.FEATURES)
+    assert [feature.name for feature in alpha.FEATURES] == [declared.name for declared in ALPHAS]
+    assert len(ALPHAS) == 158
 
 
 def test_names_are_unique_and_are_the_panels_columns():

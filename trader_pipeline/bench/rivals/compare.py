@@ -1,0 +1,138 @@
+"""The engines against each other: medians of paired runs, and how far their values are apart."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from trader_pipeline import panel
+from trader_pipeline.bench.rivals import F14, qlib_reader
+from trader_pipeline.bench.rivals.child import NAMES
+from trader_pipeline.bench.rivals.market import PARQUET, QLIB, write_market
+
+PYQLIB = "pyqlib==0.9.7"
+TASKS = {"f14": F14, "alpha158": NAMES}
+_LONGEST = 61
+_NO_QLIB = "pyqlib is left out: {}"
+
+Run = dict[str, Any]
+
+
+def measure(cache: Path, *, tickers: int, sessions: int, runs: int, pandas_tickers: int) -> dict[str, Any]:
+    """Return CPU-seconds, wall seconds and peak memory of each engine and task, and the largest differences from our values.
+
+    Runs are paired: each round asks every engine once, on the same files. pandas computes Alpha158 of `pandas_tickers` tickers
+    only; its seconds are then scaled to all, and `pandas_tickers` says so. `cache` keeps pyqlib's own environment.
+    """
+    interpreter, skipped = _qlib(cache)
+    with tempfile.TemporaryDirectory(prefix="trader-bench-") as home:
+        folder = Path(home)
+        write_market(folder, tickers=tickers, sessions=sessions)
+        rounds = [_round(folder, interpreter, pandas_tickers) for _ in range(runs)]
+        apart = {task: _apart(folder, task) for task in TASKS}
+    engines = {engine: _medians(engine, rounds) for engine in rounds[0]}
+    ours, scale = engines["ours"], tickers / min(pandas_tickers, tickers)
+    for name in ("alpha158_cpu_s", "alpha158_wall_s"):
+        engines["pandas"][name] = round(engines["pandas"][name] * scale, 3)
+    return {
+        "tickers": tickers,
+        "sessions": sessions,
+        "runs": runs,
+        "pandas_tickers": min(pandas_tickers, tickers),
+        "engines": engines,
+        **{name: ours.pop(name) for name in ("read_cpu_s", "one_day_cpu_s", "one_day_equal")},
+        "times_ours": {name: _times(ours, engine) for name, engine in engines.items() if name != "ours"},
+        "max_rel_diff": {name: max(found[name] for found in apart.values()) for name in apart["f14"]},
+        **({"skipped": skipped} if skipped else {}),
+    }
+
+
+def _qlib(cache: Path) -> tuple[Path | None, str]:
+    """Return the interpreter of pyqlib's environment, made if there is none; or none and why."""
+    home = cache / PYQLIB.replace("==", "-")
+    python = home / "bin" / "python"
+    if not python.exists():
+        venv.create(home, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", PYQLIB, "setuptools<80"], capture_output=True, check=False)  # noqa: S603 - our interpreter
+    found = subprocess.run([python, "-c", "import qlib"], capture_output=True, text=True, check=False)  # noqa: S603 - the same
+    return (python, "") if found.returncode == 0 else (None, _NO_QLIB.format(found.stderr.strip().splitlines()[-1]))
+
+
+def _round(folder: Path, interpreter: Path | None, pandas_tickers: int) -> dict[str, dict[str, Run]]:
+    """Return every engine's answer to every task."""
+    child: list[str | Path] = [sys.executable, "-m", "trader_pipeline.bench.rivals.child"]
+    found: dict[str, dict[str, Run]] = {}
+    for engine in ("ours", "duckdb", "pandas"):
+        found[engine] = {
+            task: _asked([*child, engine, task, folder / PARQUET, _kept(folder, engine, task), str(pandas_tickers)]) for task in TASKS
+        }
+    if interpreter is not None:
+        asked: list[str | Path] = [interpreter, qlib_reader.__file__, folder / QLIB]
+        found["pyqlib"] = {task: _asked([*asked, task, _kept(folder, "pyqlib", task), "", ",".join(F14)]) for task in TASKS}
+        found["pyqlib"]["f14_warm"] = _asked([*asked, "f14", "", "cached", ",".join(F14)])
+    return found
+
+
+def _asked(command: Iterable[str | Path]) -> Run:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)  # noqa: S603 - our interpreters
+    if done.returncode:
+        raise RuntimeError(f"an engine of the comparison failed: {done.stderr[-2000:]}")
+    answer: Run = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer
+
+
+def _kept(folder: Path, engine: str, task: str) -> Path:
+    return folder / f"{engine}_{task}.parquet"
+
+
+def _medians(engine: str, rounds: list[dict[str, dict[str, Run]]]) -> Run:
+    """Return `<task>_cpu_s`, `<task>_wall_s`, the largest `peak_mb`, and what only some runs tell."""
+    tasks = rounds[0][engine]
+    out: Run = {}
+    for task in tasks:
+        runs = [one[engine][task] for one in rounds]
+        out |= {f"{task}_{name}": round(median(run[name] for run in runs), 3) for name in ("cpu_s", "wall_s")}
+        out |= {name: round(median(run[name] for run in runs), 4) for name in ("read_cpu_s", "one_day_cpu_s") if name in runs[0]}
+        if "one_day_equal" in runs[0]:
+            out["one_day_equal"] = all(run["one_day_equal"] for run in runs)
+    out["peak_mb"] = round(max(one[engine][task]["peak_mb"] for one in rounds for task in tasks))
+    return out
+
+
+def _times(ours: Run, engine: Run) -> dict[str, float]:
+    """Return how many times our CPU-seconds an engine takes; the warm cache is held against our uncached run."""
+    against = {"f14_cpu_s": "f14_cpu_s", "alpha158_cpu_s": "alpha158_cpu_s", "f14_warm_cpu_s": "f14_cpu_s"}
+    return {name: round(engine[name] / ours[own], 1) for name, own in against.items() if name in engine}
+
+
+def _apart(folder: Path, task: str) -> dict[str, float]:
+    """Return the largest |theirs - ours| / max(|ours|, a thousandth of the column's largest), where 61 sessions have bars without a gap."""
+    names = list(TASKS[task])
+    grid, ours = panel.read_features([_kept(folder, "ours", task)], names)
+    complete = np.isfinite(ours[:, :, names.index("KMID")])
+    whole = np.zeros_like(complete)
+    whole[:, _LONGEST - 1 :] = np.lib.stride_tricks.sliding_window_view(complete, _LONGEST, axis=1).all(axis=2)
+    apart = {}
+    for engine in ("pyqlib", "duckdb", "pandas"):
+        if not _kept(folder, engine, task).exists():
+            continue
+        theirs = np.full_like(ours, np.nan)
+        table = pq.read_table(_kept(folder, engine, task))
+        cells = grid.cells(table.set_column(table.column_names.index("session"), "session", table["session"].cast("date32")))
+        inside = cells >= 0
+        flat = theirs.reshape(-1, len(names))
+        for k, name in enumerate(names):
+            flat[cells[inside], k] = table[name].to_numpy()[inside]
+        there = whole & np.isfinite(theirs[:, :, names.index("KMID")])
+        largest = 1e-3 * np.nanmax(np.abs(ours[there]), axis=0)
+        difference = np.abs(theirs[there] - ours[there]) / np.maximum(np.abs(ours[there]), largest)
+        apart[engine] = float(f"{np.nanmax(difference):.2g}")
+    return apart

@@ -1,0 +1,55 @@
+"""Run by an interpreter that has pyqlib, with nothing of this project: one line of JSON on stdout.
+
+Arguments: Qlib's folder, `f14` or `alpha158`, a file for the newest sessions' values or "", `cached` for Qlib's own dataset
+cache, which is filled first and then read warm.
+"""
+
+import json
+import logging
+import resource
+import sys
+import time
+from pathlib import Path
+
+NEWEST = 250
+"""Sessions whose values are kept for comparison."""
+
+
+def main(folder: str, task: str, kept: str, cache: str) -> None:
+    """Ask Qlib for the features and time it, its start not counted."""
+    import qlib  # type: ignore[import-not-found]  # noqa: PLC0415 - the environment's
+    from qlib.contrib.data.loader import Alpha158DL  # type: ignore[import-not-found]  # noqa: PLC0415
+    from qlib.data import D  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    caches = {"dataset_cache": "SimpleDatasetCache", "local_cache_path": str(Path(folder).parent / "qlib_cache")} if cache else {}
+    qlib.init(provider_uri=folder, region="us", kernels=1, logging_level=logging.ERROR, **({"dataset_cache": None} | caches))
+    expressions, names = Alpha158DL.get_feature_config()
+    wanted = sys.argv[5].split(",") if task == "f14" else names
+    chosen = [expressions[names.index(name)] for name in wanted]
+    if cache:
+        D.features(D.instruments("all"), chosen, freq="day")
+    cpu, wall = _cpu(), time.perf_counter()
+    frame = D.features(D.instruments("all"), chosen, freq="day")
+    seconds = {"cpu_s": _cpu() - cpu, "wall_s": time.perf_counter() - wall}
+    print(json.dumps({**seconds, "peak_mb": peak_mb(), "rows": len(frame)}))  # noqa: T201 - its answer
+    if kept:
+        frame.columns = wanted
+        frame.index.names = ["ticker", "session"]
+        frame = frame.reset_index()
+        newest = frame["session"].drop_duplicates().nlargest(NEWEST)
+        frame[frame["session"].isin(newest)].to_parquet(kept, index=False)
+
+
+def peak_mb() -> float:
+    """Return the largest resident memory of this process; `ru_maxrss` would begin with that of the process that started it."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1000
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:5])
