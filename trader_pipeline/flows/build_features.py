@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -79,7 +80,13 @@ def build_features(lake: Lake, *, as_of: dt.datetime, run_id: str) -> FeatureOut
 
 def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
     """Return the dense market of what was known at `as_of`, on the sessions of the tickers' exchanges and any others that bars have."""
-    tables = CoreTables(
+    tables = read_tables(snapshot, as_of)
+    return assemble(tables, *clocked_sessions(tables))
+
+
+def read_tables(snapshot: Snapshot, as_of: dt.datetime) -> CoreTables:
+    """Return what was known at `as_of` of the tables that features are made from."""
+    return CoreTables(
         accepted_bars=snapshot.known(ACCEPTED_BARS, as_of),
         corporate_actions=snapshot.actions(as_of),
         ticker_map=snapshot.read(TICKER_MAP),
@@ -87,9 +94,13 @@ def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
         characteristics=_known_versions(snapshot, CHARACTERISTICS, as_of),
         macro=snapshot.sql(_USABLE_MACRO, [as_of]),
     )
+
+
+def clocked_sessions(tables: CoreTables) -> tuple[calendar.Days, npt.NDArray[np.datetime64]]:
+    """Return the sessions of the tickers' exchange and any others that bars have, and when each one's bar is known, both [T]."""
     exchange = _exchange(tables)
     sessions = _sessions(tables, exchange)
-    return assemble(tables, sessions, calendar.known_at_array(exchange, sessions))
+    return sessions, calendar.known_at_array(exchange, sessions)
 
 
 def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
