@@ -135,12 +135,19 @@ def told_with_session(tables: Tables, sessions: Days, known_at: Instants) -> Tab
     """
 
     def told(table: pa.Table) -> pa.Table:
-        position = np.searchsorted(sessions, _moments(table, "session")).clip(max=len(sessions) - 1)
+        position = np.searchsorted(sessions, moments(table, "session")).clip(max=len(sessions) - 1)
         place = table.column_names.index("known_at")
-        earlier = pa.array(np.minimum(_moments(table, "known_at"), known_at[position]))
+        earlier = pa.array(np.minimum(moments(table, "known_at"), known_at[position]))
         return table.set_column(place, table.schema.field(place), earlier.cast(table.schema.field(place).type))
 
     return replace(tables, accepted_bars=told(tables.accepted_bars), corporate_actions=told(tables.corporate_actions))
+
+
+def moments(table: pa.Table, name: str) -> Instants:
+    """Return a column of days or instants without zone, NaT where null."""
+    kind = table.schema.field(name).type
+    found: Instants = table[name].to_numpy().astype("datetime64[D]" if pa.types.is_date(kind) else "datetime64[us]")
+    return found
 
 
 def _each(tables: Tables, change: Callable[[pa.Table], pa.Table]) -> Tables:
@@ -151,27 +158,22 @@ def _each(tables: Tables, change: Callable[[pa.Table], pa.Table]) -> Tables:
 def _not_yet(table: pa.Table, session: np.datetime64, moment: np.datetime64) -> Flags:
     """Mark the rows that cannot be known yet: by their clock, their session, or the first day of their interval."""
     limits = {"known_at": moment, "session": session, "valid_from": session}
-    return _any(table, [_moments(table, name) > limit for name, limit in limits.items() if name in table.column_names])
+    return _any(table, [moments(table, name) > limit for name, limit in limits.items() if name in table.column_names])
 
 
 def _before(table: pa.Table, session: np.datetime64) -> Flags:
     """Mark the rows that were observed before a session."""
-    return _any(table, [_moments(table, name) < session for name in _OBSERVED if name in table.column_names])
+    return _any(table, [moments(table, name) < session for name in _OBSERVED if name in table.column_names])
 
 
 def _any(table: pa.Table, marks: list[Flags]) -> Flags:
-    return np.logical_or.reduce([np.zeros(table.num_rows, np.bool_), *marks])
+    marked: Flags = np.logical_or.reduce([np.zeros(table.num_rows, np.bool_), *marks])
+    return marked
 
 
 def _still_open(table: pa.Table, session: np.datetime64) -> pa.Table:
     if "valid_to" not in table.column_names:
         return table
     place = table.column_names.index("valid_to")
-    ended = pa.array(np.where(_moments(table, "valid_to") <= session, _moments(table, "valid_to"), np.datetime64("NaT")))
+    ended = pa.array(np.where(moments(table, "valid_to") <= session, moments(table, "valid_to"), np.datetime64("NaT")))
     return table.set_column(place, table.schema.field(place), ended.cast(table.schema.field(place).type))
-
-
-def _moments(table: pa.Table, name: str) -> npt.NDArray[np.datetime64]:
-    """Return a column of days or instants without zone, NaT where null."""
-    kind = table.schema.field(name).type
-    return table[name].to_numpy().astype("datetime64[D]" if pa.types.is_date(kind) else "datetime64[us]")
