@@ -15,7 +15,7 @@ from trader_pipeline.features import FEATURES
 from trader_pipeline.features.assemble import CoreTables, Instants
 from trader_pipeline.features.stamps import too_early
 from trader_pipeline.features.truncation import Proof, Tally, proof_of, summed
-from trader_pipeline.flows.build_features import clocked_sessions, read_tables
+from trader_pipeline.flows.feature_tables import read_history, read_tables
 from trader_pipeline.panel import Days
 
 _PERTURBED = 4
@@ -39,8 +39,9 @@ def measure(home: Path, *, tickers: int, sessions: int, cuts: int, seed: int) ->
     The cuts are random sessions, the same for all families, from the first at which every look-back is full.
     """
     lake, as_of = simulated_lake(home, tickers=tickers, sessions=sessions, seed=seed)
-    tables = read_tables(lake.snapshot(), as_of)
-    days, known_at = clocked_sessions(tables)
+    snapshot = lake.snapshot()
+    tables, history = read_tables(snapshot, as_of), read_history(snapshot, as_of)
+    days, known_at = history.sessions, history.known_at
     random = np.random.default_rng(seed)
     longest = max(feature.lookback_sessions for feature in FEATURES)
     if (there := len(days) - longest - 2) < cuts:

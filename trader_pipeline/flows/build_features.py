@@ -5,49 +5,17 @@ import hashlib
 import logging
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from trader_pipeline import calendar
 from trader_pipeline.features import FEATURES, PANEL
-from trader_pipeline.features.assemble import CoreTables, assemble
 from trader_pipeline.features.build import build_panel
-from trader_pipeline.features.market import Market
 from trader_pipeline.features.targets import build_targets
+from trader_pipeline.flows.feature_tables import CLOCKED, HELD, INPUTS, read_market
 from trader_pipeline.lake import Change, Lake, Snapshot
-from trader_pipeline.schema import Table
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, CORPORATE_ACTIONS, MACRO, SECTORS, TICKER_MAP
 from trader_pipeline.schema.features import TARGETS
+
+__all__ = ["INPUTS", "FeatureOutcome", "build_features", "read_market"]
 
 CODE_VERSION = "2"
 """Rises when a formula changes without its declaration."""
-
-_CLOCKED = (ACCEPTED_BARS, CORPORATE_ACTIONS, CHARACTERISTICS, MACRO)
-_INPUTS = (*_CLOCKED, SECTORS, TICKER_MAP)
-_HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
-_HELD = """
-select table_name, ticker, session, item, source, rule, null::double as ratio from quality.quarantine
-where table_name in ('core.macro', 'core.corporate_actions')
-union all
-select table_name, ticker, session, column_name, source, rule, proposed / stored from quality.repairs
-where applied and table_name = 'core.corporate_actions' order by all
-"""
-"""What of the tables beside the bars is kept out or repaired: core.accepted_bars has its own version."""
-_USABLE_MACRO = f"""
-with usable as (
-    select * from core.macro anti join ({_HELD_MACRO}) using (series, observed_on, source) where known_at <= ? and vintage <> 'latest'
-),
-chosen as (
-    select series, source from usable group by series, source
-    qualify row_number() over (partition by series order by bool_or(vintage = 'released') desc, source) = 1
-)
-select * from usable semi join chosen using (series, source)
-"""  # noqa: S608 - a constant
-"""Every version of a series from one source, one with vintages first, but for what the checks hold.
-
-What was revised since, without vintages, is look-ahead."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,57 +46,15 @@ def build_features(lake: Lake, *, as_of: dt.datetime, run_id: str) -> FeatureOut
     return outcome
 
 
-def read_market(snapshot: Snapshot, as_of: dt.datetime) -> Market:
-    """Return the dense market of what was known at `as_of`, on the sessions of the tickers' exchanges and any others that bars have."""
-    tables = read_tables(snapshot, as_of)
-    return assemble(tables, *clocked_sessions(tables))
-
-
-def read_tables(snapshot: Snapshot, as_of: dt.datetime) -> CoreTables:
-    """Return what was known at `as_of` of the tables that features are made from."""
-    return CoreTables(
-        accepted_bars=snapshot.known(ACCEPTED_BARS, as_of),
-        corporate_actions=snapshot.actions(as_of),
-        ticker_map=snapshot.read(TICKER_MAP),
-        sectors=snapshot.read(SECTORS),
-        characteristics=_known_versions(snapshot, CHARACTERISTICS, as_of),
-        macro=snapshot.sql(_USABLE_MACRO, [as_of]),
-    )
-
-
-def clocked_sessions(tables: CoreTables) -> tuple[calendar.Days, npt.NDArray[np.datetime64]]:
-    """Return the sessions of the tickers' exchange and any others that bars have, and when each one's bar is known, both [T]."""
-    exchange = _exchange(tables)
-    sessions = _sessions(tables, exchange)
-    return sessions, calendar.known_at_array(exchange, sessions)
-
-
 def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
     """Return what the panel depends on: the parts, how far `as_of` reaches into them, what is held, and the code."""
     newest = [
         snapshot.sql(f"select epoch_us(max(known_at)) n from {table.full_name} where known_at <= ?", [as_of])["n"][0].as_py()  # noqa: S608 - identifiers come from the schema
-        for table in _CLOCKED
+        for table in CLOCKED
     ]
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    held = hashlib.sha256(repr(snapshot.sql(_HELD).to_pylist()).encode()).hexdigest()[:16]
-    return f"{snapshot.data_version(_INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
-
-
-def _known_versions(snapshot: Snapshot, table: Table, as_of: dt.datetime) -> pa.Table:
-    return snapshot.sql(f"select * from {table.full_name} where known_at <= ?", [as_of])  # noqa: S608 - identifiers come from the schema
-
-
-def _exchange(tables: CoreTables) -> str:
-    """Return the exchange that most tickers are listed on; XNYS where the map names none."""
-    counts = pc.value_counts(tables.ticker_map["exchange"]).to_pylist()
-    return str(max(counts, key=lambda c: (c["counts"], c["values"]))["values"]) if counts else "XNYS"
-
-
-def _sessions(tables: CoreTables, exchange: str) -> calendar.Days:
-    days = tables.accepted_bars["session"].to_numpy().astype("datetime64[D]")
-    if not len(days):
-        return np.empty(0, "datetime64[D]")
-    return np.union1d(calendar.sessions(exchange, days.min().item(), days.max().item()), days)
+    held = hashlib.sha256(repr(snapshot.sql(HELD).to_pylist()).encode()).hexdigest()[:16]
+    return f"{snapshot.data_version(INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
 
 
 def _outcome(snapshot: Snapshot, *, changed: bool) -> FeatureOutcome:

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.features.assemble import CoreTables
-from trader_pipeline.features.truncation import moments, proof_of, summed, told_with_session
-from trader_pipeline.flows.build_features import clocked_sessions, read_tables
+from trader_pipeline.features.truncation import proof_of, summed, told_with_session
+from trader_pipeline.flows.feature_tables import read_history, read_tables
 from trader_pipeline.lake import Snapshot
 
 TICKERS, CUTS, RECENT_SESSIONS = 16, 3, 250
@@ -37,17 +37,19 @@ def truncation(snapshot: Snapshot, *, as_of: dt.datetime) -> Truncated:
     Both sides see the sample alone, from the longest look-back on: the code is judged, not the stored rows. Corrected bars and
     actions count as known with their session.
     """
-    tables = read_tables(snapshot, as_of)
-    tickers, (every, _) = _sample(tables), clocked_sessions(tables)
-    if len(every) < _FEWEST:
-        return Truncated(tickers=tickers, cuts=(), compared=0, violating=())
+    history = read_history(snapshot, as_of)
     longest = max(feature.lookback_sessions for feature in FEATURES)
-    tables = _of(tables, tickers, every[max(0, len(every) - longest - RECENT_SESSIONS)])
-    sessions, known_at = clocked_sessions(tables)
+    recent = slice(-min(len(history.sessions), longest + RECENT_SESSIONS), None)
+    sessions, known_at = history.sessions[recent], history.known_at[recent]
+    if len(sessions) < _FEWEST:
+        return Truncated(tickers=(), cuts=(), compared=0, violating=())
+    tables = read_tables(snapshot, as_of, since=sessions[0].item())
+    tickers = _sample(tables)
+    tables = told_with_session(_of(tables, tickers), sessions, known_at)
     seed = hashlib.sha256(str(snapshot.inputs(PANEL)).encode()).digest()
-    recent = np.arange(max(1, len(sessions) - RECENT_SESSIONS), len(sessions) - 1)
-    cuts = sorted(np.random.default_rng(list(seed)).choice(recent, min(CUTS, len(recent)), replace=False).tolist())
-    proof = proof_of(FEATURES, told_with_session(tables, sessions, known_at), sessions, known_at)
+    drawn = np.arange(max(1, len(sessions) - RECENT_SESSIONS), len(sessions) - 1)
+    cuts = sorted(np.random.default_rng(list(seed)).choice(drawn, min(CUTS, len(drawn)), replace=False).tolist())
+    proof = proof_of(FEATURES, tables, sessions, known_at)
     found = summed(proof.truncated(at) for at in cuts)
     return Truncated(
         tickers=tickers,
@@ -66,12 +68,10 @@ def _sample(tables: CoreTables) -> tuple[str, ...]:
     return tuple(sorted({*chosen, *apart.intersection(names)}))
 
 
-def _of(tables: CoreTables, tickers: tuple[str, ...], first: np.datetime64) -> CoreTables:
-    """Return the rows of the tickers, bars from the session `first` on."""
+def _of(tables: CoreTables, tickers: tuple[str, ...]) -> CoreTables:
     wanted = pa.array(tickers, pa.string())
     kept = {}
     for field in fields(tables):
         table = getattr(tables, field.name)
         kept[field.name] = table.filter(pc.is_in(table["ticker"], wanted)) if "ticker" in table.column_names else table
-    bars = kept["accepted_bars"]
-    return replace(tables, **(kept | {"accepted_bars": bars.filter(pa.array(moments(bars, "session") >= first))}))
+    return replace(tables, **kept)
