@@ -18,8 +18,8 @@ from trader_pipeline_tests.features import markets
 COUNT = 620
 TODAY = COUNT - 15
 SESSIONS = ("session", "observed_on")
-LONGEST_GAP = 60
-"""Sessions; a monthly series is younger."""
+LONGEST_GAP = 80
+"""Sessions for which a monthly series may be silent."""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def lacking(tables, gaps):
 
 
 def markets_with_gaps(tables, days, lookback):
-    """Yield markets until one lets the oldest fact that is still young enough matter: series that stop for ever longer, chains for a day."""
+    """Yield markets until one lets the oldest fact that is still young enough matter: series silent ever longer, chains for a day."""
     edge = TODAY - lookback
     for gap, chains in itertools.product(range(min(lookback, LONGEST_GAP) + 1), (0, 1)):
         yield lacking(tables, {"observed_on": (days[edge], days[edge + gap]), "session": (days[TODAY - chains], days[TODAY])})
