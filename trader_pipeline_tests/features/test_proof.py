@@ -75,7 +75,7 @@ def lacking(tables, gaps):
 def markets_with_gaps(tables, days, lookback):
     """Yield markets until one lets the oldest fact that is still young enough matter: series silent ever longer, chains for a day."""
     edge = TODAY - lookback
-    for gap, chains in itertools.product(range(min(lookback, LONGEST_GAP) + 1), (0, 1)):
+    for chains, gap in itertools.product((0, 1), range(min(lookback, LONGEST_GAP) + 1)):
         yield lacking(tables, {"observed_on": (days[edge], days[edge + gap]), "session": (days[TODAY - chains], days[TODAY])})
 
 
