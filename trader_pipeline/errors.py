@@ -67,6 +67,12 @@ class BlockedByDataError(TraderError):
     exit_code = 3
 
 
+class LeakError(TraderError):
+    """A feature depends on what was not known yet, or the proof of it misses a planted leak."""
+
+    code = "E310"
+
+
 class NoModelError(TraderError):
     """No trained model can serve the session that was asked for."""
 

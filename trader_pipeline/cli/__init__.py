@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import alert, bench, check, fetch, keep, look, run, schema, serve
+from trader_pipeline.cli import alert, bench, check, fetch, keep, leaks, look, run, schema, serve
 from trader_pipeline.cli.output import fail, warn
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -24,6 +24,7 @@ run.register(app)
 fetch.register(app)
 look.register(app)
 check.register(app)
+leaks.register(app)
 schema.register(app)
 keep.register(app)
 serve.register(app)

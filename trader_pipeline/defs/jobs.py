@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from trader_pipeline.defs import checks, contracts, core, coverage, daily, features, training
+from trader_pipeline.defs import checks, contracts, core, coverage, daily, features, training, truncation
 from trader_pipeline.defs.backfill import backfill
 from trader_pipeline.defs.forced import FORCED_TAG
 from trader_pipeline.defs.resources import Trader
@@ -63,7 +63,8 @@ def purge() -> None:
 def jobs(settings: Settings, raw: Sequence[dg.AssetsDefinition]) -> list[dg.JobDefinition]:
     """Return the jobs over the raw assets of the settings' dataset."""
     fetched, dataset = _fetched(settings, raw), settings.dataset
-    data = fetched | dg.AssetSelection.assets(*core.ASSETS, *features.ASSETS) | dg.AssetSelection.checks(*checks.CHECKS_DEFS)
+    judged = dg.AssetSelection.checks(*checks.CHECKS_DEFS, *truncation.CHECKS_DEFS)
+    data = fetched | dg.AssetSelection.assets(*core.ASSETS, *features.ASSETS) | judged
     fitted = dg.AssetSelection.assets(*training.ASSETS)
     made = dg.AssetSelection.assets(*daily.ASSETS) | dg.AssetSelection.checks(*contracts.CHECKS_DEFS)
     executor, market = dg.in_process_executor, {"trader/dataset": dataset}

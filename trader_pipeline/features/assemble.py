@@ -12,6 +12,7 @@ from trader_pipeline import adjustment, panel
 from trader_pipeline.features import chains, characteristics, kernels, macro
 from trader_pipeline.features.earnings_reports import read_reports
 from trader_pipeline.features.headlines import SCORED_NEWS, headline_arrays
+from trader_pipeline.features.intervals import spans
 from trader_pipeline.features.known import splits_of
 from trader_pipeline.features.market import Float, Index, Market, Prices
 from trader_pipeline.features.statements import read_statements
@@ -137,14 +138,9 @@ def _factors(actions: pa.Table, grid: Grid, close: Float, sessions: Days, first_
 def _sectors(sectors: pa.Table, grid: Grid) -> Index:
     """Return sector codes [N, T] by validity date, -1 where none is known."""
     codes = np.full(grid.shape, -1, dtype=np.int64)
-    index = grid.ticker_index(sectors["ticker"])
     names = {name: code for code, name in enumerate(sorted(set(sectors["sector"].to_pylist())))}
-    for row, fact in zip(index.tolist(), sectors.to_pylist(), strict=True):
-        start = int(np.searchsorted(grid.sessions, np.datetime64(fact["valid_from"])))
-        last = fact["valid_to"]
-        stop = len(grid.sessions) if last is None else int(np.searchsorted(grid.sessions, np.datetime64(last), "right"))
-        if row >= 0:
-            codes[row, start:stop] = names[fact["sector"]]
+    for row, span, fact in spans(sectors, grid):
+        codes[row, span] = names[fact["sector"]]
     return codes
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from trader_pipeline.features import kernels
 from trader_pipeline.features.kernels import Float, Index
+from trader_pipeline.panel import Flag
 
 Number = TypeVar("Number", np.float64, np.int64)
 MINIMUM_TICKERS = 3
@@ -33,6 +34,50 @@ def day_z(x_NT: Float) -> Float:
     """Return (x - mean) / standard deviation over the session's tickers; NaN under three of them or where all agree."""
     mean_1T, variance_1T, _ = day_variance(x_NT)
     return ratio(x_NT - mean_1T, np.sqrt(variance_1T))
+
+
+def among(x_NT: Float, members_NT: Flag) -> Float:
+    """Return x of the session's members, NaN for the others: what the statistics of this file are to be taken over.
+
+    `intervals.members` says who they are; today's list is never applied to the past.
+    """
+    return np.where(members_NT, x_NT, np.nan)
+
+
+def day_rank(x_NT: Float) -> Float:
+    """Return the share of the session's values that are below, ties counted half: in (0, 1), mean 1/2. NaN under three tickers."""
+    ordered_NT = np.sort(x_NT, axis=0)  # NaN last
+    count_T = np.isfinite(x_NT).sum(axis=0)
+    out_NT = np.full_like(x_NT, np.nan)
+    for t in np.flatnonzero(count_T >= MINIMUM_TICKERS).tolist():
+        values, own = ordered_NT[: count_T[t], t], x_NT[:, t]
+        twice = np.searchsorted(values, own, "left") + np.searchsorted(values, own, "right")
+        out_NT[:, t] = np.where(np.isfinite(own), twice / (2 * count_T[t]), np.nan)
+    return out_NT
+
+
+def day_winsorised(x_NT: Float, share: float) -> Float:
+    """Return x with each session's lowest and highest `share` of values drawn in to the next one; NaN stays NaN.
+
+    Of n values floor(share * n) are drawn in at either end, so a day with fewer than 1 / share of them stays as it is.
+    """
+    ordered_NT = np.sort(x_NT, axis=0)
+    count_T = np.isfinite(x_NT).sum(axis=0)
+    beyond_T = np.floor(share * count_T).astype(np.int64)
+    sessions_T = np.arange(x_NT.shape[1])
+    lowest_T = ordered_NT[np.minimum(beyond_T, len(x_NT) - 1), sessions_T]
+    highest_T = ordered_NT[np.maximum(count_T - 1 - beyond_T, 0), sessions_T]
+    return np.clip(x_NT, lowest_T, highest_T)
+
+
+def sector_neutral(x_NT: Float, sector_NT: Index) -> Float:
+    """Return x less the mean of its sector that session; NaN without a sector, or where it has under three values."""
+    groups = int(sector_NT.max(initial=-1)) + 1
+    if not groups:
+        return np.full(x_NT.shape, np.nan)
+    total_GT, count_GT = kernels.group_sums(x_NT, sector_NT, groups)
+    mean_NT = _of_group(np.where(count_GT >= MINIMUM_TICKERS, ratio(total_GT, count_GT), np.nan), sector_NT)
+    return np.where(sector_NT >= 0, x_NT - mean_NT, np.nan)
 
 
 def vasicek(beta_NT: Float, squared_error_NT: Float) -> Float:

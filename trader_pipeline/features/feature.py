@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trader_pipeline.features.clock import clock_of
 from trader_pipeline.features.market import Market
 from trader_pipeline.schema import Column, Table
 
@@ -32,6 +33,11 @@ class Feature:
     def family(self) -> str:
         """The file that declares it: momentum, volatility, valuation, ..."""
         return self.compute.__module__.rpartition(".")[2]
+
+    @property
+    def clock(self) -> str:
+        """When the newest of its inputs is known; every value counts from the session's close + 30 min."""
+        return clock_of(self.inputs)
 
     @property
     def column(self) -> Column:

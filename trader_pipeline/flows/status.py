@@ -8,9 +8,10 @@ import duckdb
 
 from trader_pipeline import heartbeats
 from trader_pipeline.errors import TraderError
-from trader_pipeline.features import FEATURES, PANEL
+from trader_pipeline.features import PANEL
 from trader_pipeline.flows import sources_status
 from trader_pipeline.flows.due import default_as_of
+from trader_pipeline.flows.feature_coverage import feature_coverage
 from trader_pipeline.flows.freshness import staleness
 from trader_pipeline.lake import Lake, Snapshot
 from trader_pipeline.operations.disk import disk_usage
@@ -49,7 +50,7 @@ def status(lake: Lake, settings: Settings, *, now: dt.datetime) -> Row:
     facts.add("universe", "by_source", "worst", read=lambda: sources_status.universe(snapshot, settings, as_of=as_of))
     facts.add("behind", read=lambda: {"behind": [{"table": n, "sessions": s} for n, s in staleness(lake, as_of=as_of).items()]})
     facts.add("tables", read=lambda: {"tables": [_table(snapshot, name, facts) for name in sorted(snapshot.commit.tables)]})
-    facts.add("coverage", read=lambda: {"coverage": _coverage(snapshot)})
+    facts.add("coverage", read=lambda: {"coverage": feature_coverage(snapshot)})
     facts.add("checks", read=lambda: {"checks": _checks(snapshot)})
     facts.add("findings", read=lambda: {"findings": _findings(snapshot)})
     facts.add("held", read=lambda: {"held": _held(snapshot)})
@@ -157,36 +158,6 @@ def _through(snapshot: Snapshot, name: str, facts: _Facts) -> Any:
     except (TraderError, duckdb.Error) as error:
         facts.lost(name, error)
         return None
-
-
-def _coverage(snapshot: Snapshot) -> list[Row]:
-    """Return, by feature family, the share of values that are there: in the newest session and in the year up to it."""
-    if not snapshot.rows(PANEL):
-        return []
-    stored = set(snapshot.sql("select * from features.panel limit 0").column_names)
-    families: dict[str, list[str]] = {}
-    for feature in FEATURES:
-        if feature.name in stored:
-            families.setdefault(feature.family, []).append(feature.name)
-    sums = ", ".join(f'{" + ".join(f"count({_quoted(name)})" for name in names)} as "{family}"' for family, names in families.items())
-    newest = "(select max(session) from features.panel)"
-    spans = {"newest": f"session = {newest}", "year": f"session > {newest} - interval 1 year"}
-    counted = {
-        span: snapshot.sql(f"select count(*) as n, {sums} from features.panel where {where}").to_pylist()[0]  # noqa: S608 - declared features
-        for span, where in spans.items()
-    }
-    return [
-        {
-            "family": family,
-            "features": len(names),
-            **{span: round(found[family] / (found["n"] * len(names)), 4) for span, found in counted.items()},
-        }
-        for family, names in families.items()
-    ]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name + '"'
 
 
 def _quarantine(snapshot: Snapshot) -> Row:

@@ -88,7 +88,7 @@ def test_every_rule_is_a_named_check(defs):
     found = defs.get_repository_def().asset_graph.asset_check_keys
     names = {key.name for key in found if key.asset_key.path[0] == "core"}
     assert names == {rule.name for rule in CHECKS}
-    assert {key.name for key in found} - names == {"coverage", "contract"}
+    assert {key.name for key in found} - names == {"coverage", "contract", "truncation"}
     assert names >= {"missing_dates", "nan_ratio", "staleness", "ohlc_order", "duplicates"}
 
 

@@ -6,8 +6,11 @@ import pytest
 
 from trader_pipeline.features import FEATURES, PANEL, alpha
 from trader_pipeline.features.alpha158 import ALPHAS
+from trader_pipeline.features.clock import CLOCKS, DATED, clock_of
 from trader_pipeline.features.feature import Feature
 from trader_pipeline.schema import TABLES
+from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, FUNDAMENTALS, MACRO, SECTORS
+from trader_pipeline.schema.raw import OWN_BARS
 
 FAMILIES = (
     "momentum",
@@ -63,4 +66,18 @@ def test_a_feature_says_what_it_is(feature):
     assert feature.description.endswith((".", "."))
     assert feature.lookback_sessions >= 0
     assert set(feature.inputs) <= set(TABLES)
+    assert feature.clock
     assert f"Look-back: {feature.lookback_sessions} sessions" in feature.column.description
+
+
+def test_a_clock_is_that_of_the_tables_read_those_of_facts_first():
+    assert clock_of((SECTORS, ACCEPTED_BARS, CORPORATE_ACTIONS)) == "close + 30 min"
+    assert clock_of((ACCEPTED_BARS, MACRO, FUNDAMENTALS)) == "release; filing accepted, else the day after it; close + 30 min"
+    with pytest.raises(KeyError, match=OWN_BARS.full_name):
+        clock_of((OWN_BARS,))
+
+
+def test_every_clocked_table_is_one():
+    clocked = {table.full_name: {column.name for column in table.columns} for table in TABLES}
+    assert all("known_at" in clocked[name] for name in CLOCKS if name in clocked and name != "core.news_scores")
+    assert not any("known_at" in clocked[name] for name in DATED)

@@ -123,9 +123,13 @@ def test_what_is_there(settings):
     assert facts["coverage"][0] == {
         "family": FEATURES[0].family,
         "features": len(names),
+        "state": "present",
         "newest": round(1 / (2 * len(names)), 4),
         "year": round(1 / (2 * len(names)), 4),
+        "first": LAST,
     }
+    others = facts["coverage"][1:]
+    assert {(row["state"], row["newest"], row["year"], row["first"]) for row in others} == {("absent", None, None, None)}
     assert facts["behind"] == [{"table": "core.accepted_bars", "sessions": 0}]
     assert facts["disk"][0]["folder"] == "lake"
 

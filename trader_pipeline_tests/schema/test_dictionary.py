@@ -2,7 +2,15 @@ from pathlib import Path
 
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.features import FEATURES
-from trader_pipeline.flows.dictionary import PAGE, RULES_PAGE, data_dictionary, rules_page, settings_table
+from trader_pipeline.flows.dictionary import (
+    FEATURES_PAGE,
+    PAGE,
+    RULES_PAGE,
+    data_dictionary,
+    features_page,
+    rules_page,
+    settings_table,
+)
 from trader_pipeline.schema import TABLES
 from trader_pipeline.schema.columns import number, text
 from trader_pipeline.schema.dictionary import render
@@ -40,6 +48,15 @@ def test_the_rules_in_docs_are_the_rules():
     assert RULES_PAGE.read_text() == rules_page(), "run `python -m trader_pipeline.flows.dictionary`"
     assert "| `staleness` | core.daily_bars | error | the whole table | yes | " in rules_page()
     assert all(rules_page().count(f"| `{rule.name}` |") == 1 for rule in CHECKS)
+
+
+def test_the_features_in_docs_are_the_features():
+    assert FEATURES_PAGE.read_text() == features_page(), "run `python -m trader_pipeline.flows.dictionary`"
+    for feature in FEATURES:
+        row = next(line for line in features_page().splitlines() if line.startswith(f"| `{feature.name}` |"))
+        assert row.endswith(
+            f" | {feature.unit} | {feature.lookback_sessions} | {feature.clock} | {', '.join(t.full_name for t in feature.inputs)} |"
+        )
 
 
 def test_every_table_and_feature_is_in_it():

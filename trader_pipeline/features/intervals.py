@@ -1,0 +1,32 @@
+"""Facts that hold between two days, laid on the grid: who was a member, which sector a ticker was in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trader_pipeline.panel import Flag, Grid
+
+
+def spans(facts: pa.Table, grid: Grid) -> Iterator[tuple[int, slice, dict[str, Any]]]:
+    """Yield ticker position, sessions and row of each fact (`ticker`, `valid_from`, `valid_to`, both inclusive); none off the grid."""
+    for row, fact in zip(grid.ticker_index(facts["ticker"]).tolist(), facts.to_pylist(), strict=True):
+        last = fact["valid_to"]
+        start = int(np.searchsorted(grid.sessions, np.datetime64(fact["valid_from"])))
+        stop = len(grid.sessions) if last is None else int(np.searchsorted(grid.sessions, np.datetime64(last), "right"))
+        if row >= 0:
+            yield row, slice(start, stop), fact
+
+
+def members(universe: pa.Table, grid: Grid, rows_NT: Flag) -> Flag:
+    """Return who was in the universe on each session and had a bar, [N, T]; everybody with a bar where the universe has no row.
+
+    `universe` holds the rows of one name of core.universe.
+    """
+    if not universe.num_rows:
+        return rows_NT
+    inside_NT = np.zeros(grid.shape, np.bool_)
+    for row, span, _ in spans(universe, grid):
+        inside_NT[row, span] = True
+    return inside_NT & rows_NT
