@@ -7,6 +7,8 @@ from trader_pipeline.flows.accept import accept
 from trader_pipeline.flows.check import check
 from trader_pipeline.flows.due import default_as_of
 from trader_pipeline.flows.ingest import ingest
+from trader_pipeline.flows.market_state import market_state
+from trader_pipeline.flows.score_news import score_news, text_scorers
 from trader_pipeline.flows.standardize import standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import Settings
@@ -25,4 +27,6 @@ def simulated_lake(home: Path, *, tickers: int, sessions: int, seed: int) -> tup
     standardize(lake, (source,), as_of=as_of, run_id=_RUN)
     check(lake, as_of=as_of, settings=settings.checks, run_id=_RUN)
     accept(lake, as_of=as_of, run_id=_RUN)
+    score_news(lake, text_scorers(settings), as_of=as_of, run_id=_RUN)
+    market_state(lake, as_of=as_of, run_id=_RUN)
     return lake, as_of

@@ -32,7 +32,7 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def market():
-    tables, days = markets.random_core(COUNT)
+    tables, _ = markets.random_core(COUNT)
     return tables, markets.sessions(COUNT)
 
 
@@ -53,7 +53,7 @@ def moment(days, place):
 
 def made(lake):
     snapshot = lake.snapshot()
-    return [snapshot.sql(f"select * from {table.full_name} order by ticker, session") for table in (PANEL, TARGETS)]
+    return [snapshot.read(table).sort_by([("ticker", "ascending"), ("session", "ascending")]) for table in (PANEL, TARGETS)]
 
 
 def made_at_once(tmp_path, tables, as_of):
