@@ -1,4 +1,4 @@
-"""The simulated market as a source: bars, benchmark, observables, regime, sectors, filings, reports, headlines, option chains, macro, oracle.
+"""The simulated market as a source: bars, a benchmark, observables, regime, sectors, filings, headlines, options, macro, and its oracle.
 
 Sessions are real XNYS sessions that end on 2020-02-07. The oracle is a table of its own, which only evaluation reads.
 """
