@@ -31,9 +31,9 @@ select table_name, ticker, session, item, source, rule, null::double as ratio fr
 where table_name in ('core.macro', 'core.corporate_actions')
 union all
 select table_name, ticker, session, column_name, source, rule, proposed / stored from quality.repairs
-where applied and table_name = 'core.corporate_actions' order by all
+where applied and applied_since <= ? and table_name = 'core.corporate_actions' order by all
 """
-"""What of the tables beside the bars is kept out or repaired: core.accepted_bars has its own version."""
+"""What of the tables beside the bars is kept out, or repaired by then: core.accepted_bars has its own version."""
 _USABLE_MACRO = f"""
 with usable as (
     select * from core.macro anti join ({_HELD_MACRO}) using (series, observed_on, source) where known_at <= ? and vintage <> 'latest'
@@ -99,7 +99,7 @@ def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
         for table in _CLOCKED
     ]
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    held = hashlib.sha256(repr(snapshot.sql(_HELD).to_pylist()).encode()).hexdigest()[:16]
+    held = hashlib.sha256(repr(snapshot.sql(_HELD, [as_of]).to_pylist()).encode()).hexdigest()[:16]
     return f"{snapshot.data_version(_INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
 
 

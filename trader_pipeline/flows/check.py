@@ -33,7 +33,7 @@ _MENDERS = ("price_unit", "split_applied", "split_jump", "dividend_adjustment", 
 _NO_RETURN_YET = dt.timedelta(days=10)
 """The first session that a window sees has no return, and exchanges differ in which that is."""
 
-_VERSION = "11"
+_VERSION = "12"
 """Raise it when a rule changes its mind about the same rows."""
 
 
