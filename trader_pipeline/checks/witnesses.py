@@ -1,7 +1,7 @@
 """What the other tickers and the other sources say of a step without an action."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -39,7 +39,8 @@ with common as (
   join closes_beside a on a.ticker = u.ticker and a.source = u.source and a.session between u.day - $days and u.until
   join closes_beside b on b.ticker = u.ticker and b.source <> u.source and b.session = a.session
 )
-select place, source, median(apart) filter (not later) as before, median(apart) filter (later) as after
+select place, source, median(apart) filter (not later) as before, median(apart) filter (later) as after,
+  arg_min(apart, nth) filter (not later) as last
 from common where nth <= $rows group by place, source
 having count(*) filter (later) >= max(least) and count(*) filter (not later) >= max(least) order by all
 """
@@ -48,7 +49,8 @@ having count(*) filter (later) >= max(least) and count(*) filter (not later) >= 
 def with_witnesses(context: CheckContext, found: Jumps) -> Jumps:
     """Return the jumps but those that the other tickers made.
 
-    Where every other source that has closes on both sides agrees on one side alone, the other side is at fault: an error.
+    Where every other source that has closes on both sides agrees on one side alone, the other side is at fault: an error. Where they
+    made the step days before, the closes until then were stale: a warning.
     """
     if not found:
         return []
@@ -85,16 +87,19 @@ def _peers_moved(jump: Jump, row: dict[str, Any] | None) -> bool:
 
 
 def _witnessed(jump: Jump, levels: list[dict[str, Any]]) -> Jump:
-    """Return the jump as the other sources' levels tell it; unchanged where they step too, or agree on no one side."""
-    sides = {_agreeing_before(jump, row) for row in levels}
-    if len(sides) != 1 or None in sides or (jump.t_end is not None and sides == {False}):
-        return jump
+    """Return the jump as all other sources' levels tell it; unchanged where they step too, agree on no side, or contradict each other."""
+    told = {_told(jump, row) for row in levels}
     against = tuple(row["source"] for row in levels)
-    return replace(jump, severity="error", against=against, onwards=jump.t_end is None and sides == {True})
+    if told == {"stale"}:
+        return replace(jump, severity="warning")
+    if told == {"before"}:
+        return replace(jump, severity="error", against=against) if jump.t_end is None else jump
+    return replace(jump, severity="error", against=against, onwards=jump.t_end is None) if told == {"after"} else jump
 
 
-def _agreeing_before(jump: Jump, row: dict[str, Any]) -> bool | None:
-    """Say on which side of the step the levels agree, True before it; None where that is both or neither."""
-    near = abs(jump.step) / 2
-    before, after = abs(row["before"]) < near, abs(row["after"]) < near
-    return before if before != after else None
+def _told(jump: Jump, row: dict[str, Any]) -> Literal["before", "after", "stale"] | None:
+    """Say on which side of the step the levels disagree, or that the other source stepped days before; None where neither is so."""
+    before, after, last = (abs(row[name]) < abs(jump.step) / 2 for name in ("before", "after", "last"))
+    if before and after:
+        return None if last else "stale"
+    return "before" if after else "after" if before else None
