@@ -164,23 +164,23 @@ def test_calm_alone_proves_no_change_of_basis():
     assert ([f.severity for f in result.findings], away(result)) == (["warning"], [])
 
 
+HIDDEN = {
+    "volumes": {"volume": None},
+    "trades": {"volume": 0.0},
+    "that day's volume": {"volume": None},
+    "that day's trades": {"volume": 0.0},
+    "highs and lows": {"open": None, "high": None, "low": None},
+}
+
+
 @pytest.mark.parametrize("factor", [0.5, 0.15, 0.1, 1000])
-@pytest.mark.parametrize(
-    "hidden", ["all volumes", "all volumes 0", "that day's volume", "that day's volume 0", "highs and lows", "heights"]
-)
+@pytest.mark.parametrize("hidden", [*HIDDEN, "heights"])
 def test_what_volume_and_bars_do_not_tell_is_a_warning(hidden, factor):
     rows = times(series(120), range(SPLIT, 120), factor)
-    values = {
-        "volumes": {"volume": None},
-        "traded": {"volume": 0.0},
-        "that volume": {"volume": None},
-        "that traded": {"volume": 0.0},
-        "highs": {"open": None, "high": None, "low": None},
-    }
     if hidden == "heights":
         rows = [r | dict.fromkeys(("open", "high", "low"), r["close"]) for r in rows]
     else:
-        rows = [r | values[hidden] if i == SPLIT or "that" not in hidden else r for i, r in enumerate(rows)]
+        rows = [r | HIDDEN[hidden] if i == SPLIT or "that" not in hidden else r for i, r in enumerate(rows)]
     result = judged("split_jump", rows, vendor=False)
     assert ([f.severity for f in result.findings], away(result)) == (["warning"], [])
 
