@@ -111,7 +111,7 @@ class CheckSettings(BaseModel):
     missing_run: int = Field(5, ge=0, description="More missing sessions in a row than this quarantine the ticker.")
     nan_error: float = Field(0.05, ge=0, le=1, description="Null ratio of a column that is an error.")
     nan_warning: float = Field(0.01, ge=0, le=1, description="Null ratio of a column that is a warning.")
-    stale_error: int = Field(5, ge=1, description="Sessions behind the last closed one that are an error.")
+    stale_error: int = Field(5, ge=0, description="Sessions behind the last closed one that are an error.")
     stale_warning: int = Field(2, ge=0, description="Sessions behind the last closed one that are a warning.")
     outage_ratio: float = Field(
         0.20, ge=0, le=1, description="More of the listed tickers than this missing one session is a provider outage."
