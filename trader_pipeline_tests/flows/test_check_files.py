@@ -19,7 +19,7 @@ def days(exchange="XNYS", first="2024-01-02", last="2024-06-28"):
 
 
 def line(day, **prices):
-    values = {"open": 10, "high": 11, "low": 9, "close": 10.5, "volume": 0} | prices
+    values = {"open": 10, "high": 11, "low": 9, "close": 10.5, "volume": 1000} | prices
     return "{day},{open},{high},{low},{close},{close},{volume},0,0\n".format(day=day, **values)
 
 

@@ -222,7 +222,10 @@ def test_a_ticker_that_no_file_holds_is_told(tmp_path):
 def test_the_benchmark_is_told_by_its_name_and_london_quotes_pence(tmp_path):
     (tmp_path / "SPY.csv").write_text(HEADER + ROWS)
     (tmp_path / "VOD.L.csv").write_text(HEADER + ROWS.replace("10.5", "70.5"))
+    (tmp_path / "TEM-L.csv").write_text(HEADER + ROWS)
+    (tmp_path / "BRK-B.csv").write_text(HEADER + ROWS)
     tables = core_of(fetched(OWN, request(), settings(tmp_path)).tables[raw.OWN_BARS])
     roles = {row["ticker"]: (row["role"], row["exchange"]) for row in tables[core.TICKER_MAP].to_pylist()}
-    assert roles == {"SPY": ("benchmark", "XNYS"), "VOD.L": ("stock", "XLON")}
-    assert {row["price_unit"] for row in tables[core.DAILY_BARS].to_pylist() if row["ticker"] == "VOD.L"} == {"GBp"}
+    london = {"VOD.L": ("stock", "XLON"), "TEM-L": ("stock", "XLON")}
+    assert roles == {"SPY": ("benchmark", "XNYS"), "BRK-B": ("stock", "XNYS"), **london}
+    assert {row["price_unit"] for row in tables[core.DAILY_BARS].to_pylist() if row["ticker"] in london} == {"GBp"}
