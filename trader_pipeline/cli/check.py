@@ -37,8 +37,9 @@ def check(
     if not path.exists():
         raise UsageError(f"{path} is not there; name a CSV or Parquet file, or the folder that holds them")
     settings = Settings()
-    decided = read_overrides(settings.overrides_file, CHECKS)
-    report = check_files(path, settings.checks, as_of=_day(as_of), now=dt.datetime.now(dt.UTC), overrides=decided)
+    now = dt.datetime.now(dt.UTC)
+    decided = read_overrides(settings.overrides_file, CHECKS, today=now.date())
+    report = check_files(path, settings.checks, as_of=_day(as_of), now=now, overrides=decided)
     findings = sorted((row for rule in report.results for row in rule.findings.to_pylist()), key=_place)
     totals = totals_of(findings)
     if as_json:

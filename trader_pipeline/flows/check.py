@@ -33,7 +33,7 @@ _MENDERS = ("price_unit", "split_applied", "split_jump", "dividend_adjustment", 
 _NO_RETURN_YET = dt.timedelta(days=10)
 """The first session that a window sees has no return, and exchanges differ in which that is."""
 
-_VERSION = "12"
+_VERSION = "13"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -58,7 +58,7 @@ def check(
     if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
         raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values")
     snapshot = lake.snapshot()
-    basis = _basis(snapshot, as_of, settings, order, overrides)
+    basis = _basis(snapshot, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
     published = published_through(snapshot, as_of)
     stored = snapshot.inputs(QUARANTINE) or ""
@@ -126,10 +126,9 @@ def last_report(snapshot: Snapshot) -> CheckReport:
     )
 
 
-def _basis(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override]) -> str:
+def _basis(snapshot: Snapshot, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override]) -> str:
     """Return the digest of what a verdict on any row depends on beside the rows: rules, settings, decisions, sectors, listings."""
-    decisions = [f"{override} {override.holds(as_of)}" for override in overrides]
-    return _digest([_VERSION, settings.model_dump_json(), *order, *decisions, snapshot.data_version([SECTORS, TICKER_MAP])])
+    return _digest([_VERSION, settings.model_dump_json(), *order, *map(str, overrides), snapshot.data_version([SECTORS, TICKER_MAP])])
 
 
 def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:

@@ -104,7 +104,7 @@ def listing_of(ticker: str) -> Listing:
 
 
 def listing_of_file(name: str, days: calendar.Days) -> Listing:
-    """Return the listing of a user's own ticker; a suffix may follow a hyphen, more may come after it: TEM-L and KEN-TA-1d are TEM.L and KEN.TA.
+    """Return the listing of a user's own ticker, whose suffix may follow a hyphen: TEM-L and KEN-TA-1d are TEM.L and KEN.TA.
 
     The suffix counts where its exchange was open on 90 % of `days`, or on no fewer than the United States were. Where these were
     open on every day and the other was not, or no exchange has the suffix, the hyphen is the symbol's own: BAC-PA, BRK-B.

@@ -51,6 +51,9 @@ def test_decisions_of_overrides_toml_are_told_and_a_rule_that_is_none_is_refused
     (home / "overrides.toml").write_text(ACCEPT.format(rule="ohlc_order"))
     ran = trader("check", "--path", str(folder), home=home)
     assert (ran.code, "ohlc_order is overruled (the exchange confirmed it)" in ran.out) == (0, True), ran.err
+    (home / "overrides.toml").write_text(ACCEPT.format(rule="ohlc_order").replace("2099", "2024"))  # the files are of 2020
+    ran = trader("check", "--path", str(folder), home=home)
+    assert (ran.code, "but that ended 2024-12-31" in ran.out) == (0, True), ran.err
     (home / "overrides.toml").write_text(ACCEPT.format(rule="ohlc_ordr"))
     ran = trader("check", "--path", str(folder), home=home)
     assert (ran.code, "'ohlc_ordr' is no rule; did you mean ohlc_order?" in ran.err) == (2, True), ran.err
