@@ -14,7 +14,7 @@ from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.peers import peer_moves
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
 from trader_pipeline.checks.window import Window
-from trader_pipeline.errors import UsageError
+from trader_pipeline.errors import UsageError, near
 from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.flows.check_window import ACTIONS_KNOWN, spoken_of, window_of
@@ -55,8 +55,7 @@ def check(
     `settings.only_changed`, where only newer rows came, those and their neighbourhood are judged, and the whole of every ticker of
     which more is to be said. A report of the same `as_of` is replaced; all others are kept.
     """
-    if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
-        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values")
+    require_rules(settings)
     snapshot = lake.snapshot()
     basis = _basis(snapshot, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
@@ -92,6 +91,12 @@ def check(
         Change.replace(QUARANTINE, rows[QUARANTINE], inputs=f"{inputs}:{published or ''}:{run_id}"),
     )
     return report
+
+
+def require_rules(settings: CheckSettings) -> None:
+    """Raise `UsageError` where a name in `apply_repairs` is no rule."""
+    for name in sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
+        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS: {name!r} is no rule that proposes values; {near(name, _MENDERS)}")
 
 
 def _judged(opened: Callable[..., CheckContext], window: Window | None, moves: pa.Table, run_id: str) -> tuple[CheckReport, pa.Table]:

@@ -15,6 +15,7 @@ from trader_pipeline.checks.context import VENDOR_PRICES, open_context
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.report import CheckReport, report_of, run_rules
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
+from trader_pipeline.flows.check import require_rules
 from trader_pipeline.schema.columns import DATE, INSTANT
 from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
 from trader_pipeline.schema.raw import OWN_BARS
@@ -45,8 +46,9 @@ def check_files(
     `overrides` are what people decided.
 
     Rows of sessions after `as_of` are not looked at, rows of sessions that are not closed at `now` are findings. Raises
-    `InputError` where the folder cannot be read.
+    `InputError` where the folder cannot be read, `UsageError` where the settings apply repairs of what is no rule.
     """
+    require_rules(settings)
     rows, attempts = read_folder(path, _ANY_DATE)
     bars, vendor_prices, ticker_map = core_of_files(rows)
     days = rows["date"].to_numpy()

@@ -116,7 +116,8 @@ def test_a_bad_folder_is_named(home, tmp_path, files, fact):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("SOURCES__BARS", "yahoo", "TRADER_SOURCES__BARS='[\"yahoo\"]'"),
+        ("SOURCES__BARS", '["kx93', "TRADER_SOURCES__BARS: Value error, write names with commas between them, or a JSON list"),
+        ("YAHOO", "kx93", "TRADER_YAHOO__WORKERS=4"),
         ("SERVE__PORT", "kx93many", "TRADER_SERVE__PORT: "),
         ("YAHOO__WORKERS", "kx93", "TRADER_YAHOO__WORKERS: "),
     ],

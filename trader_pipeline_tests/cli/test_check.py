@@ -59,6 +59,16 @@ def test_decisions_of_overrides_toml_are_told_and_a_rule_that_is_none_is_refused
     assert (ran.code, "'ohlc_ordr' is no rule; did you mean ohlc_order?" in ran.err) == (2, True), ran.err
 
 
+def test_a_repair_is_applied_by_its_plain_name_and_one_that_is_no_rule_is_refused(folder, tmp_path):
+    command = ("check", "--path", str(folder))
+    assert trader(*command, home=tmp_path / "home", CHECKS__APPLY_REPAIRS="price_unit, dividend_size").code == 0
+    ran = trader(*command, home=tmp_path / "home", CHECKS__APPLY_REPAIRS="price_unt")
+    assert (ran.code, "TRADER_CHECKS__APPLY_REPAIRS: 'price_unt' is no rule that proposes values; did you mean price_unit" in ran.err) == (
+        2,
+        True,
+    ), ran.err
+
+
 def test_the_benchmark_says_that_the_files_with_known_faults_were_skipped(tmp_path):
     ran = trader("bench", "quality", "--mutations", "0", "--rows", "0", "--json", home=tmp_path / "home")
     assert (ran.code, ran.json()) == (0, {"schema": "trader.bench_quality/1", "defects": None, "defects_skipped": "no --defects FOLDER"}), (

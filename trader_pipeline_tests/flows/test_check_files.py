@@ -122,6 +122,15 @@ def test_a_cell_that_is_no_number_is_told(tmp_path):
     assert "'n.v.'" in finding["message"]
 
 
+@pytest.mark.parametrize(("column", "value"), [("close", "inf"), ("high", "Infinity"), ("low", "-inf"), ("volume", "1e999")])
+def test_what_is_infinite_is_an_error_and_kept_out(tmp_path, column, value):
+    write(tmp_path, "AAPL", days(), d2024_03_01={column: value})
+    report = check(tmp_path)
+    findings = [f for r in report.results if r.rule != "file_format" for f in r.findings.to_pylist()]
+    assert [(f["rule"], f["severity"], f["first_session"]) for f in findings] == [("ohlc_order", "error", dt.date(2024, 3, 1))]
+    assert [(r["rule"], r["session"]) for r in report.quarantine.to_pylist()] == [("ohlc_order", dt.date(2024, 3, 1))]
+
+
 def test_weekly_and_hourly_files_are_told_and_not_judged_by_the_calendar(tmp_path):
     write(tmp_path, "WEEKLY", [d for d in days() if d.weekday() == 0])
     hours = [line(f"{day} {hour:02d}:30:00", close=10.1 + hour / 100) for day in days() for hour in range(10, 16)]
