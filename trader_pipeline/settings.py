@@ -133,7 +133,7 @@ class CheckSettings(BaseModel):
     )
     stand_in_difference: float = Field(0.005, ge=0, description="Median difference of closes over which no source stands in for another.")
     quarantined_tickers: float = Field(
-        0.05, ge=0, le=1, description="More of the listed tickers than this quarantined blocks what follows."
+        0.05, ge=0, le=1, description="More of the listed tickers than this quarantined blocks what follows; of fewer than 20, all."
     )
     only_changed: bool = Field(
         True, description="Judge the newest sessions, and whole each ticker of which more is to be said; once a week everything (ADR 5)."

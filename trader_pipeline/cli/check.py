@@ -47,6 +47,8 @@ def check(
     elif findings:
         grid([{name: row[name] for name in _SHOWN} for row in findings])
         line(_summed(totals))
+        if any("fetch" in row["message"] for row in findings):
+            line("where a mend says to fetch again, correct the file: nothing is fetched for your own files")
     else:
         line(f"{path}: {len(report.results)} rules, nothing found at {report.as_of:%Y-%m-%d}")
     if report.blocked_by:

@@ -33,13 +33,14 @@ def folder(tmp_path):
 def test_findings_come_by_severity_ticker_and_day_with_totals_below(folder, tmp_path):
     ran = trader("check", "--path", str(folder), home=tmp_path / "home")
     assert ran.code == 0, ran.err
-    _, *rows, totals = ran.out.splitlines()
+    _, *rows, totals, mend = ran.out.splitlines()
     assert [row.split()[:3] for row in rows] == [
         ["error", "A", "ohlc_order"],
         ["error", "B", "ohlc_order"],
         ["warning", "A", "missing_dates"],
     ]
     assert totals == "2 errors, 1 warning: ohlc_order 2 errors, missing_dates 1 warning"
+    assert mend == "where a mend says to fetch again, correct the file: nothing is fetched for your own files"
     found = trader("check", "--path", str(folder), "--json", home=tmp_path / "home").json()
     assert found["totals"][0] == {"rule": "ohlc_order", "errors": 2, "warnings": 0}
     assert [finding["ticker"] for finding in found["findings"]] == ["A", "B", "A"]
