@@ -1,11 +1,12 @@
 """Facts of one machine and one user: TRADER_* variables, `.env`. Read at the edge, passed inwards as values."""
 
 import datetime as dt
+import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trader_pipeline.errors import UsageError
 from trader_pipeline.toml_file import read_toml
@@ -18,7 +19,21 @@ def _stripped(value: object) -> object:
     return (value.strip() or None) if isinstance(value, str) else value
 
 
+def _listed(value: object) -> object:
+    """Return the names of a text: a JSON list, or names with commas between them."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError("write names with commas between them, or a JSON list") from error
+
+
 Secret = Annotated[SecretStr | None, BeforeValidator(_stripped)]
+_Name = TypeVar("_Name", bound=str)
+Names = Annotated[tuple[_Name, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class VendorSettings(BaseModel):
@@ -69,7 +84,7 @@ class FredSettings(VendorSettings):
 
     api_key: Secret = Field(None, description="Key of FRED: brings vintages (ALFRED).")
     requests_per_hour: float = Field(7200, gt=0, description="Pace shared by all processes that use the same gate file.")
-    series: tuple[str, ...] = Field(
+    series: Names[str] = Field(
         ("DGS10", "DGS2", "DGS3MO", "BAA10Y", "AAA10Y", "BAMLH0A0HYM2", "VIXCLS", "CPIAUCSL", "UNRATE", "T10YIE"),
         description="Series that are followed.",
     )
@@ -93,17 +108,17 @@ class PublicSettings(VendorSettings):
 class SourceSettings(BaseModel):
     """Which sources fill which kind of table, first choice first. An empty list switches a kind off."""
 
-    bars: tuple[Literal["yahoo", "fmp", "tiingo"], ...] = Field(
+    bars: Names[Literal["yahoo", "fmp", "tiingo"]] = Field(
         ("yahoo",), description="Bars and actions: yahoo, fmp, tiingo. A later one stands in for an earlier one."
     )
-    news: tuple[Literal["yahoo", "fmp", "tiingo"], ...] = Field((), description="Headlines: yahoo, fmp, tiingo.")
-    options: tuple[Literal["yahoo"], ...] = Field((), description="Option chain snapshots: yahoo.")
-    fundamentals: tuple[Literal["sec", "fmp"], ...] = Field((), description="Figures as filed: sec, fmp.")
-    earnings: tuple[Literal["fmp"], ...] = Field((), description="Earnings reports: fmp.")
-    macro: tuple[Literal["fred", "cboe"], ...] = Field((), description="Macro series: fred, cboe.")
-    factors: tuple[Literal["french"], ...] = Field((), description="Published factor returns: french.")
-    members: tuple[Literal["sp500"], ...] = Field((), description="Index membership by date: sp500.")
-    symbols: tuple[Literal["fmp"], ...] = Field((), description="Renames of symbols: fmp.")
+    news: Names[Literal["yahoo", "fmp", "tiingo"]] = Field((), description="Headlines: yahoo, fmp, tiingo.")
+    options: Names[Literal["yahoo"]] = Field((), description="Option chain snapshots: yahoo.")
+    fundamentals: Names[Literal["sec", "fmp"]] = Field((), description="Figures as filed: sec, fmp.")
+    earnings: Names[Literal["fmp"]] = Field((), description="Earnings reports: fmp.")
+    macro: Names[Literal["fred", "cboe"]] = Field((), description="Macro series: fred, cboe.")
+    factors: Names[Literal["french"]] = Field((), description="Published factor returns: french.")
+    members: Names[Literal["sp500"]] = Field((), description="Index membership by date: sp500.")
+    symbols: Names[Literal["fmp"]] = Field((), description="Renames of symbols: fmp.")
 
 
 class CheckSettings(BaseModel):
@@ -113,19 +128,19 @@ class CheckSettings(BaseModel):
     missing_run: int = Field(5, ge=0, description="More missing sessions in a row than this quarantine the ticker.")
     nan_error: float = Field(0.05, ge=0, le=1, description="Null ratio of a column that is an error.")
     nan_warning: float = Field(0.01, ge=0, le=1, description="Null ratio of a column that is a warning.")
-    stale_error: int = Field(5, ge=1, description="Sessions behind the last closed one that are an error.")
+    stale_error: int = Field(5, ge=0, description="Sessions behind the last closed one that are an error.")
     stale_warning: int = Field(2, ge=0, description="Sessions behind the last closed one that are a warning.")
     outage_ratio: float = Field(
         0.20, ge=0, le=1, description="More of the listed tickers than this missing one session is a provider outage."
     )
     stand_in_difference: float = Field(0.005, ge=0, description="Median difference of closes over which no source stands in for another.")
     quarantined_tickers: float = Field(
-        0.05, ge=0, le=1, description="More of the listed tickers than this quarantined blocks what follows."
+        0.05, ge=0, le=1, description="More of the listed tickers than this quarantined blocks what follows; of fewer than 20, all."
     )
     only_changed: bool = Field(
         True, description="Judge the newest sessions, and whole each ticker of which more is to be said; once a week everything (ADR 5)."
     )
-    apply_repairs: tuple[str, ...] = Field(
+    apply_repairs: Names[str] = Field(
         (),
         description="Rules whose proposed prices, volumes and dividends stand in for the stored ones: price_unit, dividend_size, ...",
     )

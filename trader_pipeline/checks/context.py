@@ -51,8 +51,6 @@ QUARANTINED = pa.schema(
 
 _NO_MOVES = PEER_MOVES.empty()
 
-_NO_MOVES = PEER_MOVES.empty()
-
 _WITH_VALUES = "* exclude (known_at_basis)"
 _WITHOUT_VALUES = "ticker, session, source, known_at, close, " + ", ".join(
     f"case when {name} is not null then true end as {name}" for name in ("open", "high", "low", "volume_shares")
@@ -63,7 +61,7 @@ with placed as (
   select a.*, coalesce(a.session between p.first and p.last, false) as inside, a.source = l.lead as led, coalesce(o.place, 1000) as place
   from told_actions a
   left join (select distinct ticker, lead from leads) l on l.ticker = a.ticker
-  left join spans p on p.ticker = a.ticker and p.source = l.lead
+  left join reaches p on p.ticker = a.ticker and p.source = l.lead
   left join leads o on o.ticker = a.ticker and o.source = a.source
   where a.value <> case a.kind when 'split' then 1.0 else 0.0 end
 )
@@ -83,13 +81,14 @@ class CheckContext:
     `closed`, one row an exchange: judged_from, where its calendar begins, and last_closed, its last closed session at `as_of`;
     `series`, one row a ticker and source: exchange, valid_to, repeats (rows of a session that has one already), spacing (daily,
     weekly, monthly or intraday), first_session, last_session (null where nothing is closed), first_position, last_position and
-    last_closed; `leads`, one row a ticker and source: its place in the order and the ticker's first source, which the others stand
-    in for; `daily_series`, the daily ones, those that stand in joined with their lead, with newest_session (of the exchange),
-    behind_sessions (closed at `as_of` and after the last one), behind_newest_sessions (up to newest_session) and until_position, up
-    to where the ticker should have bars: the newest session, unless it was delisted or has been silent for `stale_error` sessions;
+    last_closed; `leads`, one row a ticker and source, also of one whose rows a window leaves out: its place in the order and the
+    ticker's first source, which the others stand in for; `daily_series`, the daily ones, those that stand in joined with their lead,
+    with newest_session (of the exchange), behind_sessions (closed at `as_of` and after the last one), behind_newest_sessions (up to
+    newest_session) and until_position, up to where the ticker should have bars: the newest session, unless it was delisted or has been
+    silent for `stale_error` sessions;
     `ticker_map`; one view for each of BESIDE, of the versions known at `as_of`; `vendor_prices`, as VENDOR_PRICES says;
-    `every_close` (ticker, source, session, close), also of what a window leaves out, and `earlier_moves`, rows of quality.peer_moves
-    of the sessions that it leaves out.
+    `every_close` (ticker, source, session, close), times the `close_factors` that repairs apply, also of what a window leaves out, and
+    `earlier_moves`, rows of quality.peer_moves of the sessions that it leaves out.
     `quarantine` holds what the rules before this one quarantined, `overrides` what people decided, `memo` what a rule computed and
     others may use.
     """
@@ -152,7 +151,8 @@ def open_context(
         connection.register(table.name, beside.get(table, table.empty()))
     connection.register("vendor_prices", VENDOR_PRICES.empty_table() if vendor_prices is None else vendor_prices.cast(VENDOR_PRICES))
     connection.register("earlier_moves", _NO_MOVES)
-    connection.execute("create temp view every_close as select ticker, source, session, close from known_bars")
+    connection.execute("create temp view every_bar as from known_bars")
+    _view_closes(connection, "select * from known_bars")
     return _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
 
 
@@ -184,7 +184,8 @@ def open_lake_context(
     bars = f"select {columns} from core.daily_bars where {known} {near}"  # noqa: S608 - as above; a view takes no values
     connection.execute(f"create temp view known_bars as {bars}")
     connection.register("earlier_moves", earlier_moves)
-    connection.execute(f"create temp view every_close as {_newest(core.DAILY_BARS, known)}")
+    connection.execute(f"create temp view every_bar as select ticker, source, session from core.daily_bars where {known}")  # noqa: S608 - as above
+    _view_closes(connection, _newest(core.DAILY_BARS, known))
     connection.execute("create temp view ticker_map as select * from core.ticker_map")
     for table in BESIDE:
         name = "told_actions" if table is core.CORPORATE_ACTIONS else table.name
@@ -193,6 +194,15 @@ def open_lake_context(
     context = _prepared(connection, as_of=as_of, settings=settings, published_through=published_through, order=order, overrides=overrides)
     connection.execute(_ACTIONS)
     return context
+
+
+def _view_closes(connection: duckdb.DuckDBPyConnection, bars: str) -> None:
+    connection.execute("create temp table close_factors (ticker varchar, session date, source varchar, factor double)")
+    connection.execute(
+        f"create temp view every_close as select b.ticker, b.source, b.session, b.close * coalesce(f.factor, 1) as close from ({bars}) b "  # noqa: S608 - SELECTs of ours
+        "left join (select ticker, session, source, product(factor) as factor from close_factors group by all) f "
+        "using (ticker, session, source)"
+    )
 
 
 def _newest(table: Table, known: str) -> str:

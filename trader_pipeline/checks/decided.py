@@ -20,7 +20,7 @@ _STRANGE = ", but no table has that ticker: correct it or take it out"
 
 def overrides(context: CheckContext) -> RuleResult:
     """Quarantine the bars that a person rejected; tell of every decision, of those that ended and of tickers that are nowhere."""
-    rejected = [o for o in context.overrides if o.kind == "reject" and o.holds(context.as_of)]
+    rejected = [o for o in context.overrides if o.kind == "reject" and not o.ended]
     found = [
         context.table(_REJECTED, {"reason": f"{FILE}: {o.reason}", **{k: getattr(o, k) for k in ("first", "last", "ticker", "source")}})
         for o in rejected
@@ -28,19 +28,19 @@ def overrides(context: CheckContext) -> RuleResult:
     named = {override.ticker for override in context.overrides} - {"*"}
     unknown = named - {row["ticker"] for row in context.rows(_TICKERS)}
     return RuleResult(
-        findings=tuple(_told(context, override, strange=override.ticker in unknown) for override in context.overrides),
+        findings=tuple(_told(override, strange=override.ticker in unknown) for override in context.overrides),
         quarantine=pa.concat_tables(found) if found else None,
         metrics={
-            "standing": sum(o.holds(context.as_of) for o in context.overrides),
-            "ended": sum(not o.holds(context.as_of) for o in context.overrides),
+            "standing": sum(not o.ended for o in context.overrides),
+            "ended": sum(o.ended for o in context.overrides),
         },
     )
 
 
-def _told(context: CheckContext, override: Override, *, strange: bool) -> Finding:
+def _told(override: Override, *, strange: bool) -> Finding:
     days = f"{override.first}" if override.first == override.last else f"{override.first} to {override.last}"
     what = f"{override.rule} is overruled" if override.kind == "accept" else "kept out by hand"
-    until = f"until {override.expires}" if override.holds(context.as_of) else f"but that ended {override.expires}: renew it or take it out"
+    until = f"but that ended {override.expires}: renew it or take it out" if override.ended else f"until {override.expires}"
     return Finding(
         ticker=override.ticker,
         source=override.source,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trader_pipeline.checks.bursts import calm
+from trader_pipeline.checks.bursts import evidence
 from trader_pipeline.checks.moves import LEAST_MATCH, MATCH_NOISES, Moves, moves_of
 from trader_pipeline.checks.rule import Severity
 from trader_pipeline.checks.series import SPLIT_MOVE, Series
-from trader_pipeline.checks.unlisted import unlisted
+from trader_pipeline.checks.unlisted import is_newest, unlisted
 
 NOISES = 6
 """A step has to exceed what the series moves this many times over before it is taken for a split's."""
@@ -20,9 +20,6 @@ NEAR_ROWS = 10
 BLOCK_ROWS = 60
 """Two opposite steps of one size no farther apart than this enclose rows on another basis."""
 
-FAR_RATIO = math.log(3)
-"""Farther from its split, where volume says nothing, only a step of 3:1 or more is an error on its own: stocks do halve on news."""
-
 Listed = list[tuple[int, float]]
 """Rows of listed splits that are large enough to be told from noise, and the log of each ratio."""
 
@@ -32,7 +29,8 @@ class Jump:
     """A step that is a split's in size. `t`: first row after it; `t_end`: last row of a block that steps back, else None.
 
     `ratio`: what the close before is of the close after, a usual or the listed ratio where it matches one; `listed`: the split's
-    row; `usual`: the ratio is one that companies choose; `columns`: the prices concerned where only some of the row's are.
+    row; `usual`: the ratio is one that companies choose; `columns`: the prices concerned where only some of the row's are;
+    `onwards`: the rows from `t` on are at fault, not those before it; `against`: other sources, which do not step.
     """
 
     t: int
@@ -43,6 +41,8 @@ class Jump:
     severity: Severity
     usual: bool = True
     columns: tuple[int, ...] = ()
+    onwards: bool = False
+    against: tuple[str, ...] = ()
 
 
 def jumps_of(series: Series) -> list[Jump]:
@@ -67,7 +67,7 @@ def jumps_of(series: Series) -> list[Jump]:
 def _listed_jump(moves: Moves, listed: Listed, t: int, back: int | None) -> Jump | None:
     """Return the step as that of the nearest listed split of its size; near its split twice the log too: applied the wrong way round.
 
-    An error near the split, where prices step back, and where nothing but the price changed; where volume says nothing, from 3:1 on.
+    An error near the split, where prices step back, and where nothing but the price changed.
     """
     step = float(moves.step_T[t])
     reach = max(MATCH_NOISES * float(moves.sigma_T[t]), LEAST_MATCH)
@@ -77,8 +77,7 @@ def _listed_jump(moves: Moves, listed: Listed, t: int, back: int | None) -> Jump
         return None
     at, size = min(matches, key=lambda match: abs(match[0] - t))
     ratio = math.exp(-math.copysign(size, step))
-    still = calm(moves.series, t, ratio)
-    proven = abs(t - at) <= NEAR_ROWS or back is not None or (size >= FAR_RATIO if still is None else still)
+    proven = abs(t - at) <= NEAR_ROWS or back is not None or evidence(moves.series, t, ratio) == "calm"
     end = back - 1 if back else None
     return Jump(t=t, t_end=end, step=step, ratio=ratio, listed=at, severity="error" if proven else "warning")
 
@@ -89,7 +88,16 @@ def _unlisted_jump(moves: Moves, t: int, back: int | None) -> Jump | None:
         return None
     (usual, severity), step = judged, float(moves.step_T[t])
     ratio, end = usual or math.exp(-step), back - 1 if back else None
-    return Jump(t=t, t_end=end, step=step, ratio=ratio, listed=None, severity=severity, usual=usual is not None)
+    return Jump(
+        t=t,
+        t_end=end,
+        step=step,
+        ratio=ratio,
+        listed=None,
+        severity=severity,
+        usual=usual is not None,
+        onwards=back is None and is_newest(moves.series, t),
+    )
 
 
 def _partial_rows(moves: Moves, listed: Listed, found: list[Jump]) -> list[Jump]:

@@ -51,6 +51,7 @@ def _mend(context: CheckContext, repairs: pa.Table) -> None:
     connection.register("applied_repairs", repairs)
     connection.execute(_FACTORS)
     connection.unregister("applied_repairs")
+    connection.execute("insert into close_factors select ticker, session, source, close from factors where close is not null")
     held = connection.table("vendor_prices").to_arrow_table()
     connection.unregister("vendor_prices")
     connection.register("vendor_held", held)

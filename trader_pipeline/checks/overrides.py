@@ -34,7 +34,10 @@ _EXAMPLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """One decision. `accept` lets rows through that `rule` quarantined (`*`: any rule); `reject` keeps rows of bars out."""
+    """One decision. `accept` lets rows through that `rule` quarantined (`*`: any rule); `reject` keeps rows of bars out.
+
+    `ended`: `expires` was past when the file was read, whatever instant is judged.
+    """
 
     kind: Literal["accept", "reject"]
     ticker: str
@@ -45,10 +48,7 @@ class Override:
     last: dt.date
     reason: str
     expires: dt.date
-
-    def holds(self, as_of: dt.datetime) -> bool:
-        """Say whether the decision still stands on the day of `as_of`; its last day is `expires`."""
-        return as_of.date() <= self.expires
+    ended: bool = False
 
     def covers(self, rows: pa.Table) -> pa.Array | pa.ChunkedArray:
         """Return which rows (ticker, session, source) it speaks of."""
@@ -60,28 +60,33 @@ class Override:
         return mask
 
 
-def read_overrides(path: Path, rules: Sequence["Rule"]) -> tuple[Override, ...]:
-    """Return what the user's overrides.toml says of `rules`; nothing where there is no file. Raises `InputError`."""
+def read_overrides(path: Path, rules: Sequence["Rule"], *, today: dt.date) -> tuple[Override, ...]:
+    """Return what the user's overrides.toml says of `rules`; nothing where there is no file. Raises `InputError`.
+
+    A decision's last day is `expires`: one that is before `today` ended.
+    """
     found = read_entries(path, _FORMS, example=_EXAMPLE)
     known = {"rule": sorted(rule.name for rule in rules), "table": sorted({rule.table.full_name for rule in rules})}
     kinds: tuple[Literal["accept"], Literal["reject"]] = ("accept", "reject")
-    return tuple(_override(path, kind, entry, known) for kind in kinds for entry in found[kind])
+    return tuple(_override(path, kind, entry, known, today) for kind in kinds for entry in found[kind])
 
 
-def let_through(rows: pa.Table, rule: str, table: str, overrides: Iterable[Override]) -> pa.Table:
-    """Return the rows that `rule` quarantines in `table`, without those that a person accepted. What a person rejected stays."""
-    for override in overrides if rule != RULE else ():
-        if override.kind == "accept" and override.rule in ("*", rule) and override.table in ("*", table) and rows.num_rows:
-            rows = rows.filter(pc.invert(override.covers(rows)))
+def accepts(rule: "Rule", overrides: Iterable[Override]) -> tuple[Override, ...]:
+    """Return the standing decisions that let through what `rule` quarantines. What a person rejected stays out."""
+    named = [o for o in overrides if o.kind == "accept" and not o.ended and o.rule in ("*", rule.name)]
+    return tuple(o for o in named if o.table in ("*", rule.table.full_name)) if rule.name != RULE else ()
+
+
+def let_through(rows: pa.Table, accepted: Iterable[Override]) -> pa.Table:
+    """Return the rows (ticker, session, source) without those that a person accepted."""
+    for override in accepted if rows.num_rows else ():
+        rows = rows.filter(pc.invert(override.covers(rows)))
     return rows
 
 
-def standing(overrides: Sequence[Override], as_of: dt.datetime) -> tuple[Override, ...]:
-    """Return the decisions that stand at `as_of`."""
-    return tuple(override for override in overrides if override.holds(as_of))
-
-
-def _override(path: Path, kind: Literal["accept", "reject"], entry: Mapping[str, Any], known: Mapping[str, Sequence[str]]) -> Override:
+def _override(
+    path: Path, kind: Literal["accept", "reject"], entry: Mapping[str, Any], known: Mapping[str, Sequence[str]], today: dt.date
+) -> Override:
     if entry["last"] < entry["first"]:
         raise InputError(f"{path}: {entry}: last is before first; exchange them")
     if kind == "reject" and "rule" in entry:
@@ -89,4 +94,4 @@ def _override(path: Path, kind: Literal["accept", "reject"], entry: Mapping[str,
     for field, names in known.items():
         if (value := entry.get(field, "*")) not in ("*", *names):
             raise InputError(f"{path}: {entry}: {value!r} is no {field}; {near(value, names)}")
-    return Override(**{"kind": kind, "rule": "*", "table": "*", "source": "*", **entry})
+    return Override(**{"kind": kind, "rule": "*", "table": "*", "source": "*", "ended": entry["expires"] < today, **entry})

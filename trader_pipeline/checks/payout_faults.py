@@ -3,12 +3,14 @@
 Cash that is wrong is kept out as a row of core.corporate_actions. Bars stay: nothing downstream reads a vendor's adjusted closes.
 """
 
+import datetime as dt
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.payouts import Payout, paying_series
@@ -38,8 +40,12 @@ Judge = Callable[[Series, list[Payout]], list[Fault]]
 
 
 def run(context: CheckContext, judge: Judge) -> RuleResult:
-    """Judge every series with payouts. Cash that is wrong is quarantined; what a fault proposes is a repair."""
-    judged = paying_series(context)
+    """Judge every series with payouts. Cash that is wrong is quarantined; what a fault proposes is a repair.
+
+    Payouts on a session that the rule `duplicates` holds, or on the next, are not judged: a repeated row pays again, and takes nothing off.
+    """
+    repeated = _repeated_days(context)
+    judged = [(series, _beside(series, payouts, repeated)) for series, payouts in paying_series(context)]
     found = [(series, fault) for series, payouts in judged for fault in sorted(judge(series, payouts), key=lambda f: f.payout.t)]
     cash = _cash(context, found)
     repairs = [
@@ -83,6 +89,17 @@ def of_dividend(payout: Payout, fact: str, right: float) -> Fault:
         column=DIVIDEND,
         proposed=right,
     )
+
+
+def _repeated_days(context: CheckContext) -> set[tuple[str, str, dt.date]]:
+    """Return ticker, source and session of the rows that are there twice."""
+    held = context.quarantine.filter(pc.equal(context.quarantine["rule"], "duplicates"))
+    return {(row["ticker"], row["source"], row["session"]) for row in held.to_pylist()}
+
+
+def _beside(series: Series, payouts: list[Payout], repeated: set[tuple[str, str, dt.date]]) -> list[Payout]:
+    """Return the payouts that no repeated row is part of."""
+    return [p for p in payouts if not any((series.ticker, series.source, series.day_T[t].item()) in repeated for t in (p.t - 1, p.t))]
 
 
 def _finding(series: Series, fault: Fault) -> Finding:

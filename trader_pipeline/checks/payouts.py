@@ -1,6 +1,5 @@
 """What each row of a vendor's series says of cash paid: listed, taken off the adjusted closes, and shown by the price."""
 
-import datetime as dt
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.series import LEAST_NOISE, Days, Floats, Series, local_noise, vendor_series
-from trader_pipeline.checks.splits import without_split_before
+from trader_pipeline.checks.splits import unlisted_steps, without_split_before
 
 WAIT_ROWS = 10
 """A price that nobody traded on the ex-date shows the cash on the next row that was, up to this many later."""
@@ -24,7 +23,7 @@ HARD = 1.5
 
 MOST_DECIMALS = 6
 
-LEVELS = ("price_unit", "split_applied", "split_jump")
+LEVELS = ("price_unit", "split_applied")
 """Rules that say of prices that all of them are off by one factor."""
 SOME_SIGMAS = 2
 """The day speaks against cash when the price fell two standard deviations less."""
@@ -116,9 +115,12 @@ def _paying_series(context: CheckContext) -> Iterator[tuple[Series, list[Payout]
 
 
 def _doubtful_days(context: CheckContext) -> dict[tuple[str, str], Days]:
-    """Return the days of each ticker and source on which the rules on levels found prices in another unit or on another split's basis."""
+    """Return the days of each ticker and source on which the rules on levels found prices in another unit or on another split's basis.
+
+    Of a step without an action that stays, that is its own row: cash before it is on one basis with the prices before it.
+    """
     found = context.quarantine.filter(pc.is_in(context.quarantine["rule"], pa.array(LEVELS)))
-    days: dict[tuple[str, str], list[dt.date]] = {}
+    days = unlisted_steps(context)
     for row in found.select(["ticker", "source", "session"]).to_pylist():
         days.setdefault((row["ticker"], row["source"]), []).append(row["session"])
     return {key: np.array(own, dtype="datetime64[D]") for key, own in days.items()}

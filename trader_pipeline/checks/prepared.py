@@ -25,7 +25,7 @@ from (select distinct ticker from spans) left join mapped using (ticker)
 _LEADS = """
 create temp table leads as
 with placed as (
-  select ticker, source, coalesce(list_position($order::varchar[], source::varchar), 1000) as place from spans
+  select ticker, source, coalesce(list_position($order::varchar[], source::varchar), 1000) as place from reaches
 )
 select *, case when len($order::varchar[]) = 0 then source else first_value(source) over (partition by ticker order by place, source) end
   as lead
@@ -97,16 +97,25 @@ from bounded b asof left join sessions u on u.exchange = b.exchange and u.sessio
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, *, as_of: dt.datetime, order: Sequence[str], presumed_delisted: int) -> None:
-    """Make the tables of `CheckContext` from the views known_bars and ticker_map; `presumed_delisted` sessions of silence end a listing."""
+    """Make the tables of `CheckContext` from the views known_bars, every_bar and ticker_map.
+
+    `presumed_delisted` sessions of silence end a listing. Who leads, and from when to when (`reaches`), is said by every bar of a ticker
+    that is seen, also where a window leaves some out.
+    """
     connection.execute(
         "create temp table spans as select ticker, source, min(session) as first, max(session) as last from known_bars group by all"
     )
+    connection.execute(
+        "create temp table reaches as select ticker, source, min(session) as first, max(session) as last from every_bar "
+        "semi join spans using (ticker) group by all"
+    )
     for name, column in (("names", "ticker"), ("sources", "source")):
-        values = connection.sql(f"select distinct {column} from spans order by all").fetchall()  # noqa: S608 - constants
+        values = connection.sql(f"select distinct {column} from reaches order by all").fetchall()  # noqa: S608 - constants
         quoted = ", ".join("'" + value.replace("'", "''") + "'" for (value,) in values) or "''"
         connection.execute(f"create temp type {name} as enum ({quoted})")
-    connection.execute("alter table spans alter ticker type names")
-    connection.execute("alter table spans alter source type sources")
+    for table in ("spans", "reaches"):
+        connection.execute(f"alter table {table} alter ticker type names")
+        connection.execute(f"alter table {table} alter source type sources")
     without_calendar = exchanges_without_calendar(connection.sql("select distinct exchange from ticker_map").to_arrow_table().to_pylist())
     connection.execute(_LISTINGS, {"default": DEFAULT_EXCHANGE, "without_calendar": without_calendar})
     _add_sessions(connection, as_of)

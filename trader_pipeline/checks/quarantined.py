@@ -4,6 +4,9 @@ from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.rule import EVERY, Finding, Rule, RuleResult
 from trader_pipeline.schema.core import DAILY_BARS
 
+LEAST_LISTED = 20
+"""Of fewer tickers a share says nothing: one is more than 5 %. These block when all of them are lost."""
+
 _LOST = """
 with suspect as (
   select distinct ticker from quarantined
@@ -20,7 +23,7 @@ from listed l where l.behind < ? order by all
 
 
 def quarantined_tickers(context: CheckContext) -> RuleResult:
-    """Block when more than `quarantined_tickers` of the listed tickers have every row quarantined.
+    """Block when more than `quarantined_tickers` of the listed tickers have every row quarantined; of fewer than 20, when all have.
 
     Listed is what still trades: tickers presumed delisted do not count. A single ticker never blocks the others.
     """
@@ -30,7 +33,8 @@ def quarantined_tickers(context: CheckContext) -> RuleResult:
         return RuleResult()
     lost = [row["ticker"] for row in listed if row["lost"]]
     share = len(lost) / len(listed)
-    blocks = bool(lost) and share > context.settings.quarantined_tickers and (len(lost) > 1 or len(listed) == 1)
+    nothing_left = len(lost) == len(listed)
+    blocks = nothing_left or (len(listed) >= LEAST_LISTED and len(lost) > 1 and share > context.settings.quarantined_tickers)
     metrics = {"quarantined_tickers": len(lost), "listed_tickers": len(listed), "quarantined_ratio": share}
     if not blocks:
         return RuleResult(metrics=metrics)
@@ -46,7 +50,8 @@ def quarantined_tickers(context: CheckContext) -> RuleResult:
         sessions=0,
         value=share,
         message=f"{len(lost)} of {len(listed)} listed tickers are quarantined ({share:.1%}, "
-        f"limit {context.settings.quarantined_tickers:.0%}): {shown}; mend the source, or raise TRADER_CHECKS__QUARANTINED_TICKERS",
+        f"limit {context.settings.quarantined_tickers:.0%}): {shown}; mend the source"
+        + ("" if nothing_left else ", or raise TRADER_CHECKS__QUARANTINED_TICKERS"),
     )
     return RuleResult(findings=(finding,), metrics=metrics, blocks=True)
 
@@ -58,7 +63,7 @@ RULES = (
         severity="error",
         scope="table",
         blocking=True,
-        description="More than 5 % of the listed tickers quarantined as a whole blocks what follows.",
+        description="More than 5 % of the listed tickers (of fewer than 20: all) quarantined as a whole blocks what follows.",
         run=quarantined_tickers,
         whole=True,
     ),

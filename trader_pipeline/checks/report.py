@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from trader_pipeline.checks.context import QUARANTINED, CheckContext
 from trader_pipeline.checks.history import since, standing_since
 from trader_pipeline.checks.mended import applied
-from trader_pipeline.checks.overrides import let_through, standing
+from trader_pipeline.checks.overrides import accepts, let_through
+from trader_pipeline.checks.overruled import overruled
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
@@ -118,16 +119,17 @@ def run_rules(rules: Sequence[Rule], context: CheckContext, *, run_id: str, near
 
     With `near`, rules that are not `whole` look at that context: the newest sessions, and all that a rule ever spoke of.
     """
-    decided = standing(context.overrides, context.as_of)
     reports, repairs = [], [REPAIRED.empty_table()]
     for rule in rules:
         seen = replace(near, quarantine=context.quarantine) if near and not rule.whole else context
         result = rule.run(seen)
         found = _named(rule, result.quarantine, QUARANTINED)
-        kept = let_through(found, rule.name, rule.table.full_name, decided)
+        accepted = accepts(rule, context.overrides)
+        kept = let_through(found, accepted)
         metrics = dict(result.metrics) | ({"let_through": found.num_rows - kept.num_rows} if kept.num_rows < found.num_rows else {})
-        proposed = let_through(_named(rule, result.repairs, REPAIRED), rule.name, rule.table.full_name, decided)
-        reports.append(report_of(rule, replace(result, metrics=metrics)))
+        proposed = let_through(_named(rule, result.repairs, REPAIRED), accepted)
+        findings = tuple(overruled(finding, found, accepted) for finding in result.findings) if accepted else result.findings
+        reports.append(report_of(rule, replace(result, findings=findings, metrics=metrics)))
         if rule.table is DAILY_BARS and rule.name in context.settings.apply_repairs:
             proposed = applied(rule, proposed, judged=seen, contexts=[context, near] if near else [context])
         repairs.append(proposed)

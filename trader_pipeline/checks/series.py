@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import CheckContext
+from trader_pipeline.schema.core import CORPORATE_ACTIONS
 
 Floats = npt.NDArray[np.float64]
 Days = npt.NDArray[np.datetime64]
@@ -53,6 +54,11 @@ select ticker, source,
   max(greatest(abs(ln(close / before * coalesce(ratio, 1))), if(bottom > 0 and isfinite(top), ln(top / bottom), 0))) as largest
 from rows_in_order left join splits using (ticker, session) where before > 0 group by all
 """
+_TOLD = """
+select a.ticker, a.session, a.kind, arg_max(a.value, a.known_at) as value from corporate_actions a
+anti join held_actions h on h.ticker = a.ticker and h.session = a.session and h.source = a.source and h.item = a.kind
+group by all order by all
+"""
 FLOAT_32 = 1e-6
 
 BATCH = 1000
@@ -65,7 +71,8 @@ class Series:
 
     `traded_T`: volume above 0. `split_T` is the ratio of a split of the row, else 1. `as_traded`: prices jump at a split.
     `adj_T` is the close as the vendor adjusted it, NaN where there is none; `dividend_T`, `gain_T` are NaN where the vendor
-    sends no such column at all. `gap_T` counts sessions since the row before, at least 1, by the series' own spacing.
+    sends no such column at all. `gap_T` counts sessions since the row before, or where rows repeat a close that nobody traded at since
+    the row before those, at least 1, by the series' own spacing.
     """
 
     ticker: str
@@ -98,8 +105,10 @@ class Series:
 
     @property
     def gap_T(self) -> Floats:  # noqa: N802 - the shape
-        """Rows that a step spans: 1, or more where rows are missing before it."""
-        days_T = np.diff(self.day_T).astype(float)
+        """Rows that a step spans: 1, or more where rows are missing before it, or a halt is."""
+        halted_T = (self.volume_T == 0) & (np.diff(self.close_T, prepend=np.nan) == 0)
+        moved_T = np.maximum.accumulate(np.where(halted_T, 0, np.arange(len(halted_T))))
+        days_T = (self.day_T[1:] - self.day_T[moved_T[:-1]]).astype(float)
         usual = {"weekly": 7.0, "monthly": 30.0}.get(self.spacing, 1.45)
         return np.concatenate([[1.0], np.maximum(1.0, days_T / usual)])
 
@@ -172,11 +181,13 @@ def _traded_series(context: CheckContext, chosen: set[tuple[str, str]], spacings
     if not chosen:
         return
     splits: dict[str, list[tuple[np.datetime64, float]]] = {}
-    for row in context.rows(
-        "select ticker, session, arg_max(value, known_at) as value from corporate_actions where kind = 'split' group by all order by all"
-    ):
-        if row["value"] > 0 and row["value"] != 1:
-            splits.setdefault(row["ticker"], []).append((np.datetime64(row["session"]), row["value"]))
+    dividends: dict[str, list[tuple[np.datetime64, float]]] = {}
+    held = context.quarantine.filter(pc.equal(context.quarantine["table_name"], CORPORATE_ACTIONS.full_name))
+    context.connection.register("held_actions", held)
+    for row in context.rows(_TOLD):
+        if row["value"] > 0:
+            told = splits if row["kind"] == "split" else dividends
+            told.setdefault(row["ticker"], []).append((np.datetime64(row["session"]), row["value"]))
     rows = context.table(
         "select ticker, source, session, open, high, low, close, volume_shares as volume from bars "
         "semi join (select unnest($tickers::varchar[]) as ticker) using (ticker)",
@@ -184,12 +195,16 @@ def _traded_series(context: CheckContext, chosen: set[tuple[str, str]], spacings
     )
     for key, piece in _pieces(rows, chosen):
         series = _series(key, piece, spacings.get(key, "daily"), as_traded=True)
-        split_T = series.split_T.copy()
+        split_T, dividend_T = series.split_T.copy(), np.zeros(len(series.day_T))
         for day, ratio in splits.get(key[0], []):
             at = int(np.searchsorted(series.day_T, day))
             if 0 < at < len(split_T):
                 split_T[at] *= ratio
-        yield replace(series, split_T=split_T)
+        for day, cash in dividends.get(key[0], []):
+            at = int(np.searchsorted(series.day_T, day))
+            if 0 < at < len(split_T):
+                dividend_T[at] += cash
+        yield replace(series, split_T=split_T, dividend_T=dividend_T)
 
 
 def _pieces(rows: pa.Table, chosen: set[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], pa.Table]]:

@@ -1,5 +1,6 @@
 """Splits applied twice, not at all or to a part of the history, and jumps of a split's size that no action explains."""
 
+import datetime as dt
 import math
 from typing import Any
 
@@ -12,11 +13,8 @@ from trader_pipeline.checks.jumps import Jump, jumps_of
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, Severity, counted
 from trader_pipeline.checks.series import PRICES, REPAIRS, SPLIT_MOVE, Series, series_of, steps_over, with_listed_splits
 from trader_pipeline.checks.unlisted import LEAST_MOVE
+from trader_pipeline.checks.witnesses import with_witnesses
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, DAILY_BARS
-
-MIN_PEERS = 5
-PEER_SHARE = 1 / 3
-"""When the others' median moved this share of the step that session, the step is the market's."""
 
 
 def _jumps(context: CheckContext) -> list[tuple[Series, Jump]]:
@@ -33,12 +31,21 @@ def without_split_before(context: CheckContext) -> dict[tuple[str, str], np.date
     return {(series.ticker, series.source): series.day_T[jump.t] for series, jump in _jumps(context) if _is_of_its_day(jump)}
 
 
+def unlisted_steps(context: CheckContext) -> dict[tuple[str, str], list[dt.date]]:
+    """Return the days, by ticker and source, of steps without an action that are errors: of the step, or of the block that steps back."""
+    days: dict[tuple[str, str], list[dt.date]] = {}
+    for series, jump in _jumps(context):
+        if jump.listed is None and jump.severity == "error":
+            days.setdefault((series.ticker, series.source), []).extend(series.day_T[list(_rows_of(jump))].tolist())
+    return days
+
+
 def split_applied(context: CheckContext) -> RuleResult:
     """Find steps of a listed split's ratio where none belongs: applied twice, not at all, the wrong way round, or to a part of the rows.
 
     Judged on dividend-adjusted closes where the vendor has them, with units made alike. Within 10 rows of its split, where the prices
-    step back, and where nothing but the price changed that day, it is an error; else it may be real and is a warning. Where volume
-    says nothing, a step of 3:1 or more is an error. Where prices as traded do not step at a split, the split is kept out and its bar stays.
+    step back, and where nothing but the price changed that day, it is an error; else it may be real and is a warning.
+    Where prices as traded do not step at a split, the split is kept out and its bar stays.
     """
     found = [(series, jump) for series, jump in _jumps(context) if jump.listed is not None]
     return _result(context, found, [_applied_finding(series, jump) for series, jump in found])
@@ -47,19 +54,20 @@ def split_applied(context: CheckContext) -> RuleResult:
 def split_jump(context: CheckContext) -> RuleResult:
     """Find steps of 1.45 times and more without an action that are there at the open and stay, or come back as one.
 
-    An error where nothing but the price changed that day (volume at most three times the usual, a bar of usual height), all rows
-    before it quarantined: they stand on another basis, and no label may cross it. A warning where that is not sure and the ratio is a usual
-    one, or where the shares traded changed inversely by a ratio that nobody chooses: an exchange of shares, a distribution. Dropped
-    when the other tickers moved alike that session. A second source that did not step makes it an error.
+    An error where nothing but the price changed that day (volume at most three times the usual, a bar of usual height) by a usual ratio
+    or ten times, all rows before it quarantined, of every source: they stand on another basis, and no label may cross it. A warning where
+    that is not sure, where volume says nothing, or where the shares traded changed inversely by a ratio that nobody chooses: an exchange
+    of shares, a distribution. Dropped when the other tickers moved alike that session. Other sources that do not step make it an
+    error, and say by their levels which side is at fault; of the newest rows those from the step on are kept out.
     """
-    told = _with_witnesses(context, [(series, jump) for series, jump in _jumps(context) if jump.listed is None])
-    findings = [_jump_finding(series, jump, others) for series, jump, others in told]
-    return _result(context, [(series, jump) for series, jump, _ in told], findings)
+    found = with_witnesses(context, [(series, jump) for series, jump in _jumps(context) if jump.listed is None])
+    return _result(context, found, [_jump_finding(series, jump) for series, jump in found])
 
 
 def _result(context: CheckContext, found: list[tuple[Series, Jump]], findings: list[Finding]) -> RuleResult:
     wrong = [(pair, finding) for pair, finding in zip(found, findings, strict=True) if finding.severity == "error"]
     away = [_quarantined(series, jump, finding) for (series, jump), finding in wrong if not _is_not_traded(series, jump)]
+    away += [_stand_ins(context, series, jump, finding) for (series, jump), finding in wrong if _is_change_of_basis(jump)]
     away += [_splits(context, series, jump) for (series, jump), _ in wrong if _is_not_traded(series, jump)]
     repairs = [row for (series, jump), _ in wrong for row in _repairs(series, jump)]
     return RuleResult(
@@ -90,9 +98,16 @@ def _rows_of(jump: Jump) -> range:
 
 
 def _on_another_basis(series: Series, jump: Jump) -> range:
-    """Return the rows to keep out: a block; of prices as traded those between the split and its step; else all before the step."""
+    """Return the rows to keep out: a block; of prices as traded those between the split and its step; else all on the side at fault."""
+    if jump.onwards:
+        return range(jump.t, len(series.day_T))
     misplaced = series.as_traded and jump.listed is not None and jump.listed != jump.t
     return _rows_of(jump) if jump.t_end is not None or misplaced else range(jump.t)
+
+
+def _is_change_of_basis(jump: Jump) -> bool:
+    """Say whether the step is trusted, so that no source's rows before it may stand in: no action is known, and no source denies it."""
+    return jump.listed is None and jump.t_end is None and not jump.onwards and not jump.against
 
 
 def _applied_finding(series: Series, jump: Jump) -> Finding:
@@ -125,22 +140,26 @@ def _proposed(jump: Jump, stored: float) -> float:
     return stored * jump.ratio if jump.t_end is not None else stored / jump.ratio
 
 
-def _jump_finding(series: Series, jump: Jump, others: str | None) -> Finding:
+def _jump_finding(series: Series, jump: Jump) -> Finding:
     rows = _rows_of(jump)
     name = f"as a {jump.ratio:g}:1 split would make them" if jump.ratio > 1 else f"as a 1:{1 / jump.ratio:g} split would make them"
     step = f"{series.ticker}: prices step to {math.exp(jump.step):.4g} times at {series.day_T[jump.t]} without an action"
     fact = f"{step}, {name}" if jump.usual else f"{step}, of a ratio that no split has"
-    severity: Severity = "error" if others else jump.severity
     if jump.t_end is not None:
         fact += f", and back after {series.day_T[jump.t_end]}"
         mend = "the rows between stand on another basis: fetch again"
-    elif severity == "error":
+    elif jump.onwards:
+        mend = "too few rows follow to tell whether it stays: add the split to the actions, or fetch again"
+        mend = f"the rows from it on are quarantined; {mend}" if jump.severity == "error" else mend
+    elif jump.severity == "error":
         fact += ", and nothing else changed"
         mend = "every row before it is quarantined: add the split or the distribution to the actions, or fetch again"
     else:
         mend = "add the split, or the distribution, to the actions; a real move of that size is rare"
-    mend = f"{others}: fetch again" if others else mend
-    return _of_rows(series, rows, severity, value=math.exp(jump.step), message=f"{fact}; {mend}")
+    if jump.against:
+        kept = "the rows between" if jump.t_end is not None else "the rows from it on" if jump.onwards else "every row before it"
+        mend = f"{', '.join(jump.against)} does not step: {kept} disagree and are quarantined; fetch again"
+    return _of_rows(series, rows, jump.severity, value=math.exp(jump.step), message=f"{fact}; {mend}")
 
 
 def _of_rows(series: Series, rows: range, severity: Severity, *, value: float, message: str) -> Finding:
@@ -164,11 +183,27 @@ def _quarantined(series: Series, jump: Jump, finding: Finding) -> pa.Table:
             "ticker": pa.repeat(series.ticker, len(days)),
             "session": pa.array(days, pa.date32()),
             "source": pa.repeat(series.source, len(days)),
-            "reason": pa.repeat(f"on another split basis, {finding.value:.3g} times", len(days)),
+            "reason": pa.repeat(_reason(finding), len(days)),
             "table_name": pa.repeat(DAILY_BARS.full_name, len(days)),
             "item": pa.repeat("", len(days)),
         }
     )
+
+
+def _reason(finding: Finding) -> str:
+    return f"on another split basis, {finding.value:.3g} times"
+
+
+_STAND_INS = """
+select distinct ticker, session, source, $reason as reason, $table_name as table_name, '' as item
+from every_close where ticker = $ticker and source <> $source and session < $day
+"""
+
+
+def _stand_ins(context: CheckContext, series: Series, jump: Jump, finding: Finding) -> pa.Table:
+    """Return the other sources' rows before the step, which would stand in for those kept out and carry a label over it."""
+    where = {"ticker": series.ticker, "source": series.source, "day": series.day_T[jump.t].item()}
+    return context.table(_STAND_INS, {"reason": _reason(finding), "table_name": DAILY_BARS.full_name, **where})
 
 
 _SPLITS = """
@@ -202,64 +237,6 @@ def _repairs(series: Series, jump: Jump) -> list[dict[str, Any]]:
         for j in columns
         if np.isfinite(series.price_T4[t, j])
     ]
-
-
-_CLOSES = """
-create or replace temp table closes_beside as
-select ticker, source, session, close from every_close
-where close > 0 and session in (select unnest([before, day]) from unlisted)
-"""
-_PEERS = """
-select u.place, count(*) as peers, median(ln(b.close / p.close)) as typical
-from unlisted u
-join closes_beside b on b.source = u.source and b.session = u.day and b.ticker <> u.ticker
-join closes_beside p on p.ticker = b.ticker and p.source = b.source and p.session = u.before
-group by all
-"""
-_OTHERS = """
-select u.place, b.source, ln(b.close / p.close) as step
-from unlisted u
-join closes_beside b on b.ticker = u.ticker and b.source <> u.source and b.session = u.day
-join closes_beside p on p.ticker = b.ticker and p.source = b.source and p.session = u.before
-order by all
-"""
-
-
-def _with_witnesses(context: CheckContext, found: list[tuple[Series, Jump]]) -> list[tuple[Series, Jump, str | None]]:
-    """Return the jumps but those that the other tickers made, each with the sources that say otherwise, None where none does."""
-    days = [
-        {
-            "place": place,
-            "ticker": series.ticker,
-            "source": series.source,
-            "day": series.day_T[jump.t].item(),
-            "before": series.day_T[jump.t - 1].item(),
-        }
-        for place, (series, jump) in enumerate(found)
-    ]
-    if not days:
-        return []
-    context.connection.register("unlisted", pa.Table.from_pylist(days))
-    context.connection.execute(_CLOSES)
-    peers = {row["place"]: row for row in context.rows(_PEERS)}
-    others: dict[int, list[dict[str, Any]]] = {}
-    for row in context.rows(_OTHERS):
-        others.setdefault(row["place"], []).append(row)
-    context.connection.unregister("unlisted")
-    return [
-        (series, jump, _against(jump, others.get(place, [])))
-        for place, (series, jump) in enumerate(found)
-        if not _peers_moved(jump, peers.get(place))
-    ]
-
-
-def _peers_moved(jump: Jump, row: dict[str, Any] | None) -> bool:
-    return bool(row and row["peers"] >= MIN_PEERS and row["typical"] * jump.step > 0 and abs(row["typical"]) > PEER_SHARE * abs(jump.step))
-
-
-def _against(jump: Jump, rows: list[dict[str, Any]]) -> str | None:
-    against = [row["source"] for row in rows if abs(row["step"] - jump.step) > abs(jump.step) / 2]
-    return f"{', '.join(against)} does not step" if against and len(against) == len(rows) else None
 
 
 RULES = (

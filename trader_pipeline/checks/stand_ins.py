@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from trader_pipeline.checks.context import CheckContext
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult, counted
 from trader_pipeline.checks.shared_sessions import add_shared_sessions
@@ -12,6 +15,9 @@ OVERLAP_SESSIONS = 60
 
 LEAST_COMMON = 5
 """Fewer common sessions than this show no agreement."""
+
+OFF_LEVEL = ("price_unit", "split_applied", "split_jump")
+"""Rows that these rules keep out are off by one factor: that another source differs from them does not speak against it."""
 
 _REFUSED = """
 create or replace temp table refused as
@@ -27,7 +33,8 @@ with good as (
   select * from good g where source <> lead
   and not exists (from good e where e.ticker = g.ticker and e.session = g.session and e.place < g.place)
 ), common as (
-  select * from shared_sessions semi join (select distinct ticker, source from standing_in) using (ticker, source)
+  select c.* from shared_sessions c semi join (select distinct ticker, source from standing_in) using (ticker, source)
+  anti join off_level q on q.ticker = c.ticker and q.session = c.session and q.source in (c.lead, c.source)
 ), until as (
   select *, count(*) over w as common, median(difference) over w as typical from common
   window w as (partition by ticker, source order by session rows between $sessions - 1 preceding and current row)
@@ -50,11 +57,12 @@ def stand_in_agrees(context: CheckContext) -> RuleResult:
 
     They agree when the median of |close / first choice's close - 1| is at most `stand_in_difference` over the 60 sessions before
     the row's own that both have; where those are fewer than 5, over the first 60 after it. So a later day says nothing of a row
-    that was judged by earlier ones, and a ticker that the first choice gave up goes on. A ticker of which the first choice has
-    nothing is not judged: the source that has it is its first choice.
+    that was judged by earlier ones, and a ticker that the first choice gave up goes on. Rows on another level are not compared. A
+    ticker of which the first choice has nothing is not judged: the source that has it is its first choice.
     """
     limits = {"sessions": OVERLAP_SESSIONS, "least": LEAST_COMMON, "limit": context.settings.stand_in_difference}
     context.register_quarantined()
+    context.connection.register("off_level", context.quarantine.filter(pc.is_in(context.quarantine["rule"], pa.array(OFF_LEVEL))))
     add_shared_sessions(context)
     context.connection.execute(_REFUSED, limits)
     rows = context.rows(

@@ -60,10 +60,12 @@ with habits as (
   select ticker, source from steps where volume_shares is not null
   group by all having count(*) filter (volume_shares = 0) between 1 and greatest(1, $habit * count(*))
 )
-select ticker, source, session from steps semi join habits using (ticker, source) where volume_shares = 0 and close is not null
+select ticker, source, session from steps semi join habits using (ticker, source) anti join quarantined using (ticker, source, session)
+where volume_shares = 0 and close is not null
 """
 _NEVER = """
-select ticker, source, count(*) as rows, min(session) as first_session, max(session) as last_session from steps
+select ticker, source, count(*) as rows, min(session) as first_session, max(session) as last_session
+from steps anti join quarantined using (ticker, source, session)
 group by all having count(*) >= $least_rows and count(volume_shares) = count(*) and max(volume_shares) = 0
   and avg((high > low and log_return <> 0)::int) > 0.5
 order by all
@@ -110,8 +112,10 @@ def zero_volume(context: CheckContext) -> RuleResult:
     """Warn of sessions with a price and a volume of 0 where the ticker trades on 90 % of its sessions or more, and of volumes all 0.
 
     All 0 is told where prices move within most days and between them: a fund has one price a day and no volume, a share does not.
+    Rows that rules before this one keep out are not spoken of.
     """
     add_steps(context)
+    context.register_quarantined()
     context.connection.execute(_UNTRADED, {"habit": HABIT})
     rows = context.rows(f"select ticker, source, {_DAYS} from untraded group by all order by all")  # noqa: S608 - our own text
     never = context.rows(_NEVER, {"least_rows": LEAST_ROWS})

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from trader_pipeline.checks.bursts import AFTER_ROWS, BEFORE_ROWS, burst, calm
+from trader_pipeline.checks.bursts import AFTER_ROWS, BEFORE_ROWS, CALM, LEAST_AFTER, burst, evidence
 from trader_pipeline.checks.moves import LEAST_MATCH, Moves
 from trader_pipeline.checks.rule import Severity
-from trader_pipeline.checks.series import local_noise
+from trader_pipeline.checks.series import Series, local_noise
 
 LEAST_MOVE = math.log(1.45)
 """Smaller steps are left alone: prices move so on news."""
@@ -26,6 +26,9 @@ PROVEN_NOISES = 8
 GREAT_MOVE, GREAT_NEWS = math.log(5), 5
 """No news moves a price five times with less than five times the volume, and no quote that nobody traded at strays so far."""
 
+BEYOND = math.log(9)
+"""Nothing real moves a price ten times overnight, a day's own move aside, where nothing else changes."""
+
 NEWS = 10
 """At a split as many dollars change hands as before; news brings more. Volumes beyond ten times that are no split's."""
 
@@ -33,9 +36,10 @@ NEWS = 10
 def unlisted(moves: Moves, t: int, back: int | None) -> tuple[float | None, Severity] | None:
     """Return the usual ratio of the step at row `t` (new / old shares, None: of no split) and how sure it is; None where it is news.
 
-    It was there at the open, and stays, or steps back at row `back`. An error where nothing but the price changed that day: then an action
-    is missing or prices are wrong. Where the shares traded changed inversely by no common ratio, it may be an exchange of shares or a
-    distribution: a warning.
+    It was there at the open, and stays, or steps back at row `back`. An error where nothing but the price changed that day and, as the
+    whole history before a step that stays is kept out, a second fact speaks for it: a usual ratio, or ten times. Where the shares traded
+    changed inversely by no common ratio, it may be an exchange of shares or a distribution: a warning. Of the newest rows only ten
+    times without a burst of volume is an error.
     """
     series, step = moves.series, float(moves.step_T[t])
     if abs(step) <= LEAST_MOVE or not all(_overnight(moves, u) for u in (t, back) if u):
@@ -44,16 +48,25 @@ def unlisted(moves: Moves, t: int, back: int | None) -> tuple[float | None, Seve
         return None
     usual = _usual_ratio(moves, step, t) or _usual_ratio(moves, moves.opened(t), t)
     ratio = usual or math.exp(-step)
-    still = calm(series, t, ratio) or (abs(step) >= GREAT_MOVE and not burst(series, t) > GREAT_NEWS)
-    if not still and (usual is None or burst(series, t, ratio) > NEWS):
+    said, excess = evidence(series, t, ratio), burst(series, t, ratio)
+    great_move = abs(step) >= GREAT_MOVE and not burst(series, t) > GREAT_NEWS
+    if said != "calm" and not great_move and (usual is None or excess > NEWS):
         return None
     edges = [t] if back is None else [t, back]
     great = abs(step) > PROVEN_NOISES * local_noise(moves.step_T, *edges) * math.sqrt(series.gap_T[t])
-    if back is None:
-        no_exchange = max(ratio, 1 / ratio) in COMMON or not _inverse_volume(moves, t)
+    if back is not None:
+        proven = said == "calm" and evidence(series, back, 1 / ratio) == "calm"
+    elif is_newest(series, t):
+        proven = said != "news" and excess <= CALM and abs(step) > BEYOND
     else:
-        no_exchange = calm(series, back, 1 / ratio) is not False
-    return usual, "error" if still and great and no_exchange else "warning"
+        no_exchange = max(ratio, 1 / ratio) in COMMON or not _inverse_volume(moves, t)
+        proven = said == "calm" and no_exchange and (usual is not None or abs(step) > BEYOND)
+    return usual, "error" if proven and great else "warning"
+
+
+def is_newest(series: Series, t: int) -> bool:
+    """Say whether too few rows follow row `t` to tell a step that stays from rows that are wrong."""
+    return len(series.day_T) - 1 - t < LEAST_AFTER
 
 
 def _overnight(moves: Moves, t: int) -> bool:

@@ -61,7 +61,9 @@ def _unreadable(error: ValueError) -> UsageError:
     from trader_pipeline.variables import name_of
 
     if isinstance(error, SettingsError):
-        return UsageError(f"""{error}; a list is written as JSON, for example TRADER_SOURCES__BARS='["yahoo"]'""")
+        return UsageError(
+            f"""{error}; write one variable a setting, TRADER_YAHOO__WORKERS=4, or a JSON object, TRADER_YAHOO='{{"workers": 4}}'"""
+        )
     if isinstance(error, ValidationError) and error.title == "Settings":
         wrong = [_wrong(name_of(e["loc"]), e["msg"]) for e in error.errors(include_input=False, include_url=False)]
         return UsageError(f"{'; '.join(wrong)}; README has the table of settings")

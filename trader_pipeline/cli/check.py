@@ -37,8 +37,9 @@ def check(
     if not path.exists():
         raise UsageError(f"{path} is not there; name a CSV or Parquet file, or the folder that holds them")
     settings = Settings()
-    decided = read_overrides(settings.overrides_file, CHECKS)
-    report = check_files(path, settings.checks, as_of=_day(as_of), now=dt.datetime.now(dt.UTC), overrides=decided)
+    now = dt.datetime.now(dt.UTC)
+    decided = read_overrides(settings.overrides_file, CHECKS, today=now.date())
+    report = check_files(path, settings.checks, as_of=_day(as_of), now=now, overrides=decided)
     findings = sorted((row for rule in report.results for row in rule.findings.to_pylist()), key=_place)
     totals = totals_of(findings)
     if as_json:
@@ -46,6 +47,8 @@ def check(
     elif findings:
         grid([{name: row[name] for name in _SHOWN} for row in findings])
         line(_summed(totals))
+        if any("fetch" in row["message"] for row in findings):
+            line("where a mend says to fetch again, correct the file: nothing is fetched for your own files")
     else:
         line(f"{path}: {len(report.results)} rules, nothing found at {report.as_of:%Y-%m-%d}")
     if report.blocked_by:

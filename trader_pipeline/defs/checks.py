@@ -9,7 +9,7 @@ from trader_pipeline.checks.overrides import read_overrides
 from trader_pipeline.checks.report import RuleReport
 from trader_pipeline.dashboard.trend import Trend, trends
 from trader_pipeline.defs.metadata import records
-from trader_pipeline.defs.resources import RunOptions, Trader, as_of
+from trader_pipeline.defs.resources import RunOptions, Trader, as_of, started_at
 from trader_pipeline.flows.check import check
 from trader_pipeline.flows.column_statistics import column_statistics
 from trader_pipeline.schema import Table
@@ -47,7 +47,7 @@ def _checks_of(table: Table) -> dg.AssetChecksDefinition:
             settings=trader.settings.checks,
             run_id=context.run.run_id,
             order=bars_order(trader.settings),
-            overrides=read_overrides(trader.settings.overrides_file, CHECKS),
+            overrides=read_overrides(trader.settings.overrides_file, CHECKS, today=started_at(context).date()),
         )
         snapshot = trader.lake.snapshot()
         columns = records(column_statistics(snapshot, table, as_of=moment))

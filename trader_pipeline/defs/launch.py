@@ -99,8 +99,11 @@ class Launcher:
         lake, ran = self.trader.lake, []
         if due.model(lake, as_of=moment):
             if not may_train:
-                mend = f"`trader run --source {self.trader.source.source} --as-of {session}`"
-                raise NoModelError(f"no model was trained on what was known on {session}; train one: {mend}")
+                dataset, source = self.settings.dataset, self.trader.source.source
+                raise NoModelError(
+                    f"the dataset {dataset} has no model that was trained on what was known on {session}; train one: "
+                    f"`trader run --source {source} --as-of {session}`, or name the dataset that you mean in TRADER_DATASET"
+                )
             with _going_on(short):
                 self.launch("refetch", as_of=moment, ask=ask)
             train.require_history(lake, recipe=self.settings.recipe, as_of=moment)

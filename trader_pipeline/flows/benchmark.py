@@ -17,23 +17,32 @@ EQUAL_WEIGHT = "equal_weight"
 Floats = npt.NDArray[np.float64]
 
 
+def benchmark_name(snapshot: Snapshot, as_of: dt.datetime) -> str | None:
+    """Return the first ticker whose role is `benchmark` and that has bars known at `as_of`, None where there is none."""
+    found = snapshot.sql(
+        "select min(b.ticker) as name from core.accepted_bars b join core.ticker_map m using (ticker) "
+        "where m.role = 'benchmark' and b.known_at <= ?",
+        [as_of],
+    )
+    name: str | None = found["name"][0].as_py()
+    return name
+
+
 def benchmark_returns(snapshot: Snapshot, grid: Grid, daily_return_NT: Floats, *, as_of: dt.datetime) -> tuple[str, Floats]:
     """Return the benchmark's name and its return of each session, 0 where it has no bar.
 
-    The first ticker whose role is `benchmark` and that has bars known at `as_of`; where there is none, `EQUAL_WEIGHT`.
+    That of `benchmark_name`; where there is none, `EQUAL_WEIGHT`.
     """
-    bars = snapshot.sql(
-        "select ticker, session, close from core.accepted_bars where known_at <= $as_of and ticker = ("
-        "select min(b.ticker) from core.accepted_bars b join core.ticker_map m using (ticker) "
-        "where m.role = 'benchmark' and b.known_at <= $as_of"
-        ") qualify row_number() over (partition by session order by known_at desc) = 1 order by session",
-        {"as_of": as_of},
-    )
-    if not bars.num_rows:
+    name = benchmark_name(snapshot, as_of)
+    if name is None:
         known = np.isfinite(daily_return_NT)
         count = np.maximum(known.sum(axis=0), 1)
         return EQUAL_WEIGHT, np.where(known, daily_return_NT, 0).sum(axis=0) / count
-    name = bars["ticker"][0].as_py()
+    bars = snapshot.sql(
+        "select ticker, session, close from core.accepted_bars where known_at <= $as_of and ticker = $name "
+        "qualify row_number() over (partition by session order by known_at desc) = 1 order by session",
+        {"as_of": as_of, "name": name},
+    )
     own = _returns(bars, snapshot.actions(as_of, name))
     returns = dense(bars.append_column("return", pa.array(own)), Grid((name,), grid.sessions), "return")[0]
     return name, np.nan_to_num(returns)

@@ -117,7 +117,7 @@ def _inputs_version(snapshot: Snapshot, as_of: dt.datetime) -> str:
         for table in CLOCKED
     ]
     declared = hashlib.sha256(repr([feature.column for feature in FEATURES]).encode()).hexdigest()[:16]
-    held = hashlib.sha256(repr([*snapshot.sql(HELD).to_pylist(), *held_facts(snapshot)]).encode()).hexdigest()[:16]
+    held = hashlib.sha256(repr([*snapshot.sql(HELD, [as_of]).to_pylist(), *held_facts(snapshot)]).encode()).hexdigest()[:16]
     return f"{snapshot.data_version(INPUTS)}:{newest}:{held}:{declared}:{CODE_VERSION}"
 
 

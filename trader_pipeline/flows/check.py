@@ -14,7 +14,7 @@ from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.peers import peer_moves
 from trader_pipeline.checks.report import CheckReport, run_rules, stored_report
 from trader_pipeline.checks.window import Window
-from trader_pipeline.errors import UsageError
+from trader_pipeline.errors import UsageError, near
 from trader_pipeline.flows import vendor_prices
 from trader_pipeline.flows.accept import SOURCE_ORDER, AcceptOutcome, accept
 from trader_pipeline.flows.check_window import ACTIONS_KNOWN, spoken_of, window_of
@@ -33,7 +33,7 @@ _MENDERS = ("price_unit", "split_applied", "split_jump", "dividend_adjustment", 
 _NO_RETURN_YET = dt.timedelta(days=10)
 """The first session that a window sees has no return, and exchanges differ in which that is."""
 
-_VERSION = "11"
+_VERSION = "13"
 """Raise it when a rule changes its mind about the same rows."""
 
 
@@ -55,10 +55,9 @@ def check(
     `settings.only_changed`, where only newer rows came, those and their neighbourhood are judged, and the whole of every ticker of
     which more is to be said. A report of the same `as_of` is replaced; all others are kept.
     """
-    if unknown := sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
-        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS names {unknown}, which are no rules; {', '.join(_MENDERS)} propose values")
+    require_rules(settings)
     snapshot = lake.snapshot()
-    basis = _basis(snapshot, as_of, settings, order, overrides)
+    basis = _basis(snapshot, settings, order, overrides)
     inputs = f"{snapshot.data_version([DAILY_BARS])}:{basis}:{_known(snapshot, as_of)}"
     published = published_through(snapshot, as_of)
     stored = snapshot.inputs(QUARANTINE) or ""
@@ -94,6 +93,12 @@ def check(
     return report
 
 
+def require_rules(settings: CheckSettings) -> None:
+    """Raise `UsageError` where a name in `apply_repairs` is no rule."""
+    for name in sorted(set(settings.apply_repairs) - {rule.name for rule in CHECKS}):
+        raise UsageError(f"TRADER_CHECKS__APPLY_REPAIRS: {name!r} is no rule that proposes values; {near(name, _MENDERS)}")
+
+
 def _judged(opened: Callable[..., CheckContext], window: Window | None, moves: pa.Table, run_id: str) -> tuple[CheckReport, pa.Table]:
     """Run the rules, over everything or through a window, and return what they say with the peers' moves that they saw.
 
@@ -126,10 +131,9 @@ def last_report(snapshot: Snapshot) -> CheckReport:
     )
 
 
-def _basis(snapshot: Snapshot, as_of: dt.datetime, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override]) -> str:
+def _basis(snapshot: Snapshot, settings: CheckSettings, order: Sequence[str], overrides: Sequence[Override]) -> str:
     """Return the digest of what a verdict on any row depends on beside the rows: rules, settings, decisions, sectors, listings."""
-    decisions = [f"{override} {override.holds(as_of)}" for override in overrides]
-    return _digest([_VERSION, settings.model_dump_json(), *order, *decisions, snapshot.data_version([SECTORS, TICKER_MAP])])
+    return _digest([_VERSION, settings.model_dump_json(), *order, *map(str, overrides), snapshot.data_version([SECTORS, TICKER_MAP])])
 
 
 def _known(snapshot: Snapshot, as_of: dt.datetime) -> str:

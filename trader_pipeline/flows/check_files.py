@@ -15,11 +15,12 @@ from trader_pipeline.checks.context import VENDOR_PRICES, open_context
 from trader_pipeline.checks.overrides import Override
 from trader_pipeline.checks.report import CheckReport, report_of, run_rules
 from trader_pipeline.checks.rule import Finding, Rule, RuleResult
+from trader_pipeline.flows.check import require_rules
 from trader_pipeline.schema.columns import DATE, INSTANT
 from trader_pipeline.schema.core import DAILY_BARS, TICKER_MAP
 from trader_pipeline.schema.raw import OWN_BARS
 from trader_pipeline.settings import CheckSettings
-from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.listings import listings_of_files
 from trader_pipeline.sources.own_files import read_folder
 from trader_pipeline.sources.source import Attempt
 
@@ -45,8 +46,9 @@ def check_files(
     `overrides` are what people decided.
 
     Rows of sessions after `as_of` are not looked at, rows of sessions that are not closed at `now` are findings. Raises
-    `InputError` where the folder cannot be read.
+    `InputError` where the folder cannot be read, `UsageError` where the settings apply repairs of what is no rule.
     """
+    require_rules(settings)
     rows, attempts = read_folder(path, _ANY_DATE)
     bars, vendor_prices, ticker_map = core_of_files(rows)
     days = rows["date"].to_numpy()
@@ -64,9 +66,8 @@ def check_files(
 def core_of_files(rows: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Return the rows as core.daily_bars, repeats kept, the same rows as VENDOR_PRICES, and each ticker's listing as core.ticker_map."""
     pieces, vendor, listings = [], [], []
-    for ticker in sorted(pc.unique(rows["ticker"]).to_pylist()):
+    for ticker, listing in sorted(listings_of_files(rows).items()):
         piece = rows.filter(pc.equal(rows["ticker"], ticker))
-        listing = listing_of(_symbol(ticker, piece["date"].to_numpy()))
         known_at = pa.array(calendar.known_at_array(listing.exchange, piece["date"].to_numpy())).cast(INSTANT)
         columns = {
             "ticker": piece["ticker"],
@@ -86,21 +87,6 @@ def core_of_files(rows: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
             {"ticker": ticker, "symbol": ticker, "valid_from": first, "issuer_id": ticker, "exchange": listing.exchange, "role": "stock"}
         )
     return pa.concat_tables(pieces), pa.concat_tables(vendor), TICKER_MAP.conform(pa.Table.from_pylist(listings))
-
-
-def _symbol(ticker: str, days: calendar.Days) -> str:
-    """Return the symbol whose exchange was open on most of the days: TEM-L is London's TEM.L, BRK-B is itself.
-
-    Where the days fit both, a suffix that names an exchange is taken for one.
-    """
-    head, _, rest = ticker.partition("-")
-    candidates = [f"{head}.{rest.split('-')[0]}", ticker] if rest else [ticker]
-    return min(candidates, key=lambda symbol: _closed_days(listing_of(symbol).exchange, days))
-
-
-def _closed_days(exchange: str, days: calendar.Days) -> int:
-    sessions = calendar.sessions(exchange, days.min().item(), days.max().item())
-    return int((~np.isin(days.astype("datetime64[D]"), sessions)).sum())
 
 
 def _oddities(attempts: Iterable[Attempt]) -> RuleResult:

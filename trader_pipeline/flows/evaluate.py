@@ -15,6 +15,7 @@ from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import InsufficientHistoryError, NoModelError
 from trader_pipeline.evaluation import calibration, scorecard
 from trader_pipeline.evaluation.judged import Floats, Judged, Labels, judged_of, labels_of
+from trader_pipeline.flows.benchmark import benchmark_name
 from trader_pipeline.flows.paper_portfolio import paper_portfolio
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.calibrate import Calibration
@@ -110,11 +111,17 @@ def _material(snapshot: Snapshot, as_of: dt.datetime) -> Material:
 
 
 def _inputs_version(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> str:
-    """Return what the judgement depends on. The labels count by value: a new day adds rows but none that the model is judged on."""
+    """Return what the judgement depends on. The labels count by value: a new day adds rows but none that the model is judged on.
+
+    So do the benchmark's actions, which checks hold or repair.
+    """
     digest = hashlib.sha256(decisions.model_dump_json().encode())
     for labels in material.labels.values():
         digest.update(labels.scaled_return_NT.tobytes())
         digest.update(labels.residual_rank_NT.tobytes())
+    as_of = material.run["as_of"]
+    if benchmark := benchmark_name(snapshot, as_of):
+        digest.update(repr(snapshot.actions(as_of, benchmark).select(["session", "kind", "value"]).to_pylist()).encode())
     return f"{material.run['model_id']}:{snapshot.data_version([OUT_OF_FOLD, ORACLE])}:{digest.hexdigest()}:{CODE_VERSION}"
 
 

@@ -47,9 +47,9 @@ select table_name, ticker, session, item, source, rule, null::double as ratio fr
 where table_name in ('core.macro', 'core.corporate_actions', 'core.fundamentals')
 union all
 select table_name, ticker, session, column_name, source, rule, proposed / stored from quality.repairs
-where applied and table_name = 'core.corporate_actions' order by all
+where applied and applied_since <= ? and table_name = 'core.corporate_actions' order by all
 """
-"""What of the tables beside the bars is kept out or repaired: core.accepted_bars has its own version."""
+"""What of the tables beside the bars is kept out, or repaired by then: core.accepted_bars has its own version."""
 _USABLE_MACRO = f"""
 with usable as (
     select * from core.macro anti join ({_HELD_MACRO}) using (series, observed_on, source) where known_at <= ? and vintage <> 'latest'

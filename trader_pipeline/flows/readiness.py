@@ -1,5 +1,6 @@
 """Whether the live market's sources can be asked: keys and contacts that are set (never shown), and the user's own lists."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,7 @@ def _lists(settings: Settings) -> Iterator[Finding]:
     readers: tuple[tuple[Path, Callable[[Path], object]], ...] = (
         (settings.universe_file, universe.lists),
         (settings.symbols_file, read_own),
-        (settings.overrides_file, partial(read_overrides, rules=CHECKS)),
+        (settings.overrides_file, partial(read_overrides, rules=CHECKS, today=dt.date.min)),
     )
     for path, read in readers:
         if not path.exists():

@@ -23,7 +23,10 @@ _TOLD = {
         capital_gain, splits_after, fetched_at, request_sha256 from raw.own_bars""",
 }
 _NAMED = "select * from told anti join changed_symbols using (ticker) union all by name select * from renamed"
-_AROUND = """
+_COUNTS = """row_number() over (partition by ticker, session order by fetched_at <= $as_of desc,
+    if(fetched_at <= $as_of, fetched_at, null) desc nulls last, fetched_at, request_sha256) = 1"""
+"""Of the answers on a session the newest by `as_of`, else the first after it."""
+_AROUND = f"""
 with weeks as (
   select distinct ticker, datediff('day', date '1970-01-01', session) // 7 + shift as week
   from named, unnest([-1, 0, 1]) as t(shift) where (dividend > 0 or capital_gain > 0) and session <= $day
@@ -31,11 +34,12 @@ with weeks as (
   select * from named r
   where session <= $day and exists (
     from weeks w where w.ticker = r.ticker and w.week = datediff('day', date '1970-01-01', session) // 7)
-  qualify row_number() over (partition by ticker, session order by fetched_at <= $as_of desc,
-    if(fetched_at <= $as_of, fetched_at, null) desc nulls last, fetched_at, request_sha256) = 1
+  qualify {_COUNTS}
 ), splits as (
-  select ticker, session, arg_max(split_ratio, fetched_at) as ratio from named
-  where split_ratio > 0 and split_ratio <> 1 and session <= $day group by all
+  select ticker, session, split_ratio as ratio from (
+    select * from named semi join (select ticker, session from named where split_ratio > 0 and split_ratio <> 1) using (ticker, session)
+    where session <= $day qualify {_COUNTS}
+  ) where split_ratio > 0 and split_ratio <> 1
 ), later as (
   select c.ticker, c.session, product(s.ratio) as ratio
   from chosen c join splits s on s.ticker = c.ticker and s.session > c.session group by all
@@ -48,7 +52,7 @@ select ticker, session, source, open * basis as open, high * basis as high, low 
   volume / basis as volume, if(same_answer, adj_close * basis, null) as adj_close, dividend * basis as dividend,
   split_ratio, capital_gain * basis as capital_gain
 from based order by ticker, session
-"""
+"""  # noqa: S608 - a constant
 GAP_DAYS = 10
 """Rows farther apart than this lie in two neighbourhoods."""
 

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
+
+from trader_pipeline import calendar
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -86,6 +91,9 @@ as Toronto."""
 
 _SHARE_CLASSES = frozenset("ABCDE")
 
+MOST_FIT = 0.9
+"""An exchange that was open on this share of a file's days is the one that the file's name says."""
+
 
 def listing_of(ticker: str) -> Listing:
     """Return the listing of a symbol; one without a known suffix is taken as listed in the United States, in dollars.
@@ -93,6 +101,32 @@ def listing_of(ticker: str) -> Listing:
     A one-letter class suffix (BRK.B) is no exchange; `.L` and `.T` are London and Tokyo.
     """
     return BY_SUFFIX.get(ticker.rpartition(".")[2], UNITED_STATES) if "." in ticker else UNITED_STATES
+
+
+def listing_of_file(name: str, days: calendar.Days) -> Listing:
+    """Return the listing of a user's own ticker, whose suffix may follow a hyphen: TEM-L and KEN-TA-1d are TEM.L and KEN.TA.
+
+    The suffix counts where its exchange was open on 90 % of `days`, or on no fewer than the United States were. Where these were
+    open on every day and the other was not, or no exchange has the suffix, the hyphen is the symbol's own: BAC-PA, BRK-B.
+    """
+    plain = listing_of(name)
+    told = BY_SUFFIX.get(name.partition("-")[2].partition("-")[0])
+    if told is None:
+        return plain
+    open_there, open_here = (_open_share(listing.exchange, days) for listing in (told, plain))
+    return told if open_there >= open_here or (open_there >= MOST_FIT and open_here < 1) else plain
+
+
+def listings_of_files(rows: pa.Table) -> dict[str, Listing]:
+    """Return the listing of each ticker of raw.own_bars rows."""
+    days = rows.group_by("ticker", use_threads=False).aggregate([("date", "distinct")])
+    pairs = zip(days["ticker"].to_pylist(), days["date_distinct"], strict=True)
+    return {ticker: listing_of_file(ticker, own.values.to_numpy(zero_copy_only=False)) for ticker, own in pairs}
+
+
+def _open_share(exchange: str, days: calendar.Days) -> float:
+    sessions = calendar.sessions(exchange, days.min().item(), days.max().item())
+    return float(np.isin(days.astype("datetime64[D]"), sessions).mean())
 
 
 def with_hyphen(ticker: str) -> str:

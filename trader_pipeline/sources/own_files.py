@@ -18,7 +18,7 @@ from trader_pipeline import durable
 from trader_pipeline.errors import InputError
 from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
-from trader_pipeline.sources.listings import listing_of
+from trader_pipeline.sources.listings import listings_of_files
 from trader_pipeline.sources.own_rows import NO_CALENDAR_RULES, OwnFile, files_in, rows_of, same_schema, slow_spacing
 from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, RawTables
 
@@ -75,14 +75,13 @@ def fetch(request: FetchRequest, settings: Settings) -> Iterator[FetchResult]:
 def to_core(tables: RawTables) -> Mapping[Table, pa.Table]:
     """Return bars and actions as traded, and the tickers. A row that repeats a ticker-day stays repeated."""
     bars = tables[raw.OWN_BARS.full_name]
-    names = pc.unique(bars["ticker"]).to_pylist()
-    found = [listing_of(name) for name in names]
+    found = listings_of_files(bars)
     listings = pa.table(
         {
-            "ticker": pa.array(names, pa.string()),
-            "exchange": pa.array([listing.exchange for listing in found], pa.string()),
-            "currency": pa.array([listing.currency for listing in found], pa.string()),
-            "price_unit": pa.array([listing.price_unit for listing in found], pa.string()),
+            "ticker": pa.array(found, pa.string()),
+            "exchange": pa.array([listing.exchange for listing in found.values()], pa.string()),
+            "currency": pa.array([listing.currency for listing in found.values()], pa.string()),
+            "price_unit": pa.array([listing.price_unit for listing in found.values()], pa.string()),
         }
     )
     with duckdb.connect(config={"threads": 2}) as con:

@@ -45,13 +45,16 @@ def canonical_columns(columns: list[str], file: str) -> dict[str, str]:
 
 
 def parsed_numbers(values: pa.ChunkedArray, name: str) -> tuple[pa.Array, str | None]:
-    """Return float64 values, null where a cell is blank or no number, and what was wrong with the latter."""
+    """Return float64 values, null where a cell is blank or no number, and what was wrong with the latter.
+
+    An infinite price or volume stays, for the rules to judge; of dividends, splits and adjusted closes it is no number.
+    """
     if not pa.types.is_string(values.type):
         return values.cast(pa.float64()).combine_chunks(), None
     text = pd.Series(values.to_pylist(), dtype=object).map(lambda cell: "" if cell is None else cell.strip())
     blank = text.str.lower().isin(_BLANK)
     numbers = pd.to_numeric(text.where(~blank), errors="coerce").astype(float)
-    numbers = numbers.where(np.isfinite(numbers))
+    numbers = numbers.where(np.isfinite(numbers) | (name in REQUIRED))
     wrong = text[~blank & numbers.isna()]
     said = f"{name}: not a number in {len(wrong)} rows (first {wrong.iloc[0]!r}), taken as missing" if len(wrong) else None
     return pa.array(numbers.to_numpy(), from_pandas=True), said

@@ -150,6 +150,26 @@ def test_payouts_before_a_split_that_is_not_in_the_prices_are_not_judged():
     assert errors(judged("dividend_adjustment", put(rows, 220, dividend=200.0))) == [DAYS[220]], "the rows after it are sound"
 
 
+def test_payouts_before_a_step_that_no_action_explains_are_judged():
+    step = 200
+    wrong = put(CLEAN, 40, dividend=200.0)
+    rows = times(wrong, range(step), 2.0, *PRICES, "adj_close", "dividend")
+    found = run_rules([r for r in CHECKS if r.name in ("split_jump", "dividend_adjustment")], opened(rows), run_id="run-1")
+    assert {(f["rule"], f["first_session"]) for r in found.results for f in r.findings.to_pylist()} == {
+        ("split_jump", DAYS[step]),
+        ("dividend_adjustment", DAYS[40]),
+    }
+    held = found.quarantine.to_pylist()
+    assert [r["session"] for r in held if r["item"] == "dividend"] == [DAYS[40]]
+    assert [r["session"] for r in held if r["rule"] == "split_jump"] == DAYS[:step]
+
+
+def test_payouts_at_a_step_that_no_action_explains_are_not_judged():
+    rows = times(put(CLEAN, 200, dividend=2.0), range(200), 2.0, *PRICES, "adj_close", "dividend")
+    found = run_rules([r for r in CHECKS if r.name in ("split_jump", "dividend_adjustment")], opened(rows), run_id="run-1")
+    assert [f["rule"] for r in found.results for f in r.findings.to_pylist()] == ["split_jump"]
+
+
 def test_a_dividend_as_before_the_split_of_the_same_day_is_found():
     # as 4063.T on 2023-03-30: 275 listed, 55 taken off, split 5:1
     rows = series(260, dividends=QUARTERLY, splits={160: 5.0})

@@ -22,9 +22,13 @@ expires = {expires}
 REJECT = '[[reject]]\nticker = "B"\nfirst = 2018-01-11\nlast = 2018-01-12\nreason = "a test print"\nexpires = 2018-12-31\n'
 
 
+TODAY = dt.date(2018, 6, 1)
+"""The rows end 2018-03-14: what counts is the day on which someone asks."""
+
+
 def judged(tmp_path, text):
     (tmp_path / "overrides.toml").write_text(text)
-    found = read_overrides(tmp_path / "overrides.toml", CHECKS)
+    found = read_overrides(tmp_path / "overrides.toml", CHECKS, today=TODAY)
     return run_rules(CHECKS, context(BROKEN, overrides=found), run_id="run-1")
 
 
@@ -37,7 +41,7 @@ def told(report):
 
 
 def test_no_file_is_no_decision(tmp_path):
-    assert read_overrides(tmp_path / "overrides.toml", CHECKS) == ()
+    assert read_overrides(tmp_path / "overrides.toml", CHECKS, today=TODAY) == ()
     assert out(judged(tmp_path, "")) == [("A", DAY, "ohlc_order")]
 
 
@@ -47,14 +51,35 @@ def test_an_accepted_row_is_let_through_and_the_decision_is_told(tmp_path):
     assert out(report) == []
     assert told(report) == ["A 2018-01-11: ohlc_order is overruled (the exchange confirmed it) until 2018-12-31; overrides.toml"]
     (rule,) = [r for r in report.results if r.rule == "ohlc_order"]
-    assert (rule.metrics["let_through"], rule.findings.num_rows) == (1, 1)
+    (finding,) = rule.findings.to_pylist()
+    assert (rule.metrics["let_through"], finding["severity"]) == (1, "warning")
+    assert finding["message"].endswith("; let through until 2018-12-31 (the exchange confirmed it)")
+
+
+def test_a_finding_of_which_a_row_stays_out_stays_an_error(tmp_path):
+    (tmp_path / "overrides.toml").write_text(ACCEPT.format(expires="2018-12-31"))
+    found = read_overrides(tmp_path / "overrides.toml", CHECKS, today=TODAY)
+    report = run_rules(CHECKS, context(changed(BROKEN, "A", DAYS[9], high=1.0), overrides=found), run_id="run-1")
+    (finding,) = [f for r in report.results if r.rule == "ohlc_order" for f in r.findings.to_pylist()]
+    assert (finding["severity"], "let through" in finding["message"]) == ("error", False)
+    assert out(report) == [("A", DAYS[9], "ohlc_order")]
+
+
+def test_a_finding_that_keeps_nothing_out_is_overruled_by_its_days(tmp_path):
+    gone = bars({"A": [day for day in DAYS[:60] if day != DAY]})
+    accept = ACCEPT.format(expires="2018-12-31").replace("ohlc_order", "missing_dates")
+    (tmp_path / "overrides.toml").write_text(accept)
+    found = read_overrides(tmp_path / "overrides.toml", CHECKS, today=TODAY)
+    (rule,) = [r for r in run_rules(CHECKS, context(gone, overrides=found), run_id="run-1").results if r.rule == "missing_dates"]
+    (finding,) = rule.findings.to_pylist()
+    assert finding["message"].endswith("; let through until 2018-12-31 (the exchange confirmed it)")
 
 
 def test_a_decision_that_ended_holds_no_more_and_says_so(tmp_path):
-    report = judged(tmp_path, ACCEPT.format(expires="2018-03-01"))  # the rows end 2018-03-14
+    report = judged(tmp_path, ACCEPT.format(expires="2018-05-31"))
     assert out(report) == [("A", DAY, "ohlc_order")]
     (message,) = told(report)
-    assert message.endswith("but that ended 2018-03-01: renew it or take it out; overrides.toml")
+    assert message.endswith("but that ended 2018-05-31: renew it or take it out; overrides.toml")
 
 
 def test_a_decision_on_a_ticker_that_is_nowhere_says_so(tmp_path):

@@ -24,10 +24,17 @@ def test_one_bad_ticker_never_stops_the_rest():
     assert verdict(market(3, 1), "quarantined_tickers").passed
 
 
+def test_of_few_tickers_all_must_be_lost():
+    assert verdict(market(1, 4), "quarantined_tickers").passed
+    nothing_left = report(bars({"A": DAYS[:100], "B": DAYS[:100]}, high=1.0)).explain_block()
+    assert nothing_left == "quarantined_tickers: 2 of 2 listed tickers are quarantined (100.0%, limit 5%): A, B; mend the source"
+
+
 def test_a_lone_ticker_that_is_quarantined_leaves_nothing():
     assert verdict(market(0, 1), "quarantined_tickers").severity == "error"
 
 
 def test_the_message_names_them():
-    finding = report(market(10, 2)).explain_block()
-    assert finding.startswith("quarantined_tickers: 2 of 12 listed tickers are quarantined (16.7%, limit 5%): B00, B01; mend")
+    finding = report(market(22, 2)).explain_block()
+    assert finding.startswith("quarantined_tickers: 2 of 24 listed tickers are quarantined (8.3%, limit 5%): B00, B01; mend")
+    assert finding.endswith("or raise TRADER_CHECKS__QUARANTINED_TICKERS")

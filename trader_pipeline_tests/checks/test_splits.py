@@ -1,9 +1,13 @@
 import datetime as dt
+from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
+from trader_pipeline.checks.context import QUARANTINED
+from trader_pipeline.checks.splits import split_jump
 from trader_pipeline_tests.checks.build import DAYS, row
-from trader_pipeline_tests.checks.vendor import PRICES, away, errors, judged, proposals, put, recorded, series, times
+from trader_pipeline_tests.checks.vendor import PRICES, away, errors, judged, opened, proposals, put, recorded, series, times
 
 SPLIT = 70
 RATIOS = [2.0, 5.0, 1.5, 0.1, 0.4406]
@@ -48,7 +52,8 @@ def test_a_row_that_steps_back_is_quarantined_and_its_prices_proposed(ratio):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "times_volume", "severity"), [(2.0, 1, "error"), (5.0, 1, "error"), (2.0, 20, "warning"), (5.0, 20, "warning")]
+    ("ratio", "times_volume", "severity"),
+    [(2.0, 1, "error"), (5.0, 1, "error"), (2.0, 20, "warning"), (5.0, 20, "warning"), (5.0, 0, "warning")],
 )
 def test_far_from_its_split_news_may_explain_a_step(ratio, times_volume, severity):
     rows = unadjusted(with_split(ratio), range(SPLIT - 50), ratio)
@@ -130,7 +135,7 @@ def test_a_jump_of_a_common_ratio_when_nothing_else_changed_is_an_error_that_nam
     assert away(result) == DAYS[:SPLIT]  # no label may cross the step
 
 
-@pytest.mark.parametrize("factor", [10, 0.1, 1000, 0.001, 3.37])
+@pytest.mark.parametrize("factor", [10, 0.1, 1000, 0.001, 1 / 3])
 def test_prices_on_another_level_with_the_shares_as_before_are_an_error(factor):
     result = judged("split_jump", times(series(120), range(SPLIT, 120), factor), vendor=False)
     assert (errors(result), away(result)) == ([DAYS[SPLIT]], DAYS[:SPLIT])
@@ -154,11 +159,69 @@ def test_a_jump_of_the_newest_rows_is_not_sure_yet():
     assert [f.severity for f in judged("split_jump", rows, vendor=False).findings] == ["warning"]
 
 
-def test_a_quote_that_nobody_traded_at_is_a_warning_below_five_times():
-    silent = [r | {"volume": 0.0} for r in series(120)]
-    found = {factor: judged("split_jump", times(silent, range(SPLIT, 120), factor), vendor=False) for factor in (0.5, 0.1)}
-    assert [f.severity for f in found[0.5].findings] == ["warning"]
-    assert [f.severity for f in found[0.1].findings] == ["error"]
+def test_calm_alone_proves_no_change_of_basis():
+    result = judged("split_jump", times(series(120), range(SPLIT, 120), 3.37), vendor=False)
+    assert ([f.severity for f in result.findings], away(result)) == (["warning"], [])
+
+
+HIDDEN = {
+    "volumes": {"volume": None},
+    "trades": {"volume": 0.0},
+    "that day's volume": {"volume": None},
+    "that day's trades": {"volume": 0.0},
+    "highs and lows": {"open": None, "high": None, "low": None},
+}
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.15, 0.1, 1000])
+@pytest.mark.parametrize("hidden", [*HIDDEN, "heights"])
+def test_what_volume_and_bars_do_not_tell_is_a_warning(hidden, factor):
+    rows = times(series(120), range(SPLIT, 120), factor)
+    if hidden == "heights":
+        rows = [r | dict.fromkeys(("open", "high", "low"), r["close"]) for r in rows]
+    else:
+        rows = [r | HIDDEN[hidden] if i == SPLIT or "that" not in hidden else r for i, r in enumerate(rows)]
+    result = judged("split_jump", rows, vendor=False)
+    assert ([f.severity for f in result.findings], away(result)) == (["warning"], [])
+
+
+def test_a_halt_does_not_hide_the_news_that_ends_it():
+    rows = series(120)
+    halt = dict.fromkeys(PRICES, rows[49]["close"]) | {"volume": 0.0}
+    rows = [r | halt if 50 <= i < SPLIT else r for i, r in enumerate(rows)]
+    rows = times(rows, range(SPLIT, 120), 0.12 * rows[49]["close"] / rows[SPLIT]["open"])
+    result = judged("split_jump", put(rows, SPLIT, volume=50_000.0), vendor=False)
+    assert ([f.severity for f in result.findings], away(result)) == (["warning"], [])
+    assert judged("split_jump", put(rows, SPLIT, volume=500_000.0), vendor=False).findings == ()
+
+
+@pytest.mark.parametrize("back", [1, 2])
+@pytest.mark.parametrize(("factor", "severity"), [(10, "error"), (0.1, "error"), (0.5, "warning"), (1 / 6, "warning")])
+def test_newest_rows_on_another_level_leave_the_history(factor, severity, back):
+    rows = times(series(120), range(120 - back, 120), factor)
+    result = judged("split_jump", rows, vendor=False)
+    assert [f.severity for f in result.findings] == [severity]
+    assert away(result) == (DAYS[120 - back : 120] if severity == "error" else [])
+
+
+def test_newest_rows_on_a_burst_of_volume_are_not_kept_out():
+    result = judged("split_jump", put(times(series(120), [119], 10), 119, volume=8000.0), vendor=False)
+    assert away(result) == []
+
+
+def test_a_special_dividend_that_is_listed_is_no_step():
+    rows = times(series(120), range(SPLIT, 120), 0.6)
+    cash = 0.4 * rows[SPLIT - 1]["close"]
+    assert judged("split_jump", rows, vendor=False, dividends=[(DAYS[SPLIT], cash)]).findings == ()
+    assert len(judged("split_jump", rows, vendor=False, dividends=[(DAYS[SPLIT], cash / 100)]).findings) == 1
+
+
+def test_a_special_dividend_that_is_kept_out_explains_no_step():
+    rows = times(series(120), range(SPLIT, 120), 0.6)
+    context = opened(rows, vendor=False, dividends=[(DAYS[SPLIT], 0.4 * rows[SPLIT - 1]["close"])])
+    held = {"table_name": "core.corporate_actions", "ticker": "A", "session": DAYS[SPLIT], "item": "dividend", "source": "own"}
+    context = replace(context, quarantine=pa.Table.from_pylist([held | {"rule": "-", "reason": "-"}], schema=QUARANTINED))
+    assert len(split_jump(context).findings) == 1
 
 
 def test_what_is_back_within_days_is_no_step_that_stays():
@@ -200,15 +263,3 @@ def test_a_fall_of_everybody_is_the_market_s():
     assert judged("split_jump", rows, vendor=False, others=peers).findings == ()
     still = [r | {"close": 10.5} for r in peers]
     assert len(judged("split_jump", rows, vendor=False, others=still).findings) == 1
-
-
-def test_a_second_source_that_does_not_step_makes_it_an_error():
-    sound = series(120)
-    rows = unadjusted(sound, range(SPLIT), 2.0)
-    rows = put(rows, SPLIT, volume=rows[SPLIT]["volume"] * 5)  # so that it is not sure by itself
-    second = [row("A", r["session"], source="tiingo", volume_shares=r["volume"], **{c: r[c] for c in PRICES}) for r in sound]
-    result = judged("split_jump", rows, vendor=False, others=second)
-    assert errors(result) == [DAYS[SPLIT]]
-    assert "tiingo does not step" in result.findings[0].message
-    third = [row("A", r["session"], source="tiingo", volume_shares=r["volume"], **{c: r[c] for c in PRICES}) for r in rows]
-    assert errors(judged("split_jump", rows, vendor=False, others=third)) == []

@@ -87,6 +87,13 @@ def test_a_row_of_the_first_choice_that_was_quarantined_is_lacking():
     assert refused(bad, bars({"A": DAYS[:100]}, source="fmp", close=10.9))[0] == [("fmp", DAYS[50])]
 
 
+def test_rows_of_the_first_choice_on_another_level_do_not_speak_against_a_stand_in():
+    hundredfold = {"open": 1000.0, "high": 1100.0, "low": 900.0, "close": 1050.0}
+    first = changed(without([]), "A", *DAYS[10:60], **hundredfold)
+    days, findings = refused(first, bars({"A": DAYS[:100]}, source="fmp"))
+    assert (days, findings) == ([], [])
+
+
 def test_sources_that_have_nothing_to_fill_are_not_judged():
     assert refused(without([]), bars({"A": DAYS[:100]}, source="fmp", close=10.9)) == ([], [])
 

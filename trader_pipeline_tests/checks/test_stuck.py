@@ -1,6 +1,6 @@
 import pytest
 
-from trader_pipeline_tests.checks.build import DAYS, quarantined, verdict
+from trader_pipeline_tests.checks.build import DAYS, quarantined, report, verdict
 from trader_pipeline_tests.checks.moving import bars_of, market
 
 
@@ -80,6 +80,15 @@ def test_a_price_without_volume_is_told_where_the_ticker_usually_trades():
         rows["T02"][i]["volume_shares"] = 0.0
     assert told(bars_of(rows), "zero_volume") == [("T01", "warning", DAYS[50], 1)]
     assert quarantined(bars_of(rows), "zero_volume") == []
+
+
+def test_a_row_that_another_rule_keeps_out_is_not_said_to_be_used():
+    rows = market()
+    for ticker in ("T01", "T02"):
+        rows[ticker][50]["volume_shares"] = 0.0
+    rows["T01"][50]["high"] = 0.01
+    found = {r.rule: r.findings["ticker"].to_pylist() for r in report(bars_of(rows)).results}
+    assert (found["ohlc_order"], found["zero_volume"]) == (["T01"], ["T02"])
 
 
 @pytest.mark.parametrize(("moves", "expected"), [(True, ["warning"]), (False, [])])

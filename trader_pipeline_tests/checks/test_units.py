@@ -1,10 +1,14 @@
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from trader_pipeline.checks.report import run_rules
+from trader_pipeline.checks.units import RULES
+from trader_pipeline.settings import CheckSettings
 from trader_pipeline_tests.checks.build import DAYS
-from trader_pipeline_tests.checks.vendor import away, errors, judged, proposals, put, recorded, series, times
+from trader_pipeline_tests.checks.vendor import away, errors, judged, opened, proposals, put, recorded, series, times
 
 CLEAN = series(120)
 WEEKS = [dt.date(2018, 1, 1) + dt.timedelta(weeks=i) for i in range(120)]
@@ -111,3 +115,11 @@ def test_the_finding_names_value_and_mend():
     (finding,) = judged("price_unit", times(CLEAN, [60], 100.0)).findings
     assert f"close {CLEAN[60]['close'] * 100:g} of {DAYS[60]} should be {CLEAN[60]['close']:g}" in finding.message
     assert errors(judged("price_unit", times(CLEAN, [60], 100.0))) == [DAYS[60]]
+
+
+def test_closes_that_other_sources_are_compared_with_are_mended_too():
+    sound = series(120)
+    context = opened(times(sound, range(50, 55), 100.0))
+    run_rules(RULES, replace(context, settings=CheckSettings(apply_repairs=("price_unit",))), run_id="run-1")
+    closes = {r["session"]: r["close"] for r in context.rows("select session, close from every_close")}
+    assert closes == {r["session"]: pytest.approx(r["close"]) for r in sound}

@@ -74,17 +74,22 @@ def recorded(name):
     return [{**r, "session": dt.date.fromisoformat(r.pop("date"))} for r in rows], fault["right"]
 
 
-def judged(rule, rows, *, vendor=True, actions=(), others=()):
+def judged(rule, rows, **options):
     """Run one rule on the context that `opened` gives."""
-    context = opened(rows, vendor=vendor, actions=actions, others=others)
+    context = opened(rows, **options)
     return next(one for one in CHECKS if one.name == rule).run(context)
 
 
-def opened(rows, *, vendor=True, actions=(), others=()):
-    """Return rows of source `own`; without `vendor` they are as traded and `actions` are (session, ratio). `others`: more bars."""
+def opened(rows, *, vendor=True, actions=(), dividends=(), others=()):
+    """Return rows of source `own`; without `vendor` they are as traded, `actions` (session, ratio), `dividends` (session, cash).
+
+    `others`: more bars.
+    """
     bars = [_bar(r) for r in rows] + list(others)
-    known = {"kind": "split", "source": "own", "known_at_basis": "assumed", "ticker": rows[0]["ticker"]}
-    found = [known | {"session": day, "value": ratio, "known_at": dt.datetime(2018, 1, 1, tzinfo=dt.UTC)} for day, ratio in actions]
+    known = {"source": "own", "known_at_basis": "assumed", "ticker": rows[0]["ticker"]}
+    known["known_at"] = dt.datetime(2018, 1, 1, tzinfo=dt.UTC)
+    told = [("split", *action) for action in actions] + [("dividend", *action) for action in dividends]
+    found = [known | {"kind": kind, "session": day, "value": value} for kind, day, value in told]
     beside = {CORPORATE_ACTIONS: pa.Table.from_pylist(found, schema=CORPORATE_ACTIONS.arrow_schema)} if found else {}
     prices = pa.Table.from_pylist([{"source": "own", **r} for r in rows], schema=VENDOR_PRICES) if vendor else None
     as_of = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -61,6 +61,13 @@ def test_a_session_without_a_model_is_exit_4(demo):
     assert "model" in ran.err
 
 
+def test_without_a_model_the_dataset_is_named_and_how_to_name_another(home):
+    ran = trader("predict", "--session", "2020-02-07", home=home)
+    assert ran.code == 4, ran.err
+    assert "the dataset deep has no model" in ran.err
+    assert "TRADER_DATASET" in ran.err
+
+
 def test_an_unknown_ticker_is_named(demo):
     ran = trader("predict", "--tickers", "AAPL,NOPE", home=demo.home)
     assert ran.code == 2
@@ -116,7 +123,8 @@ def test_a_bad_folder_is_named(home, tmp_path, files, fact):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("SOURCES__BARS", "yahoo", "TRADER_SOURCES__BARS='[\"yahoo\"]'"),
+        ("SOURCES__BARS", '["kx93', "TRADER_SOURCES__BARS: Value error, write names with commas between them, or a JSON list"),
+        ("YAHOO", "kx93", "TRADER_YAHOO__WORKERS=4"),
         ("SERVE__PORT", "kx93many", "TRADER_SERVE__PORT: "),
         ("YAHOO__WORKERS", "kx93", "TRADER_YAHOO__WORKERS: "),
     ],

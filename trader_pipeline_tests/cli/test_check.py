@@ -33,13 +33,14 @@ def folder(tmp_path):
 def test_findings_come_by_severity_ticker_and_day_with_totals_below(folder, tmp_path):
     ran = trader("check", "--path", str(folder), home=tmp_path / "home")
     assert ran.code == 0, ran.err
-    _, *rows, totals = ran.out.splitlines()
+    _, *rows, totals, mend = ran.out.splitlines()
     assert [row.split()[:3] for row in rows] == [
         ["error", "A", "ohlc_order"],
         ["error", "B", "ohlc_order"],
         ["warning", "A", "missing_dates"],
     ]
     assert totals == "2 errors, 1 warning: ohlc_order 2 errors, missing_dates 1 warning"
+    assert mend == "where a mend says to fetch again, correct the file: nothing is fetched for your own files"
     found = trader("check", "--path", str(folder), "--json", home=tmp_path / "home").json()
     assert found["totals"][0] == {"rule": "ohlc_order", "errors": 2, "warnings": 0}
     assert [finding["ticker"] for finding in found["findings"]] == ["A", "B", "A"]
@@ -51,9 +52,22 @@ def test_decisions_of_overrides_toml_are_told_and_a_rule_that_is_none_is_refused
     (home / "overrides.toml").write_text(ACCEPT.format(rule="ohlc_order"))
     ran = trader("check", "--path", str(folder), home=home)
     assert (ran.code, "ohlc_order is overruled (the exchange confirmed it)" in ran.out) == (0, True), ran.err
+    (home / "overrides.toml").write_text(ACCEPT.format(rule="ohlc_order").replace("2099", "2024"))  # the files are of 2020
+    ran = trader("check", "--path", str(folder), home=home)
+    assert (ran.code, "but that ended 2024-12-31" in ran.out) == (0, True), ran.err
     (home / "overrides.toml").write_text(ACCEPT.format(rule="ohlc_ordr"))
     ran = trader("check", "--path", str(folder), home=home)
     assert (ran.code, "'ohlc_ordr' is no rule; did you mean ohlc_order?" in ran.err) == (2, True), ran.err
+
+
+def test_a_repair_is_applied_by_its_plain_name_and_one_that_is_no_rule_is_refused(folder, tmp_path):
+    command = ("check", "--path", str(folder))
+    assert trader(*command, home=tmp_path / "home", CHECKS__APPLY_REPAIRS="price_unit, dividend_size").code == 0
+    ran = trader(*command, home=tmp_path / "home", CHECKS__APPLY_REPAIRS="price_unt")
+    assert (ran.code, "TRADER_CHECKS__APPLY_REPAIRS: 'price_unt' is no rule that proposes values; did you mean price_unit" in ran.err) == (
+        2,
+        True,
+    ), ran.err
 
 
 def test_the_benchmark_says_that_the_files_with_known_faults_were_skipped(tmp_path):

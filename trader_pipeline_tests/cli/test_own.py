@@ -69,7 +69,9 @@ def test_an_older_session_is_predicted_as_of_then_and_leaves_the_newest_tables(g
 def test_a_session_before_every_model_is_exit_4_and_trains_nothing(folder, grown):
     ran = trader("predict", "--session", "2019-06-03", home=grown, DATASET="own", OWN_PATH=str(folder))
     assert ran.code == 4
+    assert "the dataset own has no model" in ran.err
     assert "trader run" in ran.err
+    assert "TRADER_DATASET" in ran.err
 
 
 def test_a_file_that_is_mended_after_the_session_is_said_to_count_later(folder, grown, tmp_path):

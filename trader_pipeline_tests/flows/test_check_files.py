@@ -9,6 +9,7 @@ from trader_pipeline.flows.check_files import check_files, core_of_files
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline.sources.listings import BY_SUFFIX, listing_of
 from trader_pipeline.sources.own_files import read_folder
+from trader_pipeline_tests.checks.vendor import series
 
 NOW = dt.datetime(2024, 7, 1, 12, 0, tzinfo=dt.UTC)
 HEADER = "Date,Open,High,Low,Close,Adj Close,Volume,Dividends,Stock Splits\n"
@@ -19,7 +20,7 @@ def days(exchange="XNYS", first="2024-01-02", last="2024-06-28"):
 
 
 def line(day, **prices):
-    values = {"open": 10, "high": 11, "low": 9, "close": 10.5, "volume": 0} | prices
+    values = {"open": 10, "high": 11, "low": 9, "close": 10.5, "volume": 1000} | prices
     return "{day},{open},{high},{low},{close},{close},{volume},0,0\n".format(day=day, **values)
 
 
@@ -120,6 +121,25 @@ def test_a_cell_that_is_no_number_is_told(tmp_path):
     (finding,) = next(r for r in check(tmp_path).results if r.rule == "file_format").findings.to_pylist()
     assert finding["ticker"] == "AAPL"
     assert "'n.v.'" in finding["message"]
+
+
+@pytest.mark.parametrize("place", [60, 59], ids=["the ex-date", "the session before"])
+def test_a_repeated_session_is_no_fault_of_its_dividend(tmp_path, place):
+    lines = [
+        "{session},{open},{high},{low},{close},{adj_close},{volume},{dividend},0\n".format(**row)
+        for row in series(len(days()), dividends={20: 0.6, 60: 0.7, 100: 0.6}, days=days())
+    ]
+    (tmp_path / "AAPL.csv").write_text(HEADER + "".join([*lines[: place + 1], *lines[place:]]))
+    assert found(check(tmp_path)) == {("AAPL", "duplicates")}
+
+
+@pytest.mark.parametrize(("column", "value"), [("close", "inf"), ("high", "Infinity"), ("low", "-inf"), ("volume", "1e999")])
+def test_what_is_infinite_is_an_error_and_kept_out(tmp_path, column, value):
+    write(tmp_path, "AAPL", days(), d2024_03_01={column: value})
+    report = check(tmp_path)
+    findings = [f for r in report.results if r.rule != "file_format" for f in r.findings.to_pylist()]
+    assert [(f["rule"], f["severity"], f["first_session"]) for f in findings] == [("ohlc_order", "error", dt.date(2024, 3, 1))]
+    assert [(r["rule"], r["session"]) for r in report.quarantine.to_pylist()] == [("ohlc_order", dt.date(2024, 3, 1))]
 
 
 def test_weekly_and_hourly_files_are_told_and_not_judged_by_the_calendar(tmp_path):

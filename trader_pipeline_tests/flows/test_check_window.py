@@ -108,6 +108,36 @@ def test_a_ticker_whose_older_row_changed_is_judged_whole(tmp_path, seen):
     assert seen[-2] == (True, SEEN * 12 + 3 * BEFORE)
 
 
+def test_the_first_source_leads_although_its_rows_are_older_than_the_window(tmp_path):
+    quotes = {day: 100 * math.exp(0.01 * math.sin(i)) for i, day in enumerate(DAYS)}
+
+    def told(ticker, days, source):
+        return [
+            row(ticker, day, source=source, volume_shares=1000.0, **dict(zip(("open", "high", "low", "close"), prices, strict=True)))
+            for day in days
+            for prices in [(quotes[day], quotes[day] * 1.005, quotes[day] * 0.995, quotes[day])]
+        ]
+
+    first, second = (calendar.known_at("XNYS", day) for day in (OLD[-1], NEW[-1]))
+    split = {"ticker": "A", "session": NEW[1], "kind": "split", "value": 4.0, "source": "yahoo", "known_at_basis": "assumed"}
+    split["known_at"] = first
+    said_by = []
+    for only_changed in (True, False):
+        lake = Lake(tmp_path / str(only_changed), "own")
+        old = told("A", DAYS[:301], "yahoo") + [r for ticker in TICKERS for r in told(ticker, OLD[250 if ticker == "A" else 0 :], "tiingo")]
+        lake.publish(
+            Change.replace(DAILY_BARS, table(old)),
+            Change.replace(CORPORATE_ACTIONS, pa.Table.from_pylist([split], schema=CORPORATE_ACTIONS.arrow_schema)),
+        )
+        settings = CheckSettings(only_changed=only_changed)
+        check(lake, as_of=first, settings=settings, run_id="first", order=("yahoo", "tiingo"))
+        lake.publish(Change.upsert(DAILY_BARS, table([r for ticker in TICKERS for r in told(ticker, NEW, "tiingo")])))
+        check(lake, as_of=second, settings=settings, run_id="second", order=("yahoo", "tiingo"))
+        said_by.append(said(lake))
+    assert said_by[0] == said_by[1]
+    assert "split_applied" in {finding["rule"] for finding in said_by[1][0]}
+
+
 def test_findings_of_old_and_new_rows_are_said_once(tmp_path):
     again = {"known_at": calendar.known_at("XNYS", NEW[-1]), "known_at_basis": "observed", "high": 1.0}
     new = pa.concat_tables([bars(dict.fromkeys(TICKERS, NEW)), table([row("B", OLD[-1], **again)])])

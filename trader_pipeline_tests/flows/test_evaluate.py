@@ -13,6 +13,7 @@ from trader_pipeline.panel import Grid
 from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, TICKER_MAP
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import BACKTEST
+from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline_tests.flows.conftest import AS_OF, SESSION, bars, ticker_map
 
 
@@ -74,6 +75,18 @@ def test_a_label_that_was_revised_is_judged_again(judged):
         Change.replace(TARGETS, targets.set_column(column, "scaled_return_5d", pc.multiply(targets["scaled_return_5d"], 1.01)))
     )
     assert evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+
+
+def test_what_checks_hold_of_the_benchmark_s_cash_is_judged_again(judged):
+    action = {"ticker": "SPY", "session": dt.date(2020, 1, 6), "kind": "dividend", "value": 1.0, "source": "sample"}
+    stamps = {"known_at": AS_OF - dt.timedelta(days=9), "known_at_basis": "assumed"}
+    judged.lake.publish(Change.replace(CORPORATE_ACTIONS, pa.Table.from_pylist([action | stamps])))
+    assert evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+    held = {"table_name": "core.corporate_actions", "ticker": "SPY", "session": action["session"], "item": "dividend", "source": "sample"}
+    told = {"rule": "dividend_size", "reason": "-", "first_seen": AS_OF, "strikes": 1, "run_id": "r", "known_at": AS_OF}
+    judged.lake.publish(Change.replace(QUARANTINE, pa.Table.from_pylist([held | told], schema=QUARANTINE.arrow_schema)))
+    assert evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+    assert not evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
 
 
 def test_the_paper_portfolio_is_long_only_and_inside_its_limits(judged):

@@ -69,6 +69,13 @@ def test_features_are_made_again_when_an_action_is_held_or_repaired(tmp_path):
     assert build_features(lake, as_of=AS_OF, run_id="run-3").changed
 
 
+def test_features_are_made_again_when_a_repair_is_known(tmp_path):
+    lake = judged(tmp_path, HUNDREDFOLD, REPAIRING, as_of=AS_OF + dt.timedelta(minutes=5))
+    assert build_features(lake, as_of=AS_OF, run_id="run-1").changed
+    assert build_features(lake, as_of=AS_OF + dt.timedelta(minutes=5), run_id="run-2").changed
+    assert not build_features(lake, as_of=AS_OF + dt.timedelta(minutes=5), run_id="run-3").changed
+
+
 def test_a_split_that_prices_as_traded_know_nothing_of_is_no_action_and_its_bar_stays(tmp_path):
     rows = put(sound(), 150, split_ratio=4.0)
     twice = [r | {c: r[c] / 4 for c in (*PRICES, "adj_close", "dividend")} for r in rows[:150]]

@@ -82,7 +82,7 @@ def test_a_second_time_changes_nothing_but_mends_the_export(judged):
 
 
 def test_thresholds_grey_rows_without_removing_them(judged):
-    strict = Settings(home=judged.settings.home, dataset="own", decisions=DecisionSettings(abstain_confidence=1.1))
+    strict = Settings(home=judged.settings.home, dataset="own", decisions=DecisionSettings(abstain_confidence=1.0))
     outcome = run(judged, settings=strict)
     assert (outcome.rows, outcome.abstained) == (48, 48)
     rows = judged.lake.snapshot().frame("predictions.daily")

@@ -74,9 +74,9 @@ def test_what_a_person_accepts_reaches_the_features_until_it_ends(lake):
     judged(lake, BROKEN, FIRST, overrides=[decision])
     accept(lake, as_of=FIRST, run_id="run-1")
     assert lake.snapshot().rows(ACCEPTED_BARS) == 300
-    report = judged(lake, BROKEN, SECOND, overrides=[decision])
+    report = judged(lake, BROKEN, FIRST, overrides=[replace(decision, ended=True)])
     assert report.changed
-    accept(lake, as_of=SECOND, run_id="run-1")
+    accept(lake, as_of=FIRST, run_id="run-1")
     assert lake.snapshot().rows(ACCEPTED_BARS) == 299
 
 

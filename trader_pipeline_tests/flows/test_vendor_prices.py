@@ -90,6 +90,19 @@ def test_rows_from_before_a_split_stand_on_its_basis(tmp_path):
     assert held[DAYS[161]]["close"] == pytest.approx(rows[161]["close"])
 
 
+def test_a_split_that_was_corrected_later_does_not_change_what_was_known(tmp_path):
+    rows = put(sound(), 150, split_ratio=2.0)
+    lake = lake_of(tmp_path, rows_of(rows[:150], splits_after=2.0), rows_of(rows[150:], sha="b"))
+    then = seen(lake, FIRST_ANSWER + dt.timedelta(days=1))
+    corrected = put(rows, 150, split_ratio=4.0)[150:151]
+    lake.publish(Change.append(YAHOO_BARS, rows_of(corrected, at=FIRST_ANSWER + dt.timedelta(days=5), sha="c")))
+    assert seen(lake, FIRST_ANSWER + dt.timedelta(days=1)) == then
+    assert seen(lake, FIRST_ANSWER + dt.timedelta(days=6))[DAYS[100]]["close"] == pytest.approx(then[DAYS[100]]["close"] / 2)
+    taken_back = put(rows, 150, split_ratio=0.0)[150:151]
+    lake.publish(Change.append(YAHOO_BARS, rows_of(taken_back, at=FIRST_ANSWER + dt.timedelta(days=7), sha="d")))
+    assert seen(lake, FIRST_ANSWER + dt.timedelta(days=8))[DAYS[100]]["close"] == pytest.approx(then[DAYS[100]]["close"] * 2)
+
+
 def test_rows_under_both_symbols_of_a_security_are_one_series(tmp_path):
     rows = put(sound(), 100, dividend=200.0)
     old, new = ([r | {"ticker": symbol} for r in some] for symbol, some in (("FB", rows[:110]), ("META", rows[110:])))

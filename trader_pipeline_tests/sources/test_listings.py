@@ -1,12 +1,16 @@
 """A share class has one spelling for every vendor; an exchange's suffix is none."""
 
+import datetime as dt
+
+import numpy as np
 import pytest
 
+from trader_pipeline import calendar
 from trader_pipeline.sources.fmp_bars import FMP_BARS_FEED
 from trader_pipeline.sources.fmp_earnings import FMP_EARNINGS_FEED
 from trader_pipeline.sources.fmp_news import FMP_NEWS_FEED
 from trader_pipeline.sources.fmp_statements import FMP_STATEMENTS_FEED
-from trader_pipeline.sources.listings import Listing, listing_of, with_hyphen
+from trader_pipeline.sources.listings import Listing, listing_of, listing_of_file, with_hyphen
 from trader_pipeline.sources.tiingo import TIINGO
 from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
 from trader_pipeline.sources.yahoo import YAHOO
@@ -86,3 +90,31 @@ def test_every_vendor_is_asked_for_the_hyphen_and_rows_keep_the_name_that_was_wa
 )
 def test_a_suffix_says_calendar_currency_and_unit(symbol, listing):
     assert listing_of(symbol) == listing
+
+
+def _open(exchange, first="2024-01-02", last="2024-12-31"):
+    return calendar.sessions(exchange, dt.date.fromisoformat(first), dt.date.fromisoformat(last))
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "exchange"),
+    [
+        ("TEM-L", _open("XLON"), "XLON"),
+        ("TEM-L-1d-bad-div", _open("XLON"), "XLON"),
+        ("TEM.L", _open("XNYS"), "XLON"),
+        ("SAP-DE", _open("XNYS", "2024-06-03", "2024-06-07"), "XETR"),
+        ("BRK-B", _open("XLON"), "XNYS"),
+        ("BAC-PA", _open("XNYS"), "XNYS"),
+        ("KEN-TA", _open("XNYS"), "XNYS"),
+    ],
+)
+def test_a_suffix_after_a_hyphen_is_an_exchange_where_the_days_are_its_own(name, days, exchange):
+    assert listing_of_file(name, days).exchange == exchange
+
+
+def test_a_file_without_sundays_stays_tel_aviv_s_though_new_york_s_days_fit_it_better():
+    union = sorted(set(_open("XTAE").tolist()) | set(_open("XNYS").tolist()))
+    days = np.array([day for day in union if day.weekday() < 4], dtype="datetime64[D]")  # Monday to Thursday, holidays of Tel Aviv too
+    closed = [np.count_nonzero(~np.isin(days, _open(exchange))) for exchange in ("XTAE", "XNYS")]
+    assert closed == [15, 8]
+    assert listing_of_file("KEN-TA", days).exchange == "XTAE"

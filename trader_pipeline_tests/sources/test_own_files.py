@@ -1,4 +1,5 @@
 import datetime as dt
+import math
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,10 +87,8 @@ def test_a_cell_that_is_no_number_becomes_null_and_is_told_a_blank_one_is_not(tm
     assert rows["close"].to_pylist() == [None, 10, 1]
     assert rows["open"].to_pylist() == [10, None, 1]
     assert rows["volume"].to_pylist() == [1000, None, 1]
-    assert rows["high"].to_pylist() == [11, 11, None]
-    assert attempt.detail == (
-        "high: not a number in 1 rows (first 'inf'), taken as missing; close: not a number in 1 rows (first 'oops'), taken as missing"
-    )
+    assert rows["high"].to_pylist() == [11, 11, math.inf]  # the rules judge what is infinite
+    assert attempt.detail == ("close: not a number in 1 rows (first 'oops'), taken as missing")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +221,10 @@ def test_a_ticker_that_no_file_holds_is_told(tmp_path):
 def test_the_benchmark_is_told_by_its_name_and_london_quotes_pence(tmp_path):
     (tmp_path / "SPY.csv").write_text(HEADER + ROWS)
     (tmp_path / "VOD.L.csv").write_text(HEADER + ROWS.replace("10.5", "70.5"))
+    (tmp_path / "TEM-L.csv").write_text(HEADER + ROWS)
+    (tmp_path / "BRK-B.csv").write_text(HEADER + ROWS)
     tables = core_of(fetched(OWN, request(), settings(tmp_path)).tables[raw.OWN_BARS])
     roles = {row["ticker"]: (row["role"], row["exchange"]) for row in tables[core.TICKER_MAP].to_pylist()}
-    assert roles == {"SPY": ("benchmark", "XNYS"), "VOD.L": ("stock", "XLON")}
-    assert {row["price_unit"] for row in tables[core.DAILY_BARS].to_pylist() if row["ticker"] == "VOD.L"} == {"GBp"}
+    london = {"VOD.L": ("stock", "XLON"), "TEM-L": ("stock", "XLON")}
+    assert roles == {"SPY": ("benchmark", "XNYS"), "BRK-B": ("stock", "XNYS"), **london}
+    assert {row["price_unit"] for row in tables[core.DAILY_BARS].to_pylist() if row["ticker"] in london} == {"GBp"}

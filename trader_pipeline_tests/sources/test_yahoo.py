@@ -27,10 +27,10 @@ def test_prices_are_those_that_traded(yahoo, settings):
 
 
 def test_a_symbol_of_an_exchange_without_a_known_calendar_is_refused_by_name(yahoo, settings):
-    yahoo.world.meta["VOD.KS"]["exchangeName"] = "KSC"
-    attempts, rows = fetch(settings, "VOD.KS")
-    assert attempts["VOD.KS"].outcome == "unknown_symbol"
-    assert "listings.py" in attempts["VOD.KS"].detail
+    yahoo.world.meta["COMI.CA"]["exchangeName"] = "CAI"
+    attempts, rows = fetch(settings, "COMI.CA")
+    assert attempts["COMI.CA"].outcome == "unknown_symbol"
+    assert "listings.py" in attempts["COMI.CA"].detail
     assert rows is None
 
 
