@@ -63,7 +63,7 @@ def test_an_empty_variable_is_unset(monkeypatch, blank):
         ("CHECKS__MISSING_RATIO", "-1"),
         ("CHECKS__NAN_ERROR", "1.5"),
         ("CHECKS__MISSING_RUN", "-1"),
-        ("CHECKS__STALE_ERROR", "0"),
+        ("CHECKS__STALE_ERROR", "-1"),
         ("SERVE__PORT", "99999"),
         ("SERVE__DAGSTER_PORT", "0"),
         ("SIMULATED_DAYS", "0"),
