@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from trader_pipeline.checks.context import QUARANTINED, CheckContext
 from trader_pipeline.checks.history import since, standing_since
-from trader_pipeline.checks.mended import applied
+from trader_pipeline.checks.mended import VALUES, applied
 from trader_pipeline.checks.overrides import accepts, let_through
 from trader_pipeline.checks.overruled import overruled
 from trader_pipeline.checks.rule import FINDING_COLUMNS, Finding, Rule, RuleResult, Severity
@@ -26,7 +26,7 @@ REPAIRED = pa.schema(
     ]
 )
 STAND_IN = {
-    DAILY_BARS.full_name: ("open", "high", "low", "close", "volume_shares"),
+    DAILY_BARS.full_name: VALUES,
     CORPORATE_ACTIONS.full_name: ("dividend",),
 }
 """Columns whose repaired values something reads: core.accepted_bars, and what `Snapshot.actions` returns."""

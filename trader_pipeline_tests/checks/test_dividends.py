@@ -285,16 +285,6 @@ def share_of(rows, place):
     return rows[place]["dividend"] / rows[place - 1]["close"]
 
 
-def readjusted(rows):
-    """Return `rows` with the adjusted closes that a vendor would compute from the dividends listed."""
-    factor, out = 1.0, []
-    for i in reversed(range(len(rows))):
-        out.append(rows[i] | {"adj_close": rows[i]["close"] * factor})
-        if i and rows[i]["dividend"]:
-            factor *= 1 - rows[i]["dividend"] / rows[i - 1]["close"]
-    return out[::-1]
-
-
 @pytest.mark.parametrize(("opened", "severities"), [(1.0, ["error"]), (0.94, [])])
 def test_the_open_tells_a_dividend_that_was_never_paid(opened, severities):
     rows = series(260, dividends={40: 2.0, 100: 2.0, 130: 6.0, 160: 2.0, 220: 2.0}, sigma=0.015, seed=3)
@@ -304,10 +294,5 @@ def test_the_open_tells_a_dividend_that_was_never_paid(opened, severities):
     after = kept["close"] / bar["close"]
     rows = [r | {c: r[c] * after for c in PRICES} if i > 130 else r for i, r in enumerate(rows)]
     rows = [r | {"low": min(r["low"], r["open"])} for r in rows]
-    factor = 1.0
-    for i in reversed(range(260)):
-        rows[i] = rows[i] | {"adj_close": rows[i]["close"] * factor}
-        if i and rows[i]["dividend"]:
-            factor *= 1 - rows[i]["dividend"] / rows[i - 1]["close"]
-    found = [f for f in judged("dividend_size", rows).findings if f.first_session == DAYS[130]]
+    found = [f for f in judged("dividend_size", readjusted(rows)).findings if f.first_session == DAYS[130]]
     assert [f.severity for f in found] == severities
