@@ -8,6 +8,7 @@ import pyarrow as pa
 from trader_pipeline import calendar
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema import core, outputs, quality, raw
+from trader_pipeline.schema.features import COVERAGE
 from trader_pipeline.settings import Settings
 
 SESSION = dt.date(2020, 2, 7)
@@ -40,7 +41,7 @@ def publish(settings: Settings, *, sessions: int = 420, seed: int = 7) -> Lake:
     lake = Lake(settings.dataset_home / "lake", settings.dataset)
     rng = np.random.default_rng(seed)
     days = calendar.sessions("XNYS", dt.date(2015, 1, 1), SESSION)[-sessions:].astype(object).tolist()
-    lake.publish(*bars(days, rng), *checks(), *fetches(), *training(days), *forecasts(days, rng), *evaluation(days, rng))
+    lake.publish(*bars(days, rng), *checks(), *fetches(), *coverage(days), *training(days), *forecasts(days, rng), *evaluation(days, rng))
     return lake
 
 
@@ -152,6 +153,16 @@ def fetches():
     yield Change.replace(
         raw.FETCH_ATTEMPTS, pa.Table.from_pylist([*rows, lost | {"rows": 0, "requests": 0, "retries": 0, "run_id": RUN_ID}])
     )
+
+
+def coverage(days):
+    """Momentum from the 60th session on, no statements."""
+    counted = [("momentum", t >= 60) for t in range(len(days))] + [("valuation", False)] * len(days)
+    rows = [
+        {"family": family, "session": day, "features": 4, "tickers": 11, "values": 44 * there}
+        for (family, there), day in zip(counted, 2 * days, strict=True)
+    ]
+    yield Change.replace(COVERAGE, pa.Table.from_pylist(rows))
 
 
 def training(days):

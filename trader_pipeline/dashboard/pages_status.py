@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from trader_pipeline import calendar
+from trader_pipeline.coverage import feature_coverage
 from trader_pipeline.dashboard import queries, states, status
 from trader_pipeline.dashboard.security import REPORT_POLICY
 from trader_pipeline.dashboard.site import Site
@@ -81,6 +82,7 @@ def _status_page(site: Site, request: Request) -> Response:
         commit=snapshot.commit,
         span=span,
         tables=status.tables(snapshot, exchange, as_of),
+        coverage=feature_coverage(snapshot),
         checked=status.checked(snapshot),
         rules=status.rules(snapshot),
         quarantine=status.quarantine(snapshot),

@@ -10,7 +10,7 @@ from trader_pipeline.features import PANEL
 from trader_pipeline.flows.build_features import INPUTS, build_features
 from trader_pipeline.flows.market_state import market_state
 from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, TICKER_MAP
-from trader_pipeline.schema.features import MARKET_STATE, TARGETS
+from trader_pipeline.schema.features import COVERAGE, MARKET_STATE, TARGETS
 
 
 @dg.multi_asset(
@@ -22,12 +22,12 @@ def states(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], 
     return table_result(trader.lake.snapshot(), MARKET_STATE)
 
 
-@dg.multi_asset(name="features", specs=[table_spec(t, group="features", deps=INPUTS) for t in (PANEL, TARGETS)])
+@dg.multi_asset(name="features", specs=[table_spec(t, group="features", deps=INPUTS) for t in (PANEL, TARGETS, COVERAGE)])
 def features(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
-    """Build the panel and the labels from what was known."""
+    """Build the panel and the labels from what was known, and count how far the panel has values."""
     build_features(trader.lake, as_of=as_of(context, trader, options), run_id=context.run.run_id)
     snapshot = trader.lake.snapshot()
-    for table in (PANEL, TARGETS):
+    for table in (PANEL, TARGETS, COVERAGE):
         yield table_result(snapshot, table)
 
 

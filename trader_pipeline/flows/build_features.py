@@ -1,4 +1,4 @@
-"""core tables -> features.panel and features.targets, in one commit."""
+"""core tables -> features.panel, features.targets and features.coverage, in one commit."""
 
 import datetime as dt
 import hashlib
@@ -6,17 +6,19 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.features.assemble import assemble
 from trader_pipeline.features.build import blocks, build_panel
+from trader_pipeline.features.coverage import count_coverage
 from trader_pipeline.features.targets import LOOKBACK_SESSIONS, build_targets
 from trader_pipeline.flows.feature_past import Past, past
 from trader_pipeline.flows.feature_tables import CLOCKED, HELD, INPUTS, History, read_history, read_market, read_tables
 from trader_pipeline.flows.known_facts import held_facts
 from trader_pipeline.lake import Change, Lake, Part, Snapshot
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.features import COVERAGE, TARGETS
 
 __all__ = ["INPUTS", "FeatureOutcome", "build_features", "read_market"]
 
@@ -49,10 +51,11 @@ def build_features(lake: Lake, *, as_of: dt.datetime, run_id: str) -> FeatureOut
     snapshot = lake.snapshot()
     version = _inputs_version(snapshot, as_of)
     stored = snapshot.inputs(PANEL) or ""
-    if stored.partition("|")[0] == version and snapshot.inputs(TARGETS) == stored:
+    together = all(snapshot.inputs(table) == stored for table in (TARGETS, COVERAGE))
+    if stored.partition("|")[0] == version and together:
         return _outcome(snapshot, changed=False)
     history = read_history(snapshot, as_of)
-    before = Past.read(stored.partition("|")[2]) if snapshot.inputs(TARGETS) == stored and _same_code(stored, version) else None
+    before = Past.read(stored.partition("|")[2]) if together and _same_code(stored, version) else None
     added = _added(lake, snapshot, history, before, as_of=as_of, version=version) if before else 0
     if not added:
         _publish_whole(lake, snapshot, history, as_of=as_of, version=version)
@@ -72,10 +75,17 @@ def _publish_whole(lake: Lake, snapshot: Snapshot, history: History, *, as_of: d
     tables = read_tables(snapshot, as_of)
     market = assemble(tables, history.sessions, history.known_at)
     staged: list[Part] = []
+    counted = []
     for start, stop in blocks(market, FEATURES):
-        staged += lake.stage(PANEL, build_panel(market, FEATURES, start=start, stop=stop))
+        rows = build_panel(market, FEATURES, start=start, stop=stop)
+        staged += lake.stage(PANEL, rows)
+        counted.append(count_coverage(rows, FEATURES))
     inputs = _inputs(snapshot, history, version, as_of)
-    lake.publish(Change.replace_staged(PANEL, tuple(staged), inputs=inputs), Change.replace(TARGETS, build_targets(market), inputs=inputs))
+    lake.publish(
+        Change.replace_staged(PANEL, tuple(staged), inputs=inputs),
+        Change.replace(TARGETS, build_targets(market), inputs=inputs),
+        Change.replace(COVERAGE, pa.concat_tables(counted) if counted else COVERAGE.empty(), inputs=inputs),
+    )
 
 
 def _added(lake: Lake, snapshot: Snapshot, history: History, before: Past, *, as_of: dt.datetime, version: str) -> int:
@@ -91,9 +101,11 @@ def _added(lake: Lake, snapshot: Snapshot, history: History, before: Past, *, as
         return 0
     market = assemble(tables, sessions, history.known_at, start=begin, first_bars=history.first_bars)
     inputs = _inputs(snapshot, history, version, as_of)
+    rows = build_panel(market, FEATURES, start=old - begin)
     lake.publish(
-        Change.append(PANEL, build_panel(market, FEATURES, start=old - begin), inputs=inputs),
+        Change.append(PANEL, rows, inputs=inputs),
         Change.upsert(TARGETS, build_targets(market, start=labels - begin), inputs=inputs),
+        Change.append(COVERAGE, count_coverage(rows, FEATURES), inputs=inputs),
     )
     return len(sessions) - old
 

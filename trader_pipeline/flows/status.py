@@ -7,11 +7,11 @@ from typing import Any
 import duckdb
 
 from trader_pipeline import heartbeats
+from trader_pipeline.coverage import feature_coverage
 from trader_pipeline.errors import TraderError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import sources_status
 from trader_pipeline.flows.due import default_as_of
-from trader_pipeline.flows.feature_coverage import feature_coverage
 from trader_pipeline.flows.freshness import staleness
 from trader_pipeline.lake import Lake, Snapshot
 from trader_pipeline.operations.disk import disk_usage

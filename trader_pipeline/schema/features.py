@@ -1,6 +1,6 @@
 """What models read and what they are scored on."""
 
-from trader_pipeline.schema.columns import HORIZONS_SESSIONS, KNOWN_AT, SESSION, TICKER, day, number
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS, KNOWN_AT, SESSION, TICKER, count, day, number, text
 from trader_pipeline.schema.table import Column, Table
 
 
@@ -67,4 +67,18 @@ MARKET_STATE = Table(
         number("stay_turbulent", "fraction", "Probability that turbulence lasts another session.", nullable=False),
     ),
 )
-TABLES = (MARKET_STATE, TARGETS)
+COVERAGE = Table(
+    layer="features",
+    name="coverage",
+    year_of="session",
+    key=("family", "session"),
+    description="How far each family of features has values in features.panel. A family without data is absent: null columns, never 0.",
+    columns=(
+        text("family", "momentum, volatility, valuation, ..."),
+        SESSION,
+        count("features", "features", "Features of the family."),
+        count("tickers", "tickers", "Tickers with a row of the panel."),
+        count("values", "values", "Values that are not null, of features * tickers."),
+    ),
+)
+TABLES = (MARKET_STATE, TARGETS, COVERAGE)

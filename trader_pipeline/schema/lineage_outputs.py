@@ -43,6 +43,11 @@ TARGETS = Lineage(
     },
     made={},
 )
+COVERAGE = Lineage(
+    table=features.COVERAGE,
+    reads={"features.panel": {"session": "session", "tickers": "ticker", "values": EVERY}},
+    made={"family, features": "as the features are declared"},
+)
 _FITTED = f"score, scaled_mean, {_SCALED_QUANTILES}"
 OUT_OF_FOLD = Lineage(
     table=outputs.OUT_OF_FOLD,
@@ -202,4 +207,4 @@ BACKTEST = Lineage(
     },
     made={},
 )
-LINEAGES = (MARKET_STATE, TARGETS, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST)
+LINEAGES = (MARKET_STATE, TARGETS, COVERAGE, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST)

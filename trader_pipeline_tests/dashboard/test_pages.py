@@ -289,6 +289,15 @@ def test_the_status_page_counts_what_was_published(deep):
     assert "high 366.1 under close 366.2" in text
 
 
+def test_the_status_page_says_how_far_each_family_of_features_has_values(deep):
+    cells = [re.sub(r"<[^>]+>", " ", row).split() for row in deep.get("/status").text.split("<tr>")]
+    momentum = next(row for row in cells if row[:1] == ["momentum"])
+    valuation = next(row for row in cells if row[:1] == ["valuation"])
+    assert momentum[1:8] == ["4", "present", "100", "%", "100", "%", "2018-09-04"]
+    assert valuation[1:6] == ["4", "absent", "–", "–", "–"]
+    assert 'aria-label="momentum: 2018 ' in deep.get("/status").text
+
+
 def test_the_report_is_framed_and_carries_its_own_policy(home, deep):
     folder = home / "deep" / "reports"
     folder.mkdir(exist_ok=True)

@@ -46,6 +46,7 @@ def test_the_chain_is_there_by_its_names(defs):
         "core/corporate_actions",
         "features/panel",
         "features/targets",
+        "features/coverage",
         "training/runs",
         "predictions/out_of_fold",
         "training/calibration",

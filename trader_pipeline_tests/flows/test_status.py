@@ -7,9 +7,11 @@ import pytest
 
 from trader_pipeline import heartbeats
 from trader_pipeline.features import FEATURES, PANEL
+from trader_pipeline.features.coverage import count_coverage
 from trader_pipeline.flows.status import status
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema import core, outputs, quality, raw
+from trader_pipeline.schema.features import COVERAGE
 from trader_pipeline.settings import Settings
 
 NOW = dt.datetime(2020, 2, 7, 23, tzinfo=dt.UTC)
@@ -60,9 +62,11 @@ def test_an_empty_home(settings):
 def test_what_is_there(settings):
     lake = Lake(settings.dataset_home / "lake", "deep")
     names = [f.name for f in FEATURES if f.family == FEATURES[0].family]
+    panel = rows(PANEL, {"ticker": "A", "session": LAST, names[0]: 1.0}, {"ticker": "B", "session": LAST})
     lake.publish(
         Change.append(core.ACCEPTED_BARS, rows(core.ACCEPTED_BARS, {"ticker": "A", "session": BEFORE}, {"ticker": "A", "session": LAST})),
-        Change.append(PANEL, rows(PANEL, {"ticker": "A", "session": LAST, names[0]: 1.0}, {"ticker": "B", "session": LAST})),
+        Change.append(PANEL, panel),
+        Change.append(COVERAGE, count_coverage(panel, FEATURES)),
         Change.append(
             outputs.DAILY,
             rows(
@@ -120,16 +124,18 @@ def test_what_is_there(settings):
     bars = next(t for t in facts["tables"] if t["table"] == "core.accepted_bars")
     assert (bars["rows"], bars["parts"], bars["through"]) == (2, 1, LAST)
     assert bars["bytes"] == lake.snapshot().files(core.ACCEPTED_BARS)[0].stat().st_size
-    assert facts["coverage"][0] == {
+    covered = {row["family"]: row for row in facts["coverage"]}
+    share = round(1 / (2 * len(names)), 4)
+    assert covered.pop(FEATURES[0].family) == {
         "family": FEATURES[0].family,
         "features": len(names),
         "state": "present",
-        "newest": round(1 / (2 * len(names)), 4),
-        "year": round(1 / (2 * len(names)), 4),
+        "newest": share,
+        "year": share,
         "first": LAST,
+        "by_year": [{"year": LAST.year, "share": share}],
     }
-    others = facts["coverage"][1:]
-    assert {(row["state"], row["newest"], row["year"], row["first"]) for row in others} == {("absent", None, None, None)}
+    assert {row["state"] for row in covered.values()} == {"absent"}
     assert facts["behind"] == [{"table": "core.accepted_bars", "sessions": 0}]
     assert facts["disk"][0]["folder"] == "lake"
 
