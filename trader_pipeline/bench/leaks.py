@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trader_pipeline.bench.canaries import CANARIES
-from trader_pipeline.bench.planted import PlantedTables, plant
+from trader_pipeline.bench.planted import PlantedTables, plant, with_made_up_tone
 from trader_pipeline.bench.simulated import simulated_lake
 from trader_pipeline.errors import UsageError
 from trader_pipeline.features import FEATURES
@@ -47,6 +47,7 @@ def measure(home: Path, *, tickers: int, sessions: int, cuts: int, seed: int) ->
     if (there := len(days) - longest - 2) < cuts:
         raise UsageError(f"{len(days)} sessions leave {there} with a full look-back of {longest} for {cuts} cuts; raise --sessions")
     drawn = random.choice(np.arange(longest + 1, len(days) - 1), cuts, replace=False)
+    tables = with_made_up_tone(tables, random)
     world = _World(tables=tables, sessions=days, known_at=known_at, cuts=sorted(drawn.tolist()), random=random)
     return {"tickers": tickers, "sessions": len(days), "cuts": cuts, "seed": seed, **_features(world), **_canaries(world)}
 

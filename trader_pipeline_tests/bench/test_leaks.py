@@ -25,7 +25,7 @@ def figures(tmp_path_factory):
 def test_no_feature_looks_ahead_or_further_back_than_it_says(figures):
     for name in leaks.VERDICTS:
         assert figures[name]["violating"] == []
-        assert figures[name]["features"] == sum(row["features"] for row in figures["truncation"]["by_family"] if not row["absent"])
+        assert figures[name]["features"] == len(FEATURES)
     assert figures["stamps"] == {}
     assert leaks.leaking(figures) == []
 
@@ -34,7 +34,7 @@ def test_every_family_is_cut_at_twenty_sessions(figures):
     families = figures["truncation"]["by_family"]
     assert [row["family"] for row in families] == list(dict.fromkeys(feature.family for feature in FEATURES))
     assert {row["cuts"] for row in families} == {CUTS}
-    assert all(row["compared"] > 0 for row in families if row["family"] in ("momentum", "volatility", "volume", "residual"))
+    assert not any(row["absent"] for row in families)
 
 
 @pytest.mark.parametrize("name", [canary.name for canary in CANARIES])
