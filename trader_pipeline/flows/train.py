@@ -76,7 +76,7 @@ def prepare(
     blocks = (*gate.failed_checks(snapshot), *gate.too_old(snapshot, last_session, checks or CheckSettings()))
     forced = gate.require(blocks, what="training", force=force)
     data_version = snapshot.data_version([PANEL, TARGETS, SECTORS])
-    features = tuple(c.name for c in PANEL.columns if c.name not in PANEL.key)
+    features = _with_values(snapshot)
     identity = [recipe, seed, as_of.isoformat(), data_version, run_id, features]
     model_id = f"{last_session:%Y%m%d}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]}"
     request = TrainingRequest(
@@ -153,6 +153,16 @@ def _usable_sessions(snapshot: Snapshot, last_session: dt.date) -> int:
         [last_session, MINIMUM_TICKERS],
     )
     return int(counted["n"][0].as_py())
+
+
+def _with_values(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the features that the panel has a value of, by its parts' footers: a column of nulls costs width and teaches nothing."""
+    found = set()
+    for file in snapshot.files(PANEL):
+        footer = pq.read_metadata(file)
+        chunks = (footer.row_group(g).column(c) for g in range(footer.num_row_groups) for c in range(footer.num_columns))
+        found |= {chunk.path_in_schema for chunk in chunks if chunk.statistics is None or chunk.statistics.null_count < chunk.num_values}
+    return tuple(column.name for column in PANEL.columns if column.name in found and column.name not in PANEL.key)
 
 
 def _parts(snapshot: Snapshot, table: Table) -> tuple[PartFile, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import numpy as safetensors
 
-from trader_pipeline.models.examples import Examples, relative, rows_of, thinned
+from trader_pipeline.models.examples import Examples, relative, rows_of, thinned, within_share
 from trader_pipeline.models.forecast import Forecast, around_mean, present, residual_quantiles
 from trader_pipeline.models.normalise import EPSILON, Normaliser
 from trader_pipeline.panel import Grid
@@ -91,9 +91,15 @@ class RidgeMember:
 
 
 def fit_ridge(examples: Examples) -> RidgeMember:
-    """Choose each penalty on the purged tail, then refit on every label with statistics of the same rows."""
-    normaliser = Normaliser.fit(examples.x_NTF[np.isfinite(examples.every.scaled_NTH).any(axis=2)], examples.features)
+    """Choose each penalty on the purged tail, then refit on every label with statistics of the same rows.
+
+    A column is worth its share of variance within tickers (`within_share`): the penalty of its coefficient is divided by its square.
+    """
+    rows_NT = np.isfinite(examples.every.scaled_NTH).any(axis=2)
+    normaliser = Normaliser.fit(examples.x_NTF[rows_NT], examples.features)
     x_NTP = normaliser.apply(examples.x_NTF)
+    worth_P = within_share(x_TP[rows_T] for x_TP, rows_T in zip(x_NTP, rows_NT, strict=True))
+    x_NTP *= worth_P.astype(np.float32)
     deviation_NTP = deviations(x_NTP, present(examples.x_NTF))
     parts = (examples.fit, examples.tail, examples.every)
     score, scaled, offsets = [], [], []
@@ -107,7 +113,7 @@ def fit_ridge(examples: Examples) -> RidgeMember:
         actual_NT, drift = np.where(np.isfinite(returns[0]), returns[0], returns[1]), relative(returns[0])[1]
         offsets.append(residual_quantiles(actual_NT[known_NT], deviation_NTP[known_NT] @ before_P + drift))
     (score_PH, score_H), (scaled_PH, scaled_H) = _stacked(score), _stacked(scaled)
-    return RidgeMember(normaliser, score_PH, score_H, scaled_PH, scaled_H, np.stack(offsets))
+    return RidgeMember(normaliser, worth_P[:, None] * score_PH, score_H, worth_P[:, None] * scaled_PH, scaled_H, np.stack(offsets))
 
 
 def deviations(x_NTP: Float32, present_NT: npt.NDArray[np.bool_]) -> Float32:

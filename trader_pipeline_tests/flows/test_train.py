@@ -65,7 +65,7 @@ def test_the_request_holds_all_that_the_child_needs(ran):
     assert request.path == request.folder / "request.json"
     assert request.folder.name == request.model_id
     assert request.last_session == data.grid.sessions[-1].item()
-    assert request.features == tuple(c.name for c in PANEL.columns if c.name not in ("ticker", "session"))
+    assert request.features == ("return_1d", "return_5d")  # the others are null throughout
     assert request.sectors == {"T0": "new"}
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from trader_pipeline.errors import TrainingError
+from trader_pipeline.models.examples import within_share
 from trader_pipeline.models.linear import RidgeMember, fit_ridge, ridge_path
 from trader_pipeline_tests.training.planted import SECTORS, SIGNAL, examples, planted
 
@@ -67,3 +68,21 @@ def test_too_few_labels_are_named():
     data.labels.score_NTH[:, :, 3] = np.nan
     with pytest.raises(TrainingError, match="residual_rank_60d, training part: 0 labels, at least 100"):
         fit_ridge(examples(data))
+
+
+def test_a_difference_between_tickers_that_never_changes_counts_for_nothing():
+    """Six tickers, one level each, and labels that follow the level: six observations, which a tail cannot tell from chance."""
+    data = planted()
+    level = np.linspace(-1, 1, len(data.grid.tickers))
+    data.x_NTF[:, :, 1] = np.where(np.isfinite(data.x_NTF[:, :, 1]), level[:, None], np.nan)
+    data.labels.score_NTH[:] += level[:, None, None].astype(np.float32)
+    member = fit_ridge(examples(data))
+    levels, changes = member.score_PH[1], member.score_PH[0]
+    assert np.abs(levels).max() < 1e-6
+    assert changes.min() > 0.5 * SIGNAL * data.x_NTF[:, :, 0][np.isfinite(data.x_NTF[:, :, 0])].std()
+
+
+def test_the_share_within_tickers_is_that_of_the_analysis_of_variance():
+    # two tickers at 0 and 2, each moving by 1 up and down: half of the variance lies within; a constant has no share
+    x = np.array([[[-1, 5, 3], [1, 5, 3]], [[1, 7, 3], [3, 7, 3]]], np.float32)
+    assert within_share(iter(x)) == pytest.approx([0.5, 0.0, 0.0])

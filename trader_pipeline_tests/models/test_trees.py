@@ -1,3 +1,4 @@
+import lightgbm
 import numpy as np
 import pytest
 
@@ -44,3 +45,14 @@ def test_noise_alone_is_not_learnt():
     data.labels.score_NTH[...] = np.where(np.isfinite(data.labels.score_NTH), rng.standard_normal(data.labels.score_NTH.shape), np.nan)
     score = fit_trees(examples(data), CONFIG, seed=0).predict(data.x_NTF, data.grid, SECTORS).score_TNH
     assert np.nanstd(score[:, :, 0]) < 0.15
+
+
+def test_a_difference_between_tickers_that_never_changes_is_not_split_on():
+    data = interacting()
+    level = np.linspace(-1, 1, len(data.grid.tickers))
+    data.x_NTF[:, :, 2] = np.where(np.isfinite(data.x_NTF).any(axis=2), level[:, None], np.nan)
+    data.labels.score_NTH[...] += level[:, None, None]
+    boosters = [lightgbm.Booster(model_str=text) for text in fit_trees(examples(data), CONFIG, seed=0).score_models]
+    splits = np.sum([booster.feature_importance() for booster in boosters], axis=0)
+    assert splits[2] == 0
+    assert splits[:2].min() > 0
