@@ -3,7 +3,6 @@
 Legend: N tickers, T sessions, F features, H horizons (1, 5, 20, 60).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +16,6 @@ Float32 = npt.NDArray[np.float32]
 
 MINIMUM_LABELS = 100
 """A fit on fewer labels than this would be noise."""
-
-VARIANCE_FLOOR = 1e-9
-"""Of standardised columns: less is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,23 +80,6 @@ def thinned(labels_NT: Float32, horizon: int, maximum_rows: int) -> Float32:
     step = max(1, min(horizon // 10, labels // (2 * MINIMUM_LABELS)), -(-labels // maximum_rows))
     kept_T = np.arange(labels_NT.shape[1]) % step == 0
     return np.where(kept_T, labels_NT, np.float32(np.nan))
-
-
-def within_share(of_tickers: Iterable[Float32]) -> npt.NDArray[np.float64]:
-    """Return the share of each standardised column's variance that lies within tickers, [P]; 0 where it does not vary.
-
-    `of_tickers` are each ticker's rows [R, P]. A difference between tickers that never changes was seen once a ticker, however many
-    sessions there are: such columns explain the past of a few hundred tickers by chance, the more easily the more of them there are.
-    """
-    count, sum_P, square_P, between_P = 0, np.float64(0), np.float64(0), np.float64(0)
-    for own in of_tickers:
-        if len(own):
-            own_sum_P = own.sum(axis=0, dtype=np.float64)
-            count, sum_P, square_P = count + len(own), sum_P + own_sum_P, square_P + (own.astype(np.float64) ** 2).sum(axis=0)
-            between_P = between_P + own_sum_P**2 / len(own)
-    whole_P = square_P - sum_P**2 / max(1, count)
-    within_P, least = square_P - between_P, VARIANCE_FLOOR * count
-    return np.where(within_P > least, within_P / np.maximum(whole_P, least), 0.0)
 
 
 def labelled(labels_NT: Float32, what: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import numpy as safetensors
 
-from trader_pipeline.models.examples import Examples, relative, rows_of, thinned, within_share
+from trader_pipeline.models.examples import Examples, relative, rows_of, thinned
 from trader_pipeline.models.forecast import Forecast, around_mean, present, residual_quantiles
 from trader_pipeline.models.normalise import EPSILON, Normaliser
 from trader_pipeline.panel import Grid
@@ -26,6 +26,8 @@ PENALTIES = tuple(float(value) for value in 10.0 ** np.arange(-3, 3.5, 0.5))
 MAXIMUM_ROWS = 150_000
 """Labels of one fit; more add time, not accuracy, to so few coefficients."""
 _CHUNK_ROWS = 16_384
+_LEAST_VARIANCE = 1e-9
+"""Of standardised columns: less is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +97,10 @@ def fit_ridge(examples: Examples) -> RidgeMember:
 
     A column is worth its share of variance within tickers (`within_share`): the penalty of its coefficient is divided by its square.
     """
-    rows_NT = np.isfinite(examples.every.scaled_NTH).any(axis=2)
+    rows_NT = np.asarray(np.isfinite(examples.every.scaled_NTH).any(axis=2))
     normaliser = Normaliser.fit(examples.x_NTF[rows_NT], examples.features)
     x_NTP = normaliser.apply(examples.x_NTF)
-    worth_P = within_share(x_TP[rows_T] for x_TP, rows_T in zip(x_NTP, rows_NT, strict=True))
+    worth_P = within_share(x_NTP, rows_NT)
     x_NTP *= worth_P.astype(np.float32)
     deviation_NTP = deviations(x_NTP, present(examples.x_NTF))
     parts = (examples.fit, examples.tail, examples.every)
@@ -114,6 +116,24 @@ def fit_ridge(examples: Examples) -> RidgeMember:
         offsets.append(residual_quantiles(actual_NT[known_NT], deviation_NTP[known_NT] @ before_P + drift))
     (score_PH, score_H), (scaled_PH, scaled_H) = _stacked(score), _stacked(scaled)
     return RidgeMember(normaliser, worth_P[:, None] * score_PH, score_H, worth_P[:, None] * scaled_PH, scaled_H, np.stack(offsets))
+
+
+def within_share(x_NTP: Float32, rows_NT: npt.NDArray[np.bool_]) -> Floats:
+    """Return the share of each standardised column's variance over the marked rows that lies within tickers, [P]; 0 where it does not vary.
+
+    A difference between tickers that never changes was seen once a ticker, however many sessions there are: such columns explain
+    the past of a few hundred tickers by chance, the more easily the more of them there are.
+    """
+    sums_NP = np.zeros((len(x_NTP), x_NTP.shape[2]))
+    square_P = np.zeros(x_NTP.shape[2])
+    for n, (x_TP, rows_T) in enumerate(zip(x_NTP, rows_NT, strict=True)):
+        own_RP = x_TP[rows_T].astype(np.float64)
+        sums_NP[n], square_P = own_RP.sum(axis=0), square_P + (own_RP**2).sum(axis=0)
+    count_N1 = np.maximum(rows_NT.sum(axis=1), 1)[:, None]
+    within_P = square_P - (sums_NP**2 / count_N1).sum(axis=0)
+    whole_P = square_P - sums_NP.sum(axis=0) ** 2 / count_N1.sum()
+    least = _LEAST_VARIANCE * count_N1.sum()
+    return np.where(within_P > least, within_P / np.maximum(whole_P, least), 0.0)
 
 
 def deviations(x_NTP: Float32, present_NT: npt.NDArray[np.bool_]) -> Float32:

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.errors import TrainingError
-from trader_pipeline.models.examples import Examples, labelled, relative, thinned, within_share
+from trader_pipeline.models.examples import Examples, labelled, relative, thinned
 from trader_pipeline.models.forecast import Forecast, around_mean, present, residual_quantiles
-from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 
@@ -100,8 +99,8 @@ def fit_trees(examples: Examples, config: TreesConfig, seed: int) -> TreesMember
     """Choose the rounds of each booster on the purged tail, then refit on every label with that many.
 
     The boosters are independent, so they run side by side, each on one thread: LightGBM's own threads wait for each other
-    after every split, which on a busy machine took ten times as long. The gain of a split counts by what the feature is worth,
-    its share of variance within tickers (`within_share`).
+    after every split, which on a busy machine took ten times as long. A split must gain what the luckiest of as many features of
+    noise would, so that more features do not mean more chance finds; where none does, all scores are the same.
     """
     parts = (examples.fit, examples.tail, examples.every)
     ranks, returns = [], []
@@ -131,7 +130,6 @@ class _Bins:
         import lightgbm  # noqa: PLC0415 - whoever only loads ridge needs no LightGBM
 
         used_NT = np.logical_or.reduce([np.isfinite(part) for task in tasks for part in (task.fit_NT, task.tail_NT, task.every_NT)])
-        self.worth_F = _worth(examples)
         self._row_NT = np.cumsum(used_NT).reshape(used_NT.shape) - 1
         if not used_NT.any():
             raise TrainingError("lightgbm: no label is known; bring more tickers or a longer history")
@@ -148,12 +146,6 @@ class _Bins:
         return {"max_bin": config.bins, "verbosity": -1, "num_threads": 1, "feature_pre_filter": False}
 
 
-def _worth(examples: Examples) -> Floats:
-    rows_NT = np.isfinite(examples.every.scaled_NTH).any(axis=2)
-    normaliser = Normaliser.fit(examples.x_NTF[rows_NT], examples.features)
-    return within_share(normaliser.standardised(x_TF[rows_T]) for x_TF, rows_T in zip(examples.x_NTF, rows_NT, strict=True))
-
-
 def _chosen(bins: _Bins, task: _Task, config: TreesConfig, seed: int) -> tuple[str, "lightgbm.Booster"]:
     """Return the text of the refit on every label, and the booster before it, fitted without the tail."""
     import lightgbm  # noqa: PLC0415 - whoever only loads ridge needs no LightGBM
@@ -161,9 +153,9 @@ def _chosen(bins: _Bins, task: _Task, config: TreesConfig, seed: int) -> tuple[s
     learn = bins.subset(task.fit_NT, f"{task.what}, training part")
     watch = bins.subset(task.tail_NT, f"{task.what}, validation tail")
     stop = lightgbm.early_stopping(config.patience, verbose=False)
-    before = lightgbm.train(_parameters(config, seed, learn.num_data(), bins.worth_F), learn, config.rounds, valid_sets=[watch], callbacks=[stop])
+    before = lightgbm.train(_parameters(config, seed, learn), learn, config.rounds, valid_sets=[watch], callbacks=[stop])
     every = bins.subset(task.every_NT, task.what)
-    refit = lightgbm.train(_parameters(config, seed, every.num_data(), bins.worth_F), every, before.best_iteration)
+    refit = lightgbm.train(_parameters(config, seed, every), every, before.best_iteration)
     text: str = refit.model_to_string()
     return text, before
 
@@ -175,19 +167,27 @@ def _offsets(x_NTF: Float32, fit_NT: Float32, tail_NT: Float32, before: "lightgb
     return residual_quantiles(actual_NT[known_NT], _predicted(before, x_NTF[known_NT]) + relative(fit_NT)[1])
 
 
-def _parameters(config: TreesConfig, seed: int, rows: int, worth_F: Floats) -> dict[str, Any]:
+def _best_of_noise(learn: "lightgbm.Dataset") -> float:
+    """Return the squared error that one split of the luckiest feature takes off labels of noise. Donoho & Johnstone 1994.
+
+    Each feature counts once, not each of its bins: a split that gains little may open one that gains much, an interaction.
+    """
+    return float(np.var(np.asarray(learn.get_label())) * 2 * np.log(learn.num_feature()))
+
+
+def _parameters(config: TreesConfig, seed: int, learn: "lightgbm.Dataset") -> dict[str, Any]:
     return {
         "objective": "l2",
         "metric": "l2",
         "learning_rate": config.learning_rate,
         "num_leaves": config.leaves,
-        "min_data_in_leaf": max(20, int(config.minimum_rows_share * rows)),
+        "min_data_in_leaf": max(20, int(config.minimum_rows_share * learn.num_data())),
+        "min_gain_to_split": _best_of_noise(learn),
         "max_bin": config.bins,
         "feature_fraction": config.feature_share,
         "bagging_fraction": config.row_share,
         "bagging_freq": 1,
         "lambda_l2": config.l2,
-        "feature_contri": worth_F.tolist(),
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,

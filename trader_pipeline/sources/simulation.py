@@ -44,7 +44,8 @@ class MarketSize:
 class Market:
     """What was made. `oracle_TN[h]` is E[idiosyncratic log return from close t to close t + h | t].
 
-    `volatility_TN` and `market_volatility_T` are standard deviations of the next session's log return as known at t.
+    `volatility_TN` and `market_volatility_T` are standard deviations of the next session's log return as known at t; `beta_N` is each
+    ticker's slope on the market.
     """
 
     open_TN: Floats
@@ -63,6 +64,7 @@ class Market:
     oracle_TN: dict[int, Floats]
     volatility_TN: Floats
     market_volatility_T: Floats
+    beta_N: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +240,7 @@ def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths:
         oracle_TN={h: values_TN[kept] for h, values_TN in oracle.items()},
         volatility_TN=np.sqrt(common_TN + paths.sigma_TN**2)[kept],
         market_volatility_T=frame.market_volatility_T[kept],
+        beta_N=paths.beta_N,
     )
 
 

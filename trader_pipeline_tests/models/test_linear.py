@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from trader_pipeline.errors import TrainingError
-from trader_pipeline.models.examples import within_share
-from trader_pipeline.models.linear import RidgeMember, fit_ridge, ridge_path
+from trader_pipeline.models.linear import RidgeMember, fit_ridge, ridge_path, within_share
 from trader_pipeline_tests.training.planted import SECTORS, SIGNAL, examples, planted
 
 
@@ -85,4 +84,4 @@ def test_a_difference_between_tickers_that_never_changes_counts_for_nothing():
 def test_the_share_within_tickers_is_that_of_the_analysis_of_variance():
     # two tickers at 0 and 2, each moving by 1 up and down: half of the variance lies within; a constant has no share
     x = np.array([[[-1, 5, 3], [1, 5, 3]], [[1, 7, 3], [3, 7, 3]]], np.float32)
-    assert within_share(iter(x)) == pytest.approx([0.5, 0.0, 0.0])
+    assert within_share(x, np.ones((2, 2), bool)) == pytest.approx([0.5, 0.0, 0.0])
