@@ -56,7 +56,7 @@ def status(*, as_json: Json = False) -> None:
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the row for people: instants in New York, a vendor's words cut."""
+    """Return the row for people: instants in New York, a vendor's words cut, lists left to --json."""
     from trader_pipeline.formats import new_york
 
     return {
@@ -66,6 +66,7 @@ def _readable(row: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, str) and name == "detail"
         else value
         for name, value in row.items()
+        if not isinstance(value, list)
     }
 
 

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pytest
 
 from trader_pipeline import calendar, panel
+from trader_pipeline.coverage import feature_coverage
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.flows.accept import accept
 from trader_pipeline.flows.build_features import build_features
@@ -50,6 +51,22 @@ def test_the_panel_has_every_stock_and_not_the_benchmark(built):
     assert [row["ticker"] for row in rows] == ["AAPL", "ABBV", "AMD", "AMZN", "BA", "GOOG", "GOOGL", "META", "NFLX", "NVDA", "TSLA"]
     assert {row["last"] for row in rows} == {dt.date(2020, 2, 7)}
     assert sum(row["n"] for row in rows) == 24_890
+
+
+def test_families_without_data_are_absent_and_the_others_present(built):
+    rows = {row["family"]: row for row in feature_coverage(built)}
+    assert {family: row["first"] for family, row in rows.items() if row["state"] == "present"} == {
+        "alpha": dt.date(2009, 2, 9),
+        "factors": dt.date(2014, 10, 21),  # exposures to the two factors that need no filings
+        "macro": dt.date(2009, 2, 9),  # VIX, a default spread and the probability of turbulence
+        "momentum": dt.date(2009, 2, 9),
+        "residual": dt.date(2009, 5, 11),
+        "volatility": dt.date(2009, 2, 9),
+        "volume": dt.date(2009, 3, 4),
+    }
+    assert {family for family, row in rows.items() if row["state"] == "absent"} == {
+        *("characteristics", "growth", "options", "quality", "sentiment", "valuation"),
+    }
 
 
 def test_a_label_across_apples_split(built):
