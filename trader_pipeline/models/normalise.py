@@ -1,6 +1,7 @@
 """Features on one scale, with statistics of the training window alone.
 
 Each feature is winsorised, then standardised; where the training rows hold nulls a 0/1 column tells "was null" from "was average".
+Features that are null in the same training rows share one, that of the first: windows of a family fill together.
 Legend: N tickers, T sessions, F features, R rows, P prepared columns.
 """
 
@@ -48,7 +49,7 @@ class Normaliser:
         low, high, mean, std = (np.array(values, np.float64) for values in zip(*statistics, strict=True))
         if not (std > 0).any():
             raise TrainingError(f"none of the features {list(features)} varies in the training window; check features.panel")
-        return cls(features, low, high, mean, std, np.asarray(np.isnan(rows_RF).any(axis=0)))
+        return cls(features, low, high, mean, std, _first_of_each_pattern(rows_RF))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -77,6 +78,17 @@ class Normaliser:
         """Rebuild from what `arrays` gave."""
         low, high, mean, std = (arrays[key].astype(np.float64) for key in ("low", "high", "mean", "std"))
         return cls(features, low, high, mean, std, arrays["has_null"].astype(np.bool_))
+
+
+def _first_of_each_pattern(rows_RF: Float32) -> npt.NDArray[np.bool_]:
+    """Return which features have nulls in rows of which no feature before them has exactly those."""
+    first_F = np.zeros(rows_RF.shape[1], np.bool_)
+    seen = {np.packbits(np.zeros(len(rows_RF), np.bool_)).tobytes()}
+    for f in range(len(first_F)):
+        pattern = np.packbits(np.isnan(rows_RF[:, f])).tobytes()
+        first_F[f] = pattern not in seen
+        seen.add(pattern)
+    return first_F
 
 
 def _bounds(values_R: Float32) -> tuple[float, float, float, float]:

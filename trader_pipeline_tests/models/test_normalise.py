@@ -16,6 +16,14 @@ def test_null_becomes_the_mean_and_is_marked():
     assert out == pytest.approx(np.array([[0, 0, 1], [3 / np.sqrt(5), 0, 0]]), abs=1e-6)
 
 
+def test_features_that_are_null_together_share_a_column():
+    a, b, c = (np.arange(1000.0) for _ in range(3))
+    a[:20] = b[:20] = NAN
+    c[:21] = NAN
+    normaliser = Normaliser.fit(np.stack([a, b, c], axis=1).astype(np.float32), ("a", "b", "c"))
+    assert normaliser.columns == ("a", "b", "c", "a is null", "c is null")
+
+
 def test_values_beyond_the_training_window_are_winsorised():
     rows = np.linspace(0, 1, 1001, dtype=np.float32)[:, None]
     normaliser = Normaliser.fit(rows, ("a",))
