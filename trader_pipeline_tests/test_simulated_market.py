@@ -44,7 +44,7 @@ def scores(home, recipe, **facts):
 
 
 RECIPES = [
-    pytest.param("classic", marks=pytest.mark.timeout(300)),
+    pytest.param("classic", marks=pytest.mark.timeout(600)),
     pytest.param("three_members", marks=[pytest.mark.long, pytest.mark.timeout(3000)]),
 ]
 """With PanelFormer the same takes minutes: `pytest -m long`."""
