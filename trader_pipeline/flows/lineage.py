@@ -42,6 +42,7 @@ _FACTS: Mapping[Table, str] = {
     features.MARKET_STATE: "session, known_at, p_turbulent",
     core.SECTORS: "valid_from, valid_to, sector",
     core.TICKER_MAP: "role",
+    core.UNIVERSE: "universe, ticker, valid_from, valid_to",
 }
 """What features/assemble.py takes of the other tables that a feature declares."""
 
