@@ -2,7 +2,8 @@
 
 Factors are simple returns: the market's (the benchmark's, else the universe's mean), and the highest third less the lowest by a sort
 of the session before among its members, equal weights, three names a leg at least: size (small less big market value, Banz 1981),
-value (book to market, Fama & French 1993), momentum (12-1, Carhart 1997), quality (gross profitability, Novy-Marx 2013). Ken French's own arrive weeks late:
+value (book to market, Fama & French 1993), momentum (12-1, Carhart 1997), quality (gross profitability, Novy-Marx 2013).
+Ken French's own arrive weeks late:
 flows/factor_agreement.py holds ours against them.
 
 Two regressions, never mixed: on all five, null where one of them has no data (no filings, no exposure), and on market and momentum

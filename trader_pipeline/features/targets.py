@@ -2,7 +2,8 @@
 
 Null where the future is not known, where entry or exit falls in a hole, and where the window that scales them is
 incomplete; a rank also where the ticker was no member of the day's universe. A label that would end after the
-ticker's last bar is null too: core tables hold neither the cash terms of a merger nor the listing venue that the delisting returns of Shumway (1997) and Shumway & Warther (1999) depend on.
+ticker's last bar is null too: core tables hold neither the cash terms of a merger nor the listing venue that the
+delisting returns of Shumway (1997) and Shumway & Warther (1999) depend on.
 """
 
 import numpy as np
