@@ -12,12 +12,12 @@ from trader_pipeline import adjustment, panel
 from trader_pipeline.features import chains, characteristics, kernels, macro
 from trader_pipeline.features.earnings_reports import read_reports
 from trader_pipeline.features.headlines import SCORED_NEWS, headline_arrays
-from trader_pipeline.features.intervals import spans
+from trader_pipeline.features.intervals import members, spans
 from trader_pipeline.features.known import splits_of
 from trader_pipeline.features.market import Float, Index, Market, Prices
 from trader_pipeline.features.statements import read_statements
 from trader_pipeline.panel import Days, Grid
-from trader_pipeline.schema.core import OPTION_QUOTES
+from trader_pipeline.schema.core import OPTION_QUOTES, UNIVERSE
 from trader_pipeline.schema.features import MARKET_STATE
 
 Instants = npt.NDArray[np.datetime64]
@@ -29,6 +29,7 @@ class CoreTables:
     """Rows of the core tables known at one `as_of`: one version of bars and actions, every version of other facts.
 
     `scored_news` has the columns `SCORED_NEWS`; `market_state` is features.market_state.
+    `universe` has one name of core.universe, or no row: then everybody with a bar is a member.
     """
 
     accepted_bars: pa.Table
@@ -42,6 +43,7 @@ class CoreTables:
     market_state: pa.Table = field(default_factory=MARKET_STATE.empty)
     scored_news: pa.Table = field(default_factory=SCORED_NEWS.empty_table)
     option_quotes: pa.Table = field(default_factory=OPTION_QUOTES.empty)
+    universe: pa.Table = field(default_factory=UNIVERSE.empty)
 
 
 def assemble(tables: CoreTables, sessions: Days, known_at: Instants, *, start: int = 0, first_bars: pa.Table | None = None) -> Market:
@@ -65,6 +67,7 @@ def assemble(tables: CoreTables, sessions: Days, known_at: Instants, *, start: i
     return Market(
         grid=stocks,
         rows=rows,
+        members=members(tables.universe, stocks, rows),
         prices=prices.rows(~stands_apart),
         benchmark=prices.rows(np.isin(np.arange(len(grid.tickers)), chosen)) if len(chosen) else None,
         sector=_sectors(tables.sectors, stocks),

@@ -72,50 +72,33 @@ def day_winsorised(x_NT: Float, share: float) -> Float:
 
 def sector_neutral(x_NT: Float, sector_NT: Index) -> Float:
     """Return x less the mean of its sector that session; NaN without a sector, or where it has under three values."""
-    groups = int(sector_NT.max(initial=-1)) + 1
-    if not groups:
-        return np.full(x_NT.shape, np.nan)
-    total_GT, count_GT = kernels.group_sums(x_NT, sector_NT, groups)
-    mean_NT = _of_group(np.where(count_GT >= MINIMUM_TICKERS, ratio(total_GT, count_GT), np.nan), sector_NT)
-    return np.where(sector_NT >= 0, x_NT - mean_NT, np.nan)
+    total_NT, count_NT = _group_sums(x_NT, sector_NT)
+    return np.where((sector_NT >= 0) & (count_NT >= MINIMUM_TICKERS), x_NT - ratio(total_NT, count_NT), np.nan)
 
 
-def vasicek(beta_NT: Float, squared_error_NT: Float) -> Float:
-    """Return each beta drawn to the day's mean beta by its own uncertainty; as estimated under three tickers. Vasicek 1973."""
-    mean_1T, variance_1T, _ = day_variance(beta_NT)
+def vasicek(beta_NT: Float, squared_error_NT: Float, members_NT: Flag) -> Float:
+    """Return each beta drawn to the members' mean beta by its own uncertainty; as estimated under three members. Vasicek 1973."""
+    mean_1T, variance_1T, _ = day_variance(among(beta_NT, members_NT))
     shrunk_NT = ratio(beta_NT * variance_1T + mean_1T * squared_error_NT, variance_1T + squared_error_NT)
     return np.where(np.isfinite(shrunk_NT), shrunk_NT, beta_NT)
 
 
-def less_group_mean(x_NT: Float, group_NT: Index, minimum: int) -> Float:
-    """Return x less its group's mean of the session where the group has `minimum` values; elsewhere x as it is."""
-    groups = int(group_NT.max(initial=-1)) + 1
-    if not groups:
-        return x_NT
-    total_GT, count_GT = kernels.group_sums(x_NT, group_NT, groups)
-    mean_NT = _of_group(np.where(count_GT >= minimum, ratio(total_GT, count_GT), 0.0), group_NT)
-    return x_NT - np.where(group_NT >= 0, mean_NT, 0.0)
+def less_group_mean(x_NT: Float, group_NT: Index, minimum: int, members_NT: Flag) -> Float:
+    """Return x less the mean of its group's members that session where `minimum` of them have a value; elsewhere x as it is."""
+    total_NT, count_NT = _group_sums(among(x_NT, members_NT), group_NT)
+    return x_NT - np.where((group_NT >= 0) & (count_NT >= minimum), ratio(total_NT, count_NT), 0.0)
 
 
 def mean_of_peers(x_NT: Float, group_NT: Index) -> Float:
     """Return the mean over the other tickers of the group that session; NaN without peers or without a group."""
-    groups = int(group_NT.max(initial=-1)) + 1
-    if not groups:
-        return np.full(x_NT.shape, np.nan)
-    total_GT, count_GT = kernels.group_sums(x_NT, group_NT, groups)
+    total_NT, count_NT = _group_sums(x_NT, group_NT)
     own_NT = np.isfinite(x_NT)
-    others_NT = _of_group(total_GT, group_NT) - np.where(own_NT, x_NT, 0.0)
-    peers_NT = _of_group(count_GT, group_NT) - own_NT
-    return np.where(group_NT >= 0, ratio(others_NT, peers_NT), np.nan)
+    return np.where(group_NT >= 0, ratio(total_NT - np.where(own_NT, x_NT, 0.0), count_NT - own_NT), np.nan)
 
 
 def value_of_leader(x_NT: Float, size_NT: Float, group_NT: Index) -> Float:
     """Return x of the ticker of largest size in the group that session; NaN for the leader itself and without a group."""
-    groups = int(group_NT.max(initial=-1)) + 1
-    if not groups:
-        return np.full(x_NT.shape, np.nan)
-    largest_GT = kernels.group_largest(size_NT, group_NT, groups)
-    leader_NT = _of_group(largest_GT, group_NT)
+    leader_NT = _of_group(kernels.group_largest(size_NT, group_NT, _groups(group_NT)), group_NT)
     value_NT: Float = x_NT[np.maximum(leader_NT, 0), np.arange(x_NT.shape[1])]
     itself_NT = leader_NT == np.arange(x_NT.shape[0])[:, None]
     return np.where((group_NT >= 0) & (leader_NT >= 0) & ~itself_NT, value_NT, np.nan)
@@ -128,6 +111,16 @@ def ratio(above: Float, below: Float) -> Float:
         positive = np.broadcast_to(below > 0, shape)
     out: Float = np.divide(above, below, out=np.full(shape, np.nan), where=positive)
     return out
+
+
+def _groups(group_NT: Index) -> int:
+    return max(1, int(group_NT.max(initial=-1)) + 1)
+
+
+def _group_sums(x_NT: Float, group_NT: Index) -> tuple[Float, Float]:
+    """Return sum and count of each ticker's group that session, [N, T]; of no meaning where the group is -1."""
+    total_GT, count_GT = kernels.group_sums(x_NT, group_NT, _groups(group_NT))
+    return _of_group(total_GT, group_NT), _of_group(count_GT, group_NT)
 
 
 def _of_group(x_GT: npt.NDArray[Number], group_NT: Index) -> npt.NDArray[Number]:

@@ -1,8 +1,9 @@
 """What a ticker's returns have in common with the market's known drivers: slopes of 252 sessions on factors of the own universe.
 
 Factors are simple returns: the market's (the benchmark's, else the universe's mean), and the highest third less the lowest by a sort
-of the session before, equal weights, three names a leg at least: size (small less big market value, Banz 1981), value (book to market,
-Fama & French 1993), momentum (12-1, Carhart 1997), quality (gross profitability, Novy-Marx 2013). Ken French's own arrive weeks late:
+of the session before among its members, equal weights, three names a leg at least: size (small less big market value, Banz 1981),
+value (book to market, Fama & French 1993), momentum (12-1, Carhart 1997), quality (gross profitability, Novy-Marx 2013).
+Ken French's own arrive weeks late:
 flows/factor_agreement.py holds ours against them.
 
 Two regressions, never mixed: on all five, null where one of them has no data (no filings, no exposure), and on market and momentum
@@ -11,9 +12,9 @@ alone, which every dataset has. No risk-free rate is taken off: over 252 session
 
 from trader_pipeline.features.feature import feature
 from trader_pipeline.features.market import EXPOSURE_SESSIONS, FACTORS, Float, Market
-from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, FUNDAMENTALS, TICKER_MAP
+from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, FUNDAMENTALS, TICKER_MAP, UNIVERSE
 
-_PRICES = (ACCEPTED_BARS, CORPORATE_ACTIONS, TICKER_MAP)
+_PRICES = (ACCEPTED_BARS, CORPORATE_ACTIONS, TICKER_MAP, UNIVERSE)
 _ALL = (*_PRICES, FUNDAMENTALS)
 _MOMENTUM = 252 + 1
 _LOOKBACK = EXPOSURE_SESSIONS - 1 + _MOMENTUM

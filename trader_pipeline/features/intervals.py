@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline.panel import Flag, Grid
 
@@ -20,13 +21,13 @@ def spans(facts: pa.Table, grid: Grid) -> Iterator[tuple[int, slice, dict[str, A
 
 
 def members(universe: pa.Table, grid: Grid, rows_NT: Flag) -> Flag:
-    """Return who was in the universe on each session and had a bar, [N, T]; everybody with a bar where the universe has no row.
+    """Return who was in the universe on each session and had a bar, [N, T]; everybody with a bar before its first membership begins.
 
-    `universe` holds the rows of one name of core.universe.
+    `universe` holds the rows of one name of core.universe. That it has members only from some day on is no knowledge of that day.
     """
-    if not universe.num_rows:
-        return rows_NT
-    inside_NT = np.zeros(grid.shape, np.bool_)
+    inside_NT = np.ones(grid.shape, np.bool_)
+    if universe.num_rows:
+        inside_NT[:, grid.sessions >= np.datetime64(pc.min(universe["valid_from"]).as_py())] = False
     for row, span, _ in spans(universe, grid):
         inside_NT[row, span] = True
     return inside_NT & rows_NT

@@ -11,15 +11,13 @@ from trader_pipeline.features.characteristics import MAXIMUM_AGE_SESSIONS, stand
 from trader_pipeline.features.cross_section import ratio
 from trader_pipeline.features.feature import feature
 from trader_pipeline.features.market import Float, Market, previous
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, MACRO
+from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, MACRO, UNIVERSE
 from trader_pipeline.schema.features import MARKET_STATE
 
 DAILY, MONTHLY = MAXIMUM_AGE_SESSIONS, 80
 """Sessions after its day that an observation may be the newest: a month's figure comes out six weeks to 75 days after its first."""
 MONTHLY_SERIES = frozenset({"CPIAUCSL", "moodys_aaa_yield", "moodys_baa_yield"})
-_INPUTS = (MACRO, CHARACTERISTICS, ACCEPTED_BARS)
-
-
+_INPUTS = (MACRO, CHARACTERISTICS, ACCEPTED_BARS, UNIVERSE)
 STATE = "features.market_state"
 """Under this name market.macro holds the probability of turbulence."""
 _PER_PERCENT = "percentage points"

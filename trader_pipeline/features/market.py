@@ -68,13 +68,15 @@ class Prices:
 class Market:
     """One market at one `as_of`. The grid's tickers are what can be predicted; the benchmark stands apart, None where there is none.
 
-    `rows` marks the ticker-sessions with an accepted bar: the rows of the panel. `sector` is a code, -1 where unknown.
+    `rows` marks the ticker-sessions with an accepted bar: the rows of the panel; `members` those of them that were in the universe on
+    that session, over whom statistics of a session are taken. `sector` is a code, -1 where unknown.
     `statements` and `reports` are what filings and earnings reports had told by each session. `first` is the number of the first
     session in the whole history, where these arrays begin later.
     """
 
     grid: Grid
     rows: Flag
+    members: Flag
     prices: Prices
     benchmark: Prices | None
     sector: Index
@@ -95,6 +97,7 @@ class Market:
         return Market(
             grid=Grid(self.grid.tickers, self.grid.sessions[start:stop]),
             rows=self.rows[:, start:stop],
+            members=self.members[:, start:stop],
             prices=self.prices.columns(start, stop),
             benchmark=None if self.benchmark is None else self.benchmark.columns(start, stop),
             sector=np.ascontiguousarray(self.sector[:, start:stop]),
@@ -109,22 +112,22 @@ class Market:
 
     @cached_property
     def market_log_return(self) -> Float:
-        """[1, T]: the benchmark's log return; without a benchmark, that of the equal-weight mean of the session's tickers."""
+        """[1, T]: the benchmark's log return; without a benchmark, that of the equal-weight mean of the session's members."""
         if self.benchmark is not None:
             return self.benchmark.log_return
-        return np.log1p(cross_section.day_mean(np.expm1(self.prices.log_return))[0])
+        return np.log1p(cross_section.day_mean(self.among(np.expm1(self.prices.log_return)))[0])
 
     @cached_property
     def beta(self) -> Float:
-        """Slope of log returns on the market's over 252 sessions ending at t, Vasicek-shrunk to the day's mean beta."""
+        """Slope of log returns on the market's over 252 sessions ending at t, Vasicek-shrunk to the mean beta of the day's members."""
         slope, error, _ = kernels.window_regression(self.prices.log_return, self.market_log_return, BETA_SESSIONS, BETA_MINIMUM_SESSIONS)
-        return cross_section.vasicek(slope, error)
+        return cross_section.vasicek(slope, error, self.members)
 
     @cached_property
     def residual(self) -> Float:
-        """Log return less yesterday's beta times the market's, less the sector's mean of that where five names traded."""
+        """Log return less yesterday's beta times the market's, less the sector's mean of that where five members traded."""
         excess = self.prices.log_return - previous(self.beta) * self.market_log_return
-        return cross_section.less_group_mean(excess, self.sector, SECTOR_MINIMUM_TICKERS)
+        return cross_section.less_group_mean(excess, self.sector, SECTOR_MINIMUM_TICKERS, self.members)
 
     @cached_property
     def shock(self) -> Float:
@@ -159,13 +162,13 @@ class Market:
 
     @cached_property
     def factor_returns(self) -> Float:
-        """[FACTORS, T]: simple returns of the own universe's factors: the market, and thirds long and short by sorts of the session before.
+        """[FACTORS, T]: simple returns of the own universe's factors: the market, and thirds of members by sorts of the session before.
 
         Size is small less big, all others high less low; weights are equal. A factor without data is NaN.
         """
         earned = np.expm1(self.prices.log_return)
         sorts = (-self.market_value, self.book_to_market, self.momentum_12_1, self.gross_profitability)
-        legs = [kernels.long_short(sort, earned, FACTOR_LEG_TICKERS) for sort in sorts]
+        legs = [kernels.long_short(self.among(sort), earned, FACTOR_LEG_TICKERS) for sort in sorts]
         return np.concatenate([np.expm1(self.market_log_return), *legs])
 
     @cached_property
@@ -185,6 +188,10 @@ class Market:
         prices = self.prices
         typical = (prices.high + prices.low + prices.close) / 3
         return alpha158((prices.open, prices.high, prices.low, prices.close, prices.volume, typical))
+
+    def among(self, x_NT: Float) -> Float:
+        """Return x of each session's members, NaN for the others."""
+        return cross_section.among(x_NT, self.members)
 
     def empty(self) -> Float:
         """Return NaN everywhere: what a feature without data yields."""

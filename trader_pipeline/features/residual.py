@@ -1,15 +1,15 @@
 """What a return was beyond market and sector, and what the others' surprises say about a ticker.
 
-A residual is the log return less yesterday's shrunk beta times the market's, less its sector's mean where five names of
-the sector traded; a shock is a residual in units of its own standard deviation over the 21 sessions before.
+A residual is the log return less yesterday's shrunk beta times the market's, less the mean of its sector's members that
+session where five of them traded; a shock is a residual in units of its own standard deviation over the 21 sessions before.
 """
 
 from trader_pipeline.features import cross_section, kernels
 from trader_pipeline.features.feature import feature
 from trader_pipeline.features.market import BETA_SESSIONS, SHOCK_SESSIONS, Float, Market
-from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, SECTORS, TICKER_MAP
+from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, SECTORS, TICKER_MAP, UNIVERSE
 
-_INPUTS = (ACCEPTED_BARS, CORPORATE_ACTIONS, SECTORS, TICKER_MAP)
+_INPUTS = (ACCEPTED_BARS, CORPORATE_ACTIONS, SECTORS, TICKER_MAP, UNIVERSE)
 _RESIDUAL = BETA_SESSIONS + 1
 _SHOCK = _RESIDUAL + SHOCK_SESSIONS
 _DECAY, _DECAY_SESSIONS = 0.8, 30
@@ -60,21 +60,21 @@ def residual_shock_ewma_30d(market: Market) -> Float:
     return kernels.window_exponential_mean(market.shock, _DECAY_SESSIONS, _DECAY)
 
 
-@feature(unit="sigmas", inputs=_INPUTS, lookback_sessions=_SHOCK, formula="mean shock_t of the sector's other tickers")
+@feature(unit="sigmas", inputs=_INPUTS, lookback_sessions=_SHOCK, formula="mean shock_t of the sector's other members")
 def sector_shock_1d(market: Market) -> Float:
     """Today's surprises among the peers; null without a sector."""
-    return cross_section.mean_of_peers(market.shock, market.sector)
+    return cross_section.mean_of_peers(market.among(market.shock), market.sector)
 
 
 @feature(
     unit="sigmas",
     inputs=_INPUTS,
     lookback_sessions=_SHOCK,
-    formula="shock_t of the sector's ticker of largest mean dollar volume over 63 sessions; null for that ticker",
+    formula="shock_t of the sector's member of largest mean dollar volume over 63 sessions; null for that ticker",
 )
 def sector_leader_shock_1d(market: Market) -> Float:
     """Today's surprise of the sector's most traded name, which others may follow. Lo & MacKinlay 1990; Hou 2007."""
-    size = kernels.window_mean(market.prices.dollar_volume, 63)
+    size = market.among(kernels.window_mean(market.prices.dollar_volume, 63))
     return cross_section.value_of_leader(market.shock, size, market.sector)
 
 

@@ -1,8 +1,9 @@
 """Labels: what a prediction made after the close of t would have earned from the next open to the close of t + h.
 
 Null where the future is not known, where entry or exit falls in a hole, and where the window that scales them is
-incomplete. A label that would end after the ticker's last bar is null too: core tables hold neither the cash terms of a
-merger nor the listing venue that the delisting returns of Shumway (1997) and Shumway & Warther (1999) depend on.
+incomplete; a rank also where the ticker was no member of the day's universe. A label that would end after the
+ticker's last bar is null too: core tables hold neither the cash terms of a merger nor the listing venue that the
+delisting returns of Shumway (1997) and Shumway & Warther (1999) depend on.
 """
 
 import numpy as np
@@ -21,8 +22,6 @@ VOLATILITY_SESSIONS = 126
 VOLATILITY_MINIMUM_SESSIONS = 21
 VOLATILITY_DECAY = 0.97
 """Weights halve every 23 sessions."""
-
-
 LOOKBACK_SESSIONS = BETA_SESSIONS
 """How many sessions before t what scales the label of t looks at."""
 
@@ -38,7 +37,7 @@ def build_targets(market: Market, *, start: int = 0) -> pa.Table:
         columns[f"forward_return_{horizon}d"] = earned
         columns[f"benchmark_return_{horizon}d"] = np.where(np.isfinite(earned), benchmark, np.nan)
         columns[f"scaled_return_{horizon}d"] = ratio(earned, scale)
-        columns[f"residual_rank_{horizon}d"] = rank_normal(ratio(earned - market.beta * benchmark, scale))
+        columns[f"residual_rank_{horizon}d"] = rank_normal(market.among(ratio(earned - market.beta * benchmark, scale)))
     grid = Grid(market.grid.tickers, market.grid.sessions[start:])
     return panel.long(grid, market.rows[:, start:], {name: x_NT[:, start:] for name, x_NT in columns.items()})
 
@@ -55,8 +54,8 @@ def forward_return(prices: Prices, horizon: int) -> Float:
 
 
 def benchmark_return(market: Market, earned: Float, horizon: int) -> Float:
-    """Return the benchmark's return over the same span, [1, T]; without a benchmark, the equal-weight mean of `earned`."""
-    return forward_return(market.benchmark, horizon) if market.benchmark is not None else day_mean(earned)[0]
+    """Return the benchmark's return over the same span, [1, T]; without a benchmark, the equal-weight mean of the members' `earned`."""
+    return forward_return(market.benchmark, horizon) if market.benchmark is not None else day_mean(market.among(earned))[0]
 
 
 def rank_normal(x_NT: Float) -> Float:

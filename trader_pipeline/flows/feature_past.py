@@ -45,7 +45,8 @@ class Past:
 def past(snapshot: Snapshot, tables: CoreTables, history: History, *, last: dt.date, as_of: dt.datetime) -> Past:
     """Return the past up to `last`. Of facts beside bars and actions those count that were known by its close + 30 minutes.
 
-    Bars of older years count by their files. A split or dividend that is learnt of later changes the past, and so does a sector.
+    Bars of older years count by their files. A split or dividend that is learnt of later changes the past, and so do a sector and the
+    end of a membership.
     """
     known_by = history.known_at[np.searchsorted(history.sessions, np.datetime64(last))]
     facts = [
@@ -54,6 +55,7 @@ def past(snapshot: Snapshot, tables: CoreTables, history: History, *, last: dt.d
         snapshot.sql(_COUNT, {"as_of": as_of, "last": last}),
         _digest(_until(tables.corporate_actions, "session", pa.scalar(last, DATE))),
         _digest(tables.sectors),
+        _digest(_until(tables.universe, "valid_from", pa.scalar(last, DATE))),
         _digest(tables.ticker_map.filter(pc.equal(tables.ticker_map["role"], BENCHMARK)).select(["ticker"])),
         _digest(_until(tables.market_state.select(["session", "known_at", "p_turbulent"]), "session", pa.scalar(last, DATE))),
         *(

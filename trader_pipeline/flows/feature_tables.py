@@ -25,8 +25,10 @@ from trader_pipeline.schema.core import (
     OPTION_QUOTES,
     SECTORS,
     TICKER_MAP,
+    UNIVERSE,
 )
 from trader_pipeline.schema.features import MARKET_STATE
+from trader_pipeline.sources import FEEDS
 
 CLOCKED = (
     ACCEPTED_BARS,
@@ -39,7 +41,7 @@ CLOCKED = (
     NEWS,
     OPTION_QUOTES,
 )
-INPUTS = (*CLOCKED, SECTORS, TICKER_MAP, NEWS_SCORES)
+INPUTS = (*CLOCKED, SECTORS, TICKER_MAP, NEWS_SCORES, UNIVERSE)
 """The tables that the panel and the labels are made from."""
 _HELD_MACRO = "select distinct ticker as series, session as observed_on, source from quality.quarantine where table_name = 'core.macro'"
 HELD = """
@@ -74,6 +76,9 @@ where f.known_at <= ?
 """  # noqa: S608 - a constant
 """Every version of a filed figure but for what the checks hold."""
 
+INDICES = tuple(feed.source for feed in FEEDS if feed.kind == "members")
+"""Where one of them is switched on, statistics over the tickers of a session are of its members on that day."""
+_MEMBERS = "select * from core.universe where list_contains($1, universe)"
 _FIRST_BARS = "select ticker, min(session) as session from core.accepted_bars where known_at <= ? group by ticker order by ticker"
 _DAYS = "select distinct session from core.accepted_bars where known_at <= ? order by session"
 _BARS_SINCE = """
@@ -113,6 +118,7 @@ def read_tables(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.d
         market_state=snapshot.known(MARKET_STATE, as_of),
         scored_news=scored_news(snapshot, as_of),
         option_quotes=option_quotes(snapshot, as_of),
+        universe=snapshot.sql(_MEMBERS, [list(INDICES)]),
     )
 
 

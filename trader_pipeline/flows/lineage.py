@@ -4,6 +4,7 @@ The panel's columns come from what each feature declares as its inputs and names
 it judges and those that it reads; FMP's figures from the list of them.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from types import CodeType, FunctionType, MappingProxyType
 from typing import cast
@@ -19,6 +20,7 @@ from trader_pipeline.sources.fmp_metrics import FIGURES
 _NAMED: Mapping[str, str] = {
     **{name: name for name in ("open", "high", "low", "close")},
     "volume": "volume_shares",
+    "vwap": "high, low, close",
     "dollar_volume": "close_usd, volume_shares",
     **dict.fromkeys(("close_usd", "market_value", "book_to_market", "_of_value"), "close_usd"),
     **dict.fromkeys(("exposures",), "close, close_usd"),
@@ -26,7 +28,7 @@ _NAMED: Mapping[str, str] = {
         ("price_exposures", "momentum_12_1", "log_return", "dividend_step", "market_log_return", "beta", "residual", "shock"), "close"
     ),
 }
-"""Which columns of core.accepted_bars stand behind a name of features/market.py."""
+"""Which columns of core.accepted_bars stand behind a name of features/market.py, or behind one that Qlib's formulas write after a $."""
 
 _FACTS: Mapping[Table, str] = {
     core.CORPORATE_ACTIONS: "session, kind, value",
@@ -40,6 +42,7 @@ _FACTS: Mapping[Table, str] = {
     features.MARKET_STATE: "session, known_at, p_turbulent",
     core.SECTORS: "valid_from, valid_to, sector",
     core.TICKER_MAP: "role",
+    core.UNIVERSE: "universe, ticker, valid_from, valid_to",
 }
 """What features/assemble.py takes of the other tables that a feature declares."""
 
@@ -58,8 +61,9 @@ def _panel() -> Lineage:
 
 
 def _bars_of(feature: Feature) -> str:
-    """Return the columns of bars that a feature's lines name; one that names none has a value where there is a bar."""
-    found = [_NAMED[name] for name in _names_in(cast("FunctionType", feature.compute).__code__) if name in _NAMED]
+    """Return the columns of bars that a feature's lines or formula name; one that names none has a value where there is a bar."""
+    names = (*_names_in(cast("FunctionType", feature.compute).__code__), *re.findall(r"\$(\w+)", feature.formula))
+    found = [_NAMED[name] for name in names if name in _NAMED]
     return ", ".join(dict.fromkeys(", ".join(found).split(", "))) if found else "session"
 
 

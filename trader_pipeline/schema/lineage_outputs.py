@@ -40,6 +40,7 @@ TARGETS = Lineage(
         },
         "core.corporate_actions": {f"volatility_daily, {_FORWARD}, {_SCALED}, {_BENCHMARK}": "session, kind, value"},
         "core.ticker_map": {_BENCHMARK: "role"},
+        "core.universe": {_BENCHMARK: "universe, ticker, valid_from, valid_to"},
     },
     made={},
 )

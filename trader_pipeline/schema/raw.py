@@ -164,7 +164,7 @@ SIMULATED_NEWS = Table(
     layer="raw",
     name="simulated_news",
     year_of="published_at",
-    key=("ticker", "news_id", "fetched_at"),
+    key=("ticker", "news_id", "published_at", "fetched_at"),
     description="The simulated market's headlines: their tone follows the characteristic z.",
     columns=(
         VENDOR_TICKER,

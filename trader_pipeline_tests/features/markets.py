@@ -2,16 +2,15 @@
 
 import datetime as dt
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trader_pipeline import calendar, panel
 from trader_pipeline.features.assemble import CoreTables, assemble
 from trader_pipeline.features.hamilton import PARAMETERS
 from trader_pipeline.features.headlines import SCORED_NEWS
+from trader_pipeline.lake import Change
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.core import (
     ACCEPTED_BARS,
@@ -23,12 +22,27 @@ from trader_pipeline.schema.core import (
     OPTION_QUOTES,
     SECTORS,
     TICKER_MAP,
+    UNIVERSE,
 )
 from trader_pipeline.schema.features import MARKET_STATE
 from trader_pipeline_tests.features import filings
 
 BARS = ("open", "high", "low", "close", "volume_shares")
 SINCE = dt.date(2000, 1, 3)
+STORED = {
+    "accepted_bars": ACCEPTED_BARS,
+    "corporate_actions": CORPORATE_ACTIONS,
+    "ticker_map": TICKER_MAP,
+    "sectors": SECTORS,
+    "universe": UNIVERSE,
+    "characteristics": CHARACTERISTICS,
+    "macro": MACRO,
+    "fundamentals": FUNDAMENTALS,
+    "earnings": EARNINGS,
+    "market_state": MARKET_STATE,
+    "option_quotes": OPTION_QUOTES,
+}
+"""The tables of a lake behind the fields of CoreTables; scored headlines are made of two."""
 SERIES = ("DGS3MO", "DGS10", "BAA10Y", "VIXCLS", "T10YIE", "CPIAUCSL", "moodys_aaa_yield", "moodys_baa_yield")
 
 
@@ -116,6 +130,24 @@ def news(*rows):
     return pa.table([pa.array(tickers), at, pa.array(texts), pa.array(models), pa.array(scores)], schema=SCORED_NEWS)
 
 
+def publish(lake, tables):
+    lake.publish(*(Change.replace(table, getattr(tables, name)) for name, table in STORED.items()))
+
+
+def universe(*rows):
+    """Each row is (ticker, first day, last day or None), of the S&P 500."""
+    listed = [
+        {
+            "universe": "sp500",
+            "ticker": ticker,
+            "valid_from": np.datetime64(first, "D").item(),
+            "valid_to": last and np.datetime64(last, "D").item(),
+        }
+        for ticker, first, last in rows
+    ]
+    return UNIVERSE.conform(pa.Table.from_pylist(listed, schema=UNIVERSE.arrow_schema))
+
+
 def quote(ticker, session, days_ahead, *, kind, strike, mid, spot=100.0, known_at=None, **other):
     """One row of core.option_quotes with a spread of two cents; known with its session's bar unless `known_at` (UTC) says when."""
     session = np.datetime64(session, "D")
@@ -169,6 +201,7 @@ def lone(**columns):
 
 def random_core(count=440, seed=5):
     """Fourteen tickers and a benchmark: gaps, late listings, an early end, splits, dividends, three sectors, and facts of every kind.
+    One joins the universe late, one leaves it, one is never in it.
 
     Headlines come out at 23:00 UTC, after the close; of options there are the last 40 sessions.
     """
@@ -212,6 +245,11 @@ def random_core(count=440, seed=5):
         option_quotes=random_quotes(generator, names, days[-40:]),
         filed=filed,
         reports=reports,
+        universe=universe(
+            *((name, SINCE, None) for name in names if name not in ("T03", "T08", "T13")),
+            ("T03", days[count // 2], None),
+            ("T08", SINCE, days[count - 70]),
+        ),
     ), days
 
 
@@ -241,22 +279,3 @@ def random_quotes(generator, names, days):
                     )
                 )
     return quotes(rows)
-
-
-def cut(tables, moment):
-    """Only what was known at `moment` (aware UTC)."""
-    limit = pa.scalar(moment, pa.timestamp("us", tz="UTC"))
-    clocked = (
-        "accepted_bars",
-        "corporate_actions",
-        "characteristics",
-        "macro",
-        "fundamentals",
-        "earnings",
-        "market_state",
-        "scored_news",
-        "option_quotes",
-    )
-    return replace(
-        tables, **{name: getattr(tables, name).filter(pc.less_equal(getattr(tables, name)["known_at"], limit)) for name in clocked}
-    )

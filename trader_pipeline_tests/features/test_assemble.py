@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -62,7 +63,7 @@ def test_a_sector_holds_between_its_dates():
         ],
         schema=SECTORS.arrow_schema,
     )
-    codes = markets.market(markets.replace(tables, sectors=placed), days).sector
+    codes = markets.market(replace(tables, sectors=placed), days).sector
     assert codes[0, 0] == codes[0, 1]
     assert codes[0, 3] == codes[0, 4]
     assert len({int(code) for code in codes[0]}) == 3

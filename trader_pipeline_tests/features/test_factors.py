@@ -1,6 +1,7 @@
 """Factor returns and exposures against figures worked out by hand, numpy's least squares, and planted slopes."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,6 @@ def test_idiosyncratic_volatility_is_that_of_the_noise(planted):
 
 def test_without_filings_the_five_factors_are_absent_and_the_two_are_not():
     tables, days = markets.random_core(620)
-    market = markets.market(markets.replace(tables, fundamentals=markets.FUNDAMENTALS.empty()), days)
+    market = markets.market(replace(tables, fundamentals=markets.FUNDAMENTALS.empty()), days)
     for feature in factors.FEATURES:
         assert np.isfinite(feature.compute(market)).any() == feature.name.endswith("prices_252d"), feature.name

@@ -29,5 +29,11 @@ def test_without_a_universe_everybody_with_a_bar_belongs():
     np.testing.assert_array_equal(members(UNIVERSE.empty(), GRID, ROWS), ROWS)
 
 
+def test_before_the_first_membership_everybody_with_a_bar_belongs():
+    np.testing.assert_array_equal(
+        members(universe(("A", DAYS[2].item(), None)), GRID, ROWS), [[True, True, True, False], [True, True, False, False]]
+    )
+
+
 def test_a_universe_of_other_names_has_no_members_here():
     assert not members(universe(("Z", DAYS[0].item(), None)), GRID, ROWS).any()

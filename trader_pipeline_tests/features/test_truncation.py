@@ -1,6 +1,5 @@
 """What a feature said on a day never depends on what came after it, and never on more than its look-back."""
 
-import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from trader_pipeline import calendar, panel
 from trader_pipeline.features import FEATURES, macro
 from trader_pipeline.features.targets import volatility_daily
+from trader_pipeline.features.truncation import cut
 from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, MACRO
 from trader_pipeline_tests.features import markets
 
@@ -34,8 +34,8 @@ def whole(tables, days):
 
 
 def cut_at(tables, days, last):
-    moment = calendar.known_at("XNYS", days[last].item())
-    return markets.market(markets.cut(tables, moment), days[: last + 1])
+    moment = calendar.known_at_array("XNYS", days[last : last + 1])[0]
+    return markets.market(cut(tables, days[last], moment), days[: last + 1])
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +169,7 @@ def test_a_later_split_changes_no_history_and_no_feature(days):
 
 
 def test_a_bar_not_yet_known_is_ignored(tables, days):
-    evening = dt.datetime.combine(days[-1].item(), dt.time(12), dt.UTC)
-    market = markets.market(markets.cut(tables, evening), days)
+    market = markets.market(cut(tables, days[-1], days[-1] + np.timedelta64(12, "h")), days)
     assert not market.rows[:, -1].any()
     assert market.rows[:, -2].any()
 

@@ -12,13 +12,6 @@ from trader_pipeline.flows.build_features import build_features
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.core import (
     ACCEPTED_BARS,
-    CHARACTERISTICS,
-    CORPORATE_ACTIONS,
-    EARNINGS,
-    FUNDAMENTALS,
-    MACRO,
-    SECTORS,
-    TICKER_MAP,
 )
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.quality import QUARANTINE
@@ -30,19 +23,6 @@ COUNT = 330
 NAMES = [feature.name for feature in FEATURES]
 
 
-def publish(lake, tables):
-    lake.publish(
-        Change.replace(ACCEPTED_BARS, tables.accepted_bars),
-        Change.replace(CORPORATE_ACTIONS, tables.corporate_actions),
-        Change.replace(TICKER_MAP, tables.ticker_map),
-        Change.replace(SECTORS, tables.sectors),
-        Change.replace(CHARACTERISTICS, tables.characteristics),
-        Change.replace(MACRO, tables.macro),
-        Change.replace(FUNDAMENTALS, tables.fundamentals),
-        Change.replace(EARNINGS, tables.earnings),
-    )
-
-
 @pytest.fixture(scope="module")
 def market():
     return markets.random_core(COUNT)
@@ -51,7 +31,7 @@ def market():
 @pytest.fixture
 def lake(tmp_path, market):
     lake = Lake(tmp_path / "lake", "own")
-    publish(lake, market[0])
+    markets.publish(lake, market[0])
     return lake
 
 

@@ -19,7 +19,7 @@ COUNT = 620
 def lake(tmp_path_factory):
     tables, days = markets.random_core(COUNT)
     lake = Lake(tmp_path_factory.mktemp("factors") / "lake", "own")
-    lake.publish(*(Change.replace(getattr(core, name.upper()), getattr(tables, name)) for name in tables.__dataclass_fields__))
+    markets.publish(lake, tables)
     return lake, days
 
 

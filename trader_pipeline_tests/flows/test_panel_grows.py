@@ -12,22 +12,10 @@ from trader_pipeline.features import PANEL
 from trader_pipeline.flows.build_features import build_features
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema import core
-from trader_pipeline.schema.features import MARKET_STATE, TARGETS
+from trader_pipeline.schema.features import TARGETS
 from trader_pipeline_tests.features import markets
 
 COUNT = 700
-TABLES = {
-    "accepted_bars": core.ACCEPTED_BARS,
-    "corporate_actions": core.CORPORATE_ACTIONS,
-    "ticker_map": core.TICKER_MAP,
-    "sectors": core.SECTORS,
-    "characteristics": core.CHARACTERISTICS,
-    "macro": core.MACRO,
-    "fundamentals": core.FUNDAMENTALS,
-    "earnings": core.EARNINGS,
-    "market_state": MARKET_STATE,
-    "option_quotes": core.OPTION_QUOTES,
-}
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +27,8 @@ def market():
 @pytest.fixture
 def lake(tmp_path, market):
     lake = Lake(tmp_path / "lake", "own")
-    publish(lake, market[0])
+    markets.publish(lake, market[0])
     return lake
-
-
-def publish(lake, tables):
-    lake.publish(*(Change.replace(table, getattr(tables, name)) for name, table in TABLES.items()))
 
 
 def moment(days, place):
@@ -58,13 +42,13 @@ def made(lake):
 
 def made_at_once(tmp_path, tables, as_of):
     fresh = Lake(tmp_path / "fresh", "own")
-    publish(fresh, tables)
+    markets.publish(fresh, tables)
     build_features(fresh, as_of=as_of, run_id="once")
     return made(fresh)
 
 
 def test_every_field_of_the_core_tables_is_published_here(market):
-    assert {field.name for field in fields(market[0])} == {*TABLES, "scored_news"}
+    assert {field.name for field in fields(market[0])} == {*markets.STORED, "scored_news"}
 
 
 def test_added_sessions_have_the_bits_of_a_panel_made_at_once(tmp_path, lake, market):
@@ -108,7 +92,7 @@ def test_what_changes_the_past_makes_the_panel_anew(tmp_path, lake, market, name
     outcome = build_features(lake, as_of=moment(days, COUNT - 1), run_id="2")
     assert (outcome.changed, outcome.added) == (True, 0)
     fresh = Lake(tmp_path / "fresh", "own")
-    fresh.publish(*(Change.replace(table, lake.snapshot().read(table)) for table in TABLES.values()))
+    fresh.publish(*(Change.replace(table, lake.snapshot().read(table)) for table in markets.STORED.values()))
     build_features(fresh, as_of=moment(days, COUNT - 1), run_id="once")
     assert made(lake) == made(fresh)
 
