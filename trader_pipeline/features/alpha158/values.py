@@ -12,11 +12,12 @@ from trader_pipeline.features.compiled import njit
 
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
+Flag = npt.NDArray[np.bool_]
 
 
 @njit
-def values(close_T: Float, volume_T: Float, skip: int, work_ALT: Float, out_FT: Float32) -> None:
-    """Write MA, STD, BETA, RSQR, RESI, CORR, VMA, VSTD from session `skip` on."""
+def values(close_T: Float, volume_T: Float, skip: int, wanted_F: Flag, work_ALT: Float, out_FT: Float32) -> None:
+    """Write what is wanted of MA, STD, BETA, RSQR, RESI, CORR, VMA, VSTD from session `skip` on."""
     count, share, weight, age, age_square = work_ALT[0], work_ALT[1], work_ALT[2], work_ALT[3], work_ALT[4]
     close, close_square, other, other_square, product = work_ALT[5], work_ALT[6], work_ALT[7], work_ALT[8], work_ALT[9]
     for t in range(len(close_T)):
@@ -32,20 +33,28 @@ def values(close_T: Float, volume_T: Float, skip: int, work_ALT: Float, out_FT: 
     join_products(age, -1.0, close, weight, product)
     for level in range(FIRST_WINDOW, LEVELS):
         w, xy, xx, yy = level - FIRST_WINDOW, product[level, skip:], age_square[level, skip:], close_square[level, skip:]
-        formulas.mean(close[level, skip:], now, out_FT[MA + w])
-        formulas.deviation(yy, count[level, skip:], now, out_FT[STD + w])
-        formulas.slope(xy, xx, now, out_FT[BETA + w])
-        formulas.fit(xy, xx, yy, count[level, skip:], out_FT[RSQR + w])
-        formulas.residual(xy, xx, age[level, skip:], close[level, skip:], now, out_FT[RESI + w])
+        if wanted_F[MA + w]:
+            formulas.mean(close[level, skip:], now, out_FT[MA + w])
+        if wanted_F[STD + w]:
+            formulas.deviation(yy, count[level, skip:], now, out_FT[STD + w])
+        if wanted_F[BETA + w]:
+            formulas.slope(xy, xx, now, out_FT[BETA + w])
+        if wanted_F[RSQR + w]:
+            formulas.fit(xy, xx, yy, count[level, skip:], out_FT[RSQR + w])
+        if wanted_F[RESI + w]:
+            formulas.residual(xy, xx, age[level, skip:], close[level, skip:], now, out_FT[RESI + w])
     join(other, other_square, share, weight, 0.0)
     join_products(close, 0.0, other, weight, product)
     for level in range(FIRST_WINDOW, LEVELS):
         w, xy, xx, yy = level - FIRST_WINDOW, product[level, skip:], close_square[level, skip:], other_square[level, skip:]
-        formulas.correlation(xy, xx, yy, count[level, skip:], out_FT[CORR + w])
+        if wanted_F[CORR + w]:
+            formulas.correlation(xy, xx, yy, count[level, skip:], out_FT[CORR + w])
     for t in range(len(close_T)):
         other[0, t] = volume_T[t] if count[0, t] > 0 else 0.0
     join(other, other_square, share, weight, 0.0)
     for level in range(FIRST_WINDOW, LEVELS):
         w = level - FIRST_WINDOW
-        formulas.mean(other[level, skip:], over, out_FT[VMA + w])
-        formulas.deviation(other_square[level, skip:], count[level, skip:], over, out_FT[VSTD + w])
+        if wanted_F[VMA + w]:
+            formulas.mean(other[level, skip:], over, out_FT[VMA + w])
+        if wanted_F[VSTD + w]:
+            formulas.deviation(other_square[level, skip:], count[level, skip:], over, out_FT[VSTD + w])
