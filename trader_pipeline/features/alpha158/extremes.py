@@ -18,7 +18,9 @@ Flag = npt.NDArray[np.bool_]
 
 
 @njit
-def extremes(high_T: Float, low_T: Float, close_T: Float, first_WT: Index, skip: int, wanted_F: Flag, work_ALT: Float, out_FT: Float32) -> None:
+def extremes(
+    high_T: Float, low_T: Float, close_T: Float, first_WT: Index, skip: int, wanted_F: Flag, work_ALT: Float, out_FT: Float32
+) -> None:
     """Write what is wanted of MAX, MIN, RSV, IMAX, IMIN, IMXD from session `skip` on; `first_WT` is the first bar of each window."""
     sessions = len(close_T)
     top_LT, top_at_LT, bottom_LT, bottom_at_LT = work_ALT[0], work_ALT[1], work_ALT[2], work_ALT[3]
