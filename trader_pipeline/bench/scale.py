@@ -1,5 +1,6 @@
 """What Alpha158 of a large market costs through the engine, block by block into a lake: `trader bench features --scale`."""
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from trader_pipeline.panel import Grid
 from trader_pipeline.schema.core import CORPORATE_ACTIONS
 from trader_pipeline.schema.features import panel_table
 
-_EXCHANGE, _LAST = "XNYS", np.datetime64("2026-01-01")
+_EXCHANGE, _LAST = "XNYS", dt.date(2025, 12, 31)
 _PANEL = panel_table(tuple(feature.column for feature in alpha.FEATURES))
 Result = TypeVar("Result")
 
@@ -56,7 +57,7 @@ def measure(home: Path, *, tickers: int, sessions: int) -> dict[str, Any]:
 
 def simulated(tickers: int, sessions: int) -> Market:
     """Return a seeded market of bars alone, the sessions those up to the newest of 2025."""
-    days = calendar.sessions(_EXCHANGE, (_LAST - 2 * sessions).item(), _LAST.item())[-sessions:]
+    days = calendar.sessions(_EXCHANGE, _LAST - dt.timedelta(days=2 * sessions), _LAST)[-sessions:]
     grid = Grid(tuple(f"S{i:05d}" for i in range(tickers)), days)
     opened, high, low, close, volume = (x_NT.astype(np.float64) for x_NT in simulated_fields(tickers, sessions)[:5])
     nothing = Known(
