@@ -163,3 +163,5 @@ def test_some_rows_are_those_of_all(market, whole):
     for statistic in {name.rstrip("0123456789") for name in NAMES}:
         chosen = rows(statistic)[::-1]
         assert_same_bits(alpha158(market, rows=chosen), whole[chosen])
+    for row in range(len(NAMES)):
+        assert_same_bits(alpha158(market, rows=[row]), whole[[row]])

@@ -25,7 +25,7 @@ def write_market(folder: Path, *, tickers: int, sessions: int) -> None:
     """
     days = _FIRST + np.arange(2 * sessions)
     days = days[np.is_busday(days)][:sessions]
-    fields = _fields(tickers, sessions)
+    fields = simulated_fields(tickers, sessions)
     names = [f"S{i:05d}" for i in range(tickers)]
     row, column = np.nonzero(np.isfinite(fields[3]))
     table = {
@@ -37,7 +37,8 @@ def write_market(folder: Path, *, tickers: int, sessions: int) -> None:
     _write_qlib(folder / QLIB, fields, names, days)
 
 
-def _fields(tickers: int, sessions: int) -> list[Float32]:
+def simulated_fields(tickers: int, sessions: int) -> list[Float32]:
+    """Return FIELDS, each [N, T], NaN where there is no bar."""
     generator = np.random.default_rng(0)
     shape = (tickers, sessions)
     volatility = np.exp(generator.normal(np.log(0.018), 0.3, (tickers, 1)))

@@ -1,5 +1,6 @@
 """Our engine: Parquet to dense arrays to Alpha158."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from trader_pipeline.features.alpha158.blocks import Bars
 Float32 = npt.NDArray[np.float32]
 
 
-def read(path: Path) -> tuple[panel.Grid, Bars]:
-    """Return grid and bars [N, T]."""
-    table = pq.read_table(path, columns=["ticker", "session", *FIELDS], read_dictionary=["ticker"])
+def read(path: Path, names: Sequence[str]) -> tuple[panel.Grid, Bars]:
+    """Return grid and bars [N, T] for the named features; where none of them needs vwap it is not read, and the close stands there."""
+    fields = FIELDS if "VWAP0" in names else FIELDS[:-1]
+    table = pq.read_table(path, columns=["ticker", "session", *fields], read_dictionary=["ticker"])
     grid = panel.Grid.of(table)
-    columns = panel.dense_columns(table, grid, FIELDS)
-    return grid, (columns["open"], columns["high"], columns["low"], columns["close"], columns["volume"], columns["vwap"])
+    x = panel.dense_columns(table, grid, fields)
+    return grid, (x["open"], x["high"], x["low"], x["close"], x["volume"], x.get("vwap", x["close"]))
 
 
 def one_day(bars: Bars) -> Float32:

@@ -12,6 +12,7 @@ from trader_pipeline.features.alpha158.values import values
 from trader_pipeline.features.alpha158.windows import LEVELS
 from trader_pipeline.features.compiled import njit
 
+Flag = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
@@ -64,7 +65,7 @@ def _stretch(
     volume_T: Float,
     vwap_T: Float,
     skip: int,
-    wanted_F: npt.NDArray[np.bool_],
+    wanted_F: Flag,
     work_ALT: Float,
     out_FT: Float32,
 ) -> None:
@@ -74,13 +75,14 @@ def _stretch(
     first_WT = _first_bars(known_T)
     candle(open_T[skip:], high_T[skip:], low_T[skip:], close_T[skip:], vwap_T[skip:], out_FT)
     for w in range(len(WINDOWS)):
-        past(close_T, WINDOWS[w], skip, out_FT[ROC + w])
+        if wanted_F[ROC + w]:
+            past(close_T, WINDOWS[w], skip, out_FT[ROC + w])
         if wanted_F[QTLU + w] or wanted_F[QTLD + w] or wanted_F[RANK + w]:
             order_statistics(close_T, WINDOWS[w], skip, out_FT[QTLU + w], out_FT[QTLD + w], out_FT[RANK + w])
     if wanted_F[MAX:QTLU].any() or wanted_F[RSV:CORR].any():
-        extremes(high_T, low_T, close_T, first_WT, skip, work_ALT, out_FT)
+        extremes(high_T, low_T, close_T, first_WT, skip, wanted_F, work_ALT, out_FT)
     if wanted_F[MA:MAX].any() or wanted_F[CORR:CORD].any() or wanted_F[VMA:WVMA].any():
-        values(close_T, volume_T, skip, work_ALT, out_FT)
+        values(close_T, volume_T, skip, wanted_F, work_ALT, out_FT)
     if wanted_F[CORD:VMA].any() or wanted_F[WVMA:].any():
         changes(close_T, volume_T, first_WT, skip, work_ALT, out_FT)
     for t in range(skip, len(close_T)):

@@ -14,11 +14,14 @@ from trader_pipeline.features.compiled import njit
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
+Flag = npt.NDArray[np.bool_]
 
 
 @njit
-def extremes(high_T: Float, low_T: Float, close_T: Float, first_WT: Index, skip: int, work_ALT: Float, out_FT: Float32) -> None:
-    """Write MAX, MIN, RSV, IMAX, IMIN, IMXD from session `skip` on; `first_WT` is the first bar of each window."""
+def extremes(
+    high_T: Float, low_T: Float, close_T: Float, first_WT: Index, skip: int, wanted_F: Flag, work_ALT: Float, out_FT: Float32
+) -> None:
+    """Write what is wanted of MAX, MIN, RSV, IMAX, IMIN, IMXD from session `skip` on; `first_WT` is the first bar of each window."""
     sessions = len(close_T)
     top_LT, top_at_LT, bottom_LT, bottom_at_LT = work_ALT[0], work_ALT[1], work_ALT[2], work_ALT[3]
     gap_T, gap = np.empty(sessions, np.int64), sessions
@@ -32,9 +35,11 @@ def extremes(high_T: Float, low_T: Float, close_T: Float, first_WT: Index, skip:
     highest(bottom_LT, bottom_at_LT)
     for window in range(len(first_WT)):
         level = FIRST_WINDOW + window
-        _ranges(
-            top_LT[level, skip:], bottom_LT[level, skip:], close_T[skip:], out_FT[MAX + window], out_FT[MIN + window], out_FT[RSV + window]
-        )
+        if wanted_F[MAX + window] or wanted_F[MIN + window] or wanted_F[RSV + window]:
+            top_T, bottom_T = top_LT[level, skip:], bottom_LT[level, skip:]
+            _ranges(top_T, bottom_T, close_T[skip:], out_FT[MAX + window], out_FT[MIN + window], out_FT[RSV + window])
+        if not (wanted_F[IMAX + window] or wanted_F[IMIN + window] or wanted_F[IMXD + window]):
+            continue
         for t in range(skip, sessions):
             first = first_WT[window, t]
             gap_at = float(gap_T[first])

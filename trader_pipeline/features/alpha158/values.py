@@ -12,11 +12,12 @@ from trader_pipeline.features.compiled import njit
 
 Float = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
+Flag = npt.NDArray[np.bool_]
 
 
 @njit
-def values(close_T: Float, volume_T: Float, skip: int, work_ALT: Float, out_FT: Float32) -> None:
-    """Write MA, STD, BETA, RSQR, RESI, CORR, VMA, VSTD from session `skip` on."""
+def values(close_T: Float, volume_T: Float, skip: int, wanted_F: Flag, work_ALT: Float, out_FT: Float32) -> None:
+    """Write what is wanted of MA, STD, BETA, RSQR, RESI, CORR, VMA, VSTD from session `skip` on."""
     count, share, weight, age, age_square = work_ALT[0], work_ALT[1], work_ALT[2], work_ALT[3], work_ALT[4]
     close, close_square, other, other_square, product = work_ALT[5], work_ALT[6], work_ALT[7], work_ALT[8], work_ALT[9]
     for t in range(len(close_T)):
@@ -25,27 +26,49 @@ def values(close_T: Float, volume_T: Float, skip: int, work_ALT: Float, out_FT: 
         age[0, t] = 0.0
         close[0, t] = close_T[t] if known else 0.0
         other[0, t] = math.log(volume_T[t] + 1.0) if known else 0.0
-    now, over = close_T[skip:], volume_T[skip:]
     weigh(count, share, weight)
     join(age, age_square, share, weight, -1.0)
     join(close, close_square, share, weight, 0.0)
     join_products(age, -1.0, close, weight, product)
-    for level in range(FIRST_WINDOW, LEVELS):
-        w, xy, xx, yy = level - FIRST_WINDOW, product[level, skip:], age_square[level, skip:], close_square[level, skip:]
-        formulas.mean(close[level, skip:], now, out_FT[MA + w])
-        formulas.deviation(yy, count[level, skip:], now, out_FT[STD + w])
-        formulas.slope(xy, xx, now, out_FT[BETA + w])
-        formulas.fit(xy, xx, yy, count[level, skip:], out_FT[RSQR + w])
-        formulas.residual(xy, xx, age[level, skip:], close[level, skip:], now, out_FT[RESI + w])
+    _lines(close_T[skip:], skip, wanted_F, work_ALT, out_FT)
     join(other, other_square, share, weight, 0.0)
     join_products(close, 0.0, other, weight, product)
     for level in range(FIRST_WINDOW, LEVELS):
         w, xy, xx, yy = level - FIRST_WINDOW, product[level, skip:], close_square[level, skip:], other_square[level, skip:]
-        formulas.correlation(xy, xx, yy, count[level, skip:], out_FT[CORR + w])
-    for t in range(len(close_T)):
+        if wanted_F[CORR + w]:
+            formulas.correlation(xy, xx, yy, count[level, skip:], out_FT[CORR + w])
+    _volumes(volume_T, skip, wanted_F, work_ALT, out_FT)
+
+
+@njit
+def _lines(now_T: Float, skip: int, wanted_F: Flag, work_ALT: Float, out_FT: Float32) -> None:
+    """Write MA, STD, BETA, RSQR, RESI."""
+    count, age, age_square, close, close_square, product = work_ALT[0], work_ALT[3], work_ALT[4], work_ALT[5], work_ALT[6], work_ALT[9]
+    for level in range(FIRST_WINDOW, LEVELS):
+        w, xy, xx, yy = level - FIRST_WINDOW, product[level, skip:], age_square[level, skip:], close_square[level, skip:]
+        if wanted_F[MA + w]:
+            formulas.mean(close[level, skip:], now_T, out_FT[MA + w])
+        if wanted_F[STD + w]:
+            formulas.deviation(yy, count[level, skip:], now_T, out_FT[STD + w])
+        if wanted_F[BETA + w]:
+            formulas.slope(xy, xx, now_T, out_FT[BETA + w])
+        if wanted_F[RSQR + w]:
+            formulas.fit(xy, xx, yy, count[level, skip:], out_FT[RSQR + w])
+        if wanted_F[RESI + w]:
+            formulas.residual(xy, xx, age[level, skip:], close[level, skip:], now_T, out_FT[RESI + w])
+
+
+@njit
+def _volumes(volume_T: Float, skip: int, wanted_F: Flag, work_ALT: Float, out_FT: Float32) -> None:
+    """Write VMA, VSTD."""
+    count, share, weight, other, other_square = work_ALT[0], work_ALT[1], work_ALT[2], work_ALT[7], work_ALT[8]
+    over_T = volume_T[skip:]
+    for t in range(len(volume_T)):
         other[0, t] = volume_T[t] if count[0, t] > 0 else 0.0
     join(other, other_square, share, weight, 0.0)
     for level in range(FIRST_WINDOW, LEVELS):
         w = level - FIRST_WINDOW
-        formulas.mean(other[level, skip:], over, out_FT[VMA + w])
-        formulas.deviation(other_square[level, skip:], count[level, skip:], over, out_FT[VSTD + w])
+        if wanted_F[VMA + w]:
+            formulas.mean(other[level, skip:], over_T, out_FT[VMA + w])
+        if wanted_F[VSTD + w]:
+            formulas.deviation(other_square[level, skip:], count[level, skip:], over_T, out_FT[VSTD + w])
