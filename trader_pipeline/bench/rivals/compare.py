@@ -1,11 +1,15 @@
 """The engines against each other: medians of paired runs, and how far their values are apart."""
 
 import json
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +26,7 @@ PYQLIB = "pyqlib==0.9.7"
 TASKS = {"f14": F14, "alpha158": NAMES}
 _LONGEST = 61
 _TOUCHED_FILES = 100
+_REDIS_TRIES = 100
 _NO_QLIB = "pyqlib is left out: {}"
 
 Run = dict[str, Any]
@@ -62,7 +67,7 @@ def _qlib(cache: Path) -> tuple[Path | None, str]:
     python = home / "bin" / "python"
     if not python.exists():
         venv.create(home, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", PYQLIB, "setuptools<80"], capture_output=True, check=False)  # noqa: S603 - our interpreter
+        subprocess.run([python, "-m", "pip", "install", "--quiet", PYQLIB, "setuptools<80", "tables"], capture_output=True, check=False)  # noqa: S603 - our interpreter
     found = subprocess.run([python, "-c", "import qlib"], capture_output=True, text=True, check=False)  # noqa: S603 - the same
     return (python, "") if found.returncode == 0 else (None, _NO_QLIB.format(found.stderr.strip().splitlines()[-1]))
 
@@ -84,8 +89,41 @@ def _round(folder: Path, interpreter: Path | None, pandas_tickers: int) -> dict[
     if interpreter is not None:
         reader: list[str | Path] = [interpreter, qlib_reader.__file__, folder / QLIB]
         found["pyqlib"] = {task: asked([*reader, task, _kept(folder, "pyqlib", task), "", ",".join(F14)]) for task in TASKS}
-        found["pyqlib"]["f14_warm"] = asked([*reader, "f14", "", "cached", ",".join(F14)])
+        found["pyqlib"]["f14_pickled"] = asked([*reader, "f14", "", "SimpleDatasetCache", ",".join(F14)])
+        with _redis() as port:
+            if port is not None:
+                found["pyqlib"]["f14_warm"] = asked([*reader, "f14", "", f"DiskDatasetCache:{port}", ",".join(F14)])
     return found
+
+
+@contextmanager
+def _redis() -> Iterator[int | None]:
+    """Run a redis on loopback, which Qlib's cache on disk takes its locks from; None where no redis-server is installed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        yield None
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as server:  # noqa: S603 - the system's own redis
+        try:
+            _await(port)
+            yield port
+        finally:
+            server.terminate()
+
+
+def _await(port: int) -> None:
+    for _ in range(_REDIS_TRIES):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"redis-server does not answer on 127.0.0.1:{port}")
 
 
 def _asked(command: Iterable[str | Path]) -> Run:
@@ -115,8 +153,12 @@ def _medians(engine: str, rounds: list[dict[str, dict[str, Run]]]) -> Run:
 
 
 def _times(ours: Run, engine: Run) -> dict[str, float]:
-    """Return how many times our CPU-seconds an engine takes; the warm cache is held against our uncached run."""
-    against = {"f14_cpu_s": "f14_cpu_s", "alpha158_cpu_s": "alpha158_cpu_s", "f14_warm_cpu_s": "f14_cpu_s"}
+    """Return how many times our CPU-seconds an engine takes; pyqlib's warm caches are held against our uncached run.
+
+    `f14_warm` is its cache on disk (HDF), `f14_pickled` its pickle of the finished answer: no engine that computes can be below that.
+    """
+    warm = dict.fromkeys(("f14_warm_cpu_s", "f14_pickled_cpu_s"), "f14_cpu_s")
+    against = {"f14_cpu_s": "f14_cpu_s", "alpha158_cpu_s": "alpha158_cpu_s", **warm}
     return {name: round(engine[name] / ours[own], 1) for name, own in against.items() if name in engine}
 
 

@@ -1,7 +1,8 @@
 """Run by an interpreter that has pyqlib, with nothing of this project: one line of JSON on stdout.
 
-Arguments: Qlib's folder, `f14` or `alpha158`, a file for the newest sessions' values or "", `cached` for Qlib's own dataset
-cache, which is filled first and then read warm.
+Arguments: Qlib's folder, `f14` or `alpha158`, a file for the newest sessions' values or "", how Qlib caches datasets, the fields.
+The cache is "" for none, `SimpleDatasetCache` (the answer, pickled), or `DiskDatasetCache:PORT` (HDF, with a redis on that port of
+loopback for its locks); it is filled first and then read warm.
 """
 
 import json
@@ -21,15 +22,19 @@ def main(folder: str, task: str, kept: str, cache: str) -> None:
     from qlib.contrib.data.loader import Alpha158DL  # type: ignore[import-not-found]  # noqa: PLC0415
     from qlib.data import D  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    caches = {"dataset_cache": "SimpleDatasetCache", "local_cache_path": str(Path(folder).parent / "qlib_cache")} if cache else {}
-    qlib.init(provider_uri=folder, region="us", kernels=1, logging_level=logging.ERROR, **({"dataset_cache": None} | caches))
+    kind, _, port = cache.partition(":")
+    where = {"local_cache_path": str(Path(folder).parent / "qlib_cache"), "redis_host": "127.0.0.1", "redis_port": int(port or 0)}
+    where |= {"expression_cache": None, "dataset_cache": kind or None}
+    qlib.init(
+        provider_uri=folder, region="us", kernels=1, logging_level=logging.ERROR, **where
+    )
     expressions, names = Alpha158DL.get_feature_config()
     wanted = sys.argv[5].split(",") if task == "f14" else names
     chosen = [expressions[names.index(name)] for name in wanted]
     if cache:
-        D.features(D.instruments("all"), chosen, freq="day")
+        D.features(D.instruments("all"), chosen, freq="day", disk_cache=1)
     cpu, wall = _cpu(), time.perf_counter()
-    frame = D.features(D.instruments("all"), chosen, freq="day")
+    frame = D.features(D.instruments("all"), chosen, freq="day", disk_cache=int(bool(cache)))
     seconds = {"cpu_s": _cpu() - cpu, "wall_s": time.perf_counter() - wall}
     print(json.dumps({**seconds, "peak_mb": peak_mb(), "rows": len(frame)}))  # noqa: T201 - its answer
     if kept:
