@@ -70,6 +70,7 @@ def simulated(tickers: int, sessions: int) -> Market:
     return Market(
         grid=grid,
         rows=np.isfinite(close),
+        members=np.isfinite(close),
         prices=Prices(
             open=opened,
             high=high,
