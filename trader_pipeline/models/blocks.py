@@ -2,7 +2,7 @@
 
 RoPE: Su et al. 2021; grouped queries: Ainslie et al. 2023; SwiGLU: Shazeer 2020; RMSNorm on queries and keys: Henry et al. 2020;
 modulation by a condition (adaLN): Peebles & Xie 2023.
-Legend: B windows, N tickers, L sessions of a window, P features, D width, E heads, C head width, S positions, R rows.
+Legend: B windows, N tickers, L sessions of a window, P features, D width, c width of the condition, E heads, C head width, S positions, R rows.
 """
 
 from typing import NamedTuple
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from trader_pipeline.models.network import Inputs
 
 _ROTARY_BASE = 1000.0
+_NARROWER = 8
+"""A condition is the same for all tickers of a session and needs less width than their states."""
 
 
 class SwiGLU(nn.Module):
@@ -126,15 +128,15 @@ class Block(nn.Module):
         super().__init__()
         self.mixer, self.feed_forward = mixer, SwiGLU(width)
         self.norms = nn.ModuleList(nn.RMSNorm(width, elementwise_affine=False) for _ in range(2))
-        self.modulation = nn.Linear(width, 6 * width)
+        self.modulation = nn.Linear(width // _NARROWER, 6 * width)
         self.dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.modulation.weight)
         with torch.no_grad():
             self.modulation.bias.copy_(torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0, 1.0]).repeat_interleave(width))
 
-    def forward(self, x_BNLD: Tensor, condition_BLD: Tensor, seen: Seen) -> Tensor:
+    def forward(self, x_BNLD: Tensor, condition_BLc: Tensor, seen: Seen) -> Tensor:
         """Return the same shape."""
-        scale, shift, gate, scale_2, shift_2, gate_2 = self.modulation(condition_BLD).unsqueeze(1).chunk(6, -1)
+        scale, shift, gate, scale_2, shift_2, gate_2 = self.modulation(condition_BLc).unsqueeze(1).chunk(6, -1)
         x_BNLD = x_BNLD + gate * self.dropout(self.mixer(self.norms[0](x_BNLD) * (1 + scale) + shift, seen))
         out: Tensor = x_BNLD + gate_2 * self.dropout(self.feed_forward(self.norms[1](x_BNLD) * (1 + scale_2) + shift_2))
         return out
@@ -145,10 +147,11 @@ class Condition(nn.Module):
 
     def __init__(self, columns: int, market_columns: int, width: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(columns + market_columns, width), nn.SiLU(), nn.Linear(width, width))
+        self.width = width // _NARROWER
+        self.layers = nn.Sequential(nn.Linear(columns + market_columns, self.width), nn.SiLU(), nn.Linear(self.width, self.width))
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Return [B, L, D]."""
+        """Return [B, L, c]."""
         weight = inputs.present_BNL.unsqueeze(-1).to(inputs.x_BNLP.dtype)
         state_BLP = (inputs.x_BNLP * weight).sum(1) / weight.sum(1).clamp(min=1.0)
         out: Tensor = self.layers(torch.cat([state_BLP, inputs.market_BLM], -1))

@@ -14,6 +14,7 @@ class Gru(Network):
         super().__init__()
         self.config = config
         self.condition = Condition(config.columns, config.market_columns, config.width)
+        self.market = nn.Linear(self.condition.width, config.width)
         self.embed = nn.Linear(config.columns, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.recurrent = nn.GRU(config.width, config.width, batch_first=True)
@@ -21,8 +22,8 @@ class Gru(Network):
 
     def forward(self, inputs: Inputs) -> Outputs:
         """Return the outputs at every position."""
-        condition_BLD = self.condition(inputs)
-        x_BNLD = self.dropout(self.embed(inputs.x_BNLP)) + condition_BLD.unsqueeze(1)
+        market_BLD = self.market(self.condition(inputs))
+        x_BNLD = self.dropout(self.embed(inputs.x_BNLP)) + market_BLD.unsqueeze(1)
         state_BNLD = self.recurrent(x_BNLD.flatten(0, 1))[0].view_as(x_BNLD)
-        outputs: Outputs = self.heads(x_BNLD + self.dropout(state_BNLD), condition_BLD)
+        outputs: Outputs = self.heads(x_BNLD + self.dropout(state_BNLD), market_BLD)
         return outputs

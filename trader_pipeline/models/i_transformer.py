@@ -28,6 +28,7 @@ class ITransformer(Network):
         super().__init__()
         self.config = config
         self.condition = Condition(config.columns, config.market_columns, config.width)
+        self.market = nn.Linear(self.condition.width, config.width)
         self.embed = nn.Linear(config.columns, config.width)
         self.past = nn.Conv1d(config.width, config.width, config.window_sessions, groups=config.width)
         self.dropout = nn.Dropout(config.dropout)
@@ -37,12 +38,12 @@ class ITransformer(Network):
 
     def forward(self, inputs: Inputs) -> Outputs:
         """Return the outputs at every position."""
-        condition_BLD = self.condition(inputs)
+        condition_BLc = self.condition(inputs)
         x_BNLD = self.embed(inputs.x_BNLP)
         past = self.past(F.pad(x_BNLD.flatten(0, 1).transpose(1, 2), (self.config.window_sessions - 1, 0)))
         x_BNLD = self.dropout(x_BNLD + past.transpose(1, 2).view_as(x_BNLD))
         seen = Seen(*crosswise_masks(inputs, 0), inputs.x_BNLP)
         for block in self.blocks:
-            x_BNLD = block(x_BNLD, condition_BLD, seen)
-        outputs: Outputs = self.heads(x_BNLD, condition_BLD)
+            x_BNLD = block(x_BNLD, condition_BLc, seen)
+        outputs: Outputs = self.heads(x_BNLD, self.market(condition_BLc))
         return outputs

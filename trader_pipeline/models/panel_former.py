@@ -66,7 +66,7 @@ class PanelFormer(Network):
         self.condition = Condition(config.columns, config.market_columns, config.width)
         self.embed = nn.Linear(config.columns, config.width)
         self.market_tokens = nn.Parameter(0.02 * torch.randn(config.market_tokens, config.width))
-        self.market_embed = nn.Linear(config.width, config.width)
+        self.market_embed = nn.Linear(self.condition.width, config.width)
         self.input_dropout = nn.Dropout(config.dropout)
         mixers: list[nn.Module] = [
             OverTickers(*sizes) if i % 2 else OverTime(*sizes, sessions=config.window_sessions) for i in range(config.blocks)
@@ -79,11 +79,11 @@ class PanelFormer(Network):
     def forward(self, inputs: Inputs) -> Outputs:
         """Return the outputs at every position."""
         tickers = inputs.x_BNLP.shape[1]
-        condition_BLD = self.condition(inputs)
-        market_BGLD = self.market_tokens[:, None] + self.market_embed(condition_BLD).unsqueeze(1)
+        condition_BLc = self.condition(inputs)
+        market_BGLD = self.market_tokens[:, None] + self.market_embed(condition_BLc).unsqueeze(1)
         x_BNLD = torch.cat([self.input_dropout(self.embed(inputs.x_BNLP)), market_BGLD], 1)
         seen = Seen(*crosswise_masks(inputs, self.config.market_tokens), inputs.x_BNLP)
         for block in self.blocks:
-            x_BNLD = block(x_BNLD, condition_BLD, seen)
+            x_BNLD = block(x_BNLD, condition_BLc, seen)
         outputs: Outputs = self.heads(x_BNLD[:, :tickers], x_BNLD[:, tickers:].mean(1))
         return outputs

@@ -30,6 +30,7 @@ class PatchTst(Network):
         super().__init__()
         self.config: PatchTstConfig = config
         self.condition = Condition(config.columns, config.market_columns, config.width)
+        self.market = nn.Linear(self.condition.width, config.width)
         self.embed = nn.Linear(config.columns, config.width)
         self.patch = nn.Conv1d(config.width, config.width, config.patch_sessions)
         self.dropout = nn.Dropout(config.dropout)
@@ -40,12 +41,12 @@ class PatchTst(Network):
 
     def forward(self, inputs: Inputs) -> Outputs:
         """Return the outputs at every position."""
-        condition_BLD = self.condition(inputs)
+        condition_BLc = self.condition(inputs)
         rows_RDL = self.embed(inputs.x_BNLP).flatten(0, 1).transpose(1, 2)
         patches = self.patch(F.pad(rows_RDL, (self.config.patch_sessions - 1, 0))).transpose(1, 2)
         x_BNLD = self.dropout(patches.unflatten(0, inputs.x_BNLP.shape[:2]))
         seen = Seen(*crosswise_masks(inputs, 0), inputs.x_BNLP)
         for block in self.blocks:
-            x_BNLD = block(x_BNLD, condition_BLD, seen)
-        outputs: Outputs = self.heads(x_BNLD, condition_BLD)
+            x_BNLD = block(x_BNLD, condition_BLc, seen)
+        outputs: Outputs = self.heads(x_BNLD, self.market(condition_BLc))
         return outputs

@@ -44,6 +44,8 @@ class MarketSize:
 class Market:
     """What was made. `oracle_TN[h]` is E[idiosyncratic log return from close t to close t + h | t].
 
+    `components_TN` holds what each of linear, regime, path and lead adds to the next session's, in units of the idiosyncratic
+    volatility `sigma_TN`.
     `volatility_TN` and `market_volatility_T` are standard deviations of the next session's log return as known at t.
     """
 
@@ -61,6 +63,8 @@ class Market:
     regime_T: Floats
     sector_N: npt.NDArray[np.int64]
     oracle_TN: dict[int, Floats]
+    components_TN: dict[str, Floats]
+    sigma_TN: Floats
     volatility_TN: Floats
     market_volatility_T: Floats
 
@@ -100,8 +104,10 @@ def simulate(size: MarketSize) -> Market:
     random = np.random.default_rng(size.seed)
     frame = _frame(random, size)
     paths = _run(random, frame, signal=0.0 if size.null else 1.0)
+    components = _components(paths.z_TN, paths.w_TN * frame.regime_T[:, None], paths.path_TN, _led(frame, paths.shock_TN))
+    planted = {name: values_TN * (not size.null) for name, values_TN in components.items()}
     oracle = {h: _oracle(paths, frame, h) * (not size.null) for h in HORIZONS_SESSIONS}
-    return _priced(random, size, frame, paths, oracle)
+    return _priced(random, size, frame, paths, oracle, planted)
 
 
 def _frame(random: np.random.Generator, size: MarketSize) -> _Frame:
@@ -170,7 +176,7 @@ def _run(random: np.random.Generator, frame: _Frame, *, signal: float) -> _Paths
     before_N = np.zeros(N)
     for t in range(T):
         led_N = _led(frame, before_N)
-        expectation_N = signal * sigma_N * _components(z_N, w_N * frame.regime_T[max(t - 1, 0)], path_N, led_N)
+        expectation_N = signal * sigma_N * _sum(_components(z_N, w_N * frame.regime_T[max(t - 1, 0)], path_N, led_N))
         common_N = beta_N * frame.market_T[t] + sector_return_TS[t, frame.sector_N]
         paths.log_return_TN[t] = common_N + expectation_N + sigma_N * shock_TN[t]
         before_N = shock_TN[t]
@@ -186,15 +192,15 @@ def _run(random: np.random.Generator, frame: _Frame, *, signal: float) -> _Paths
 
 def _components(
     z: Floats, switched_w: Floats, path: Floats, led: Floats, multiples: tuple[float, float, float] = (1.0, 1.0, 1.0)
-) -> Floats:
-    """Return the sum of the four components in sigmas; `multiples` of the first three sum them over a horizon."""
+) -> dict[str, Floats]:
+    """Return the four components in sigmas; `multiples` of the first three sum them over a horizon."""
     path_scale = np.sqrt((1 + PATH_DECAY) / (1 - PATH_DECAY))
-    return np.asarray(
-        LINEAR_WEIGHT * z * multiples[0]
-        + REGIME_WEIGHT * switched_w * multiples[1]
-        - PATH_WEIGHT * path * path_scale * multiples[2]
-        + LEAD_WEIGHT * led
-    )
+    return {
+        "linear": LINEAR_WEIGHT * z * multiples[0],
+        "regime": REGIME_WEIGHT * switched_w * multiples[1],
+        "path": -PATH_WEIGHT * path * path_scale * multiples[2],
+        "lead": LEAD_WEIGHT * led,
+    }
 
 
 def _led(frame: _Frame, shock: Floats) -> Floats:
@@ -210,10 +216,16 @@ def _oracle(paths: _Paths, frame: _Frame, horizon_sessions: int) -> Floats:
 
     multiples = (multiple(Z_PERSISTENCE), multiple(W_PERSISTENCE * (2 * REGIME_STAY - 1)), multiple(PATH_DECAY))
     switched_TN = paths.w_TN * frame.regime_T[:, None]
-    return paths.sigma_TN * _components(paths.z_TN, switched_TN, paths.path_TN, _led(frame, paths.shock_TN), multiples)
+    return paths.sigma_TN * _sum(_components(paths.z_TN, switched_TN, paths.path_TN, _led(frame, paths.shock_TN), multiples))
 
 
-def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths: _Paths, oracle: dict[int, Floats]) -> Market:
+def _sum(components: dict[str, Floats]) -> Floats:
+    return components["linear"] + components["regime"] + components["path"] + components["lead"]
+
+
+def _priced(
+    random: np.random.Generator, size: MarketSize, frame: _Frame, paths: _Paths, oracle: dict[int, Floats], components: dict[str, Floats]
+) -> Market:
     """Turn returns into bars, and cut the burn-in off."""
     kept = slice(BURN_IN_SESSIONS, None)
     common_TN = (paths.beta_N * frame.market_volatility_T[:, None]) ** 2 + SECTOR_VOLATILITY**2
@@ -236,6 +248,8 @@ def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths:
         regime_T=frame.regime_T[kept],
         sector_N=frame.sector_N,
         oracle_TN={h: values_TN[kept] for h, values_TN in oracle.items()},
+        components_TN={name: values_TN[kept] for name, values_TN in components.items()},
+        sigma_TN=paths.sigma_TN[kept],
         volatility_TN=np.sqrt(common_TN + paths.sigma_TN**2)[kept],
         market_volatility_T=frame.market_volatility_T[kept],
     )

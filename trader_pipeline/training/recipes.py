@@ -71,8 +71,8 @@ def _network(name: str, **size: object) -> MemberRecipe:
 
 LADDER: dict[str, dict[str, int]] = {
     "panel_former_1m": {},
-    "panel_former_25m": {"width": 512, "heads": 8, "key_value_heads": 4, "blocks": 8, "window_sessions": 64},
-    "panel_former_100m": {"width": 896, "heads": 14, "key_value_heads": 2, "blocks": 10, "window_sessions": 128},
+    "panel_former_25m": {"width": 512, "heads": 8, "key_value_heads": 4, "blocks": 7, "window_sessions": 64},
+    "panel_former_100m": {"width": 768, "heads": 12, "key_value_heads": 4, "blocks": 14, "window_sessions": 128},
     "panel_former_500m": {"width": 1536, "heads": 24, "key_value_heads": 4, "blocks": 18, "window_sessions": 256},
 }
 """Fields of PanelFormer's configuration by recipe: a million weights on a CPU, 25 on one GPU, 500 on several."""
