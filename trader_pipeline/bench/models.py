@@ -66,7 +66,7 @@ def measure(kind: str, *, tickers: int, sessions: int, seed: int, epochs: int) -
 def recovered(market: Market, labels: Labels, score_TNH: Any, first: int) -> dict[str, float]:
     """Return the shares of the components and the rank ICs at 5 sessions, from session `first` on."""
     score_TN = np.asarray(score_TNH[:, :, 0], np.float64)
-    expected_TN = sum(values_TN[first:] for values_TN in market.components_TN.values())
+    expected_TN = np.sum([values_TN[first:] for values_TN in market.components_TN.values()], axis=0)
     figures = {
         f"share_of_{name}": round(_correlation(score_TN, values_TN[first:]) / _correlation(expected_TN, values_TN[first:]), 3)
         for name, values_TN in market.components_TN.items()

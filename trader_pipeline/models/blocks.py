@@ -2,7 +2,8 @@
 
 RoPE: Su et al. 2021; grouped queries: Ainslie et al. 2023; SwiGLU: Shazeer 2020; RMSNorm on queries and keys: Henry et al. 2020;
 modulation by a condition (adaLN): Peebles & Xie 2023.
-Legend: B windows, N tickers, L sessions of a window, P features, D width, c width of the condition, E heads, C head width, S positions, R rows.
+Legend: B windows, N tickers, L sessions of a window, P features, D width, c width of the condition, E heads, C head width,
+S positions, R rows.
 """
 
 from typing import NamedTuple

@@ -104,10 +104,8 @@ def simulate(size: MarketSize) -> Market:
     random = np.random.default_rng(size.seed)
     frame = _frame(random, size)
     paths = _run(random, frame, signal=0.0 if size.null else 1.0)
-    components = _components(paths.z_TN, paths.w_TN * frame.regime_T[:, None], paths.path_TN, _led(frame, paths.shock_TN))
-    planted = {name: values_TN * (not size.null) for name, values_TN in components.items()}
     oracle = {h: _oracle(paths, frame, h) * (not size.null) for h in HORIZONS_SESSIONS}
-    return _priced(random, size, frame, paths, oracle, planted)
+    return _priced(random, size, frame, paths, oracle)
 
 
 def _frame(random: np.random.Generator, size: MarketSize) -> _Frame:
@@ -223,12 +221,11 @@ def _sum(components: dict[str, Floats]) -> Floats:
     return components["linear"] + components["regime"] + components["path"] + components["lead"]
 
 
-def _priced(
-    random: np.random.Generator, size: MarketSize, frame: _Frame, paths: _Paths, oracle: dict[int, Floats], components: dict[str, Floats]
-) -> Market:
+def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths: _Paths, oracle: dict[int, Floats]) -> Market:
     """Turn returns into bars, and cut the burn-in off."""
     kept = slice(BURN_IN_SESSIONS, None)
     common_TN = (paths.beta_N * frame.market_volatility_T[:, None]) ** 2 + SECTOR_VOLATILITY**2
+    components = _components(paths.z_TN, paths.w_TN * frame.regime_T[:, None], paths.path_TN, _led(frame, paths.shock_TN))
     first_close_N = np.exp(random.uniform(np.log(20), np.log(200), size.tickers))
     base_volume_N = np.exp(random.uniform(np.log(3e5), np.log(3e7), size.tickers))
     stocks = _bars(random, first_close_N, paths.log_return_TN[kept], paths.sigma_TN[kept])
@@ -248,7 +245,7 @@ def _priced(
         regime_T=frame.regime_T[kept],
         sector_N=frame.sector_N,
         oracle_TN={h: values_TN[kept] for h, values_TN in oracle.items()},
-        components_TN={name: values_TN[kept] for name, values_TN in components.items()},
+        components_TN={name: values_TN[kept] * (not size.null) for name, values_TN in components.items()},
         sigma_TN=paths.sigma_TN[kept],
         volatility_TN=np.sqrt(common_TN + paths.sigma_TN**2)[kept],
         market_volatility_T=frame.market_volatility_T[kept],
