@@ -53,7 +53,7 @@ def measure(kind: str, *, tickers: int, sessions: int, seed: int, epochs: int) -
     examples = examples_of(market, test_first)
     began, used = time.perf_counter(), _cpu_s()
     epochs_told: list[object] = []
-    settings = Optimisation(epochs=epochs, patience=epochs, learning_rate=3e-3, rows_per_step=tickers * 24 * 2)
+    settings = Optimisation(epochs=epochs, patience=epochs, learning_rate=3e-3, rows_per_step=tickers * 24)
     with TemporaryDirectory(prefix="trader-bench-") as scratch:
         context = FitContext(seed=seed, fold=1, report=epochs_told.append, scratch=Path(scratch))
         member = fit_panel_former(examples, context, NETWORKS[kind][0](**SIZES[kind]), settings)

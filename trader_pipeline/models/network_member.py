@@ -16,6 +16,7 @@ import torch
 from safetensors import numpy as safetensors_numpy
 from safetensors import torch as safetensors
 
+from trader_pipeline.errors import NoModelError
 from trader_pipeline.models import distribution, hl_gauss
 from trader_pipeline.models.forecast import Forecast, present
 from trader_pipeline.models.gru import Gru
@@ -130,8 +131,10 @@ class NetworkMember:
 
     @classmethod
     def of_files(cls, files: Mapping[str, bytes]) -> "NetworkMember":
-        """Rebuild from what `files` gave."""
+        """Rebuild from what `files` gave. Raises `NoModelError` for files of an earlier version."""
         facts = json.loads(files["member.json"])
+        if "market_features" not in facts:
+            raise NoModelError(f"the saved {facts['kind']} is of an earlier version, whose network was another one; train again")
         if "families" in facts["config"]:
             facts["config"]["families"] = tuple(map(tuple, facts["config"]["families"]))
         network = network_of(NETWORKS[facts["kind"]][0](**facts["config"]))
