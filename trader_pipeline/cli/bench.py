@@ -1,4 +1,4 @@
-"""Commands that measure: `trader bench features`, `ingest`, `quality`. They work in a folder of their own, which goes afterwards."""
+"""Commands that measure: `trader bench features`, `ingest`, `models`, `quality`. Each works in a folder that goes afterwards."""
 
 import datetime as dt
 from enum import StrEnum
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench_app.command("features")(features)
     bench_app.command("ingest")(ingest)
+    bench_app.command("models")(models)
     bench_app.command("quality")(quality)
     app.add_typer(bench_app, name="bench")
 
@@ -112,6 +113,36 @@ def ingest(
     if incremental := figures.get("incremental"):
         line("\nOne more session of tickers whose history is stored, CPU beyond the bare HTTP calls:")
         _told(incremental)
+
+
+class Kind(StrEnum):
+    """A trained network."""
+
+    PANEL_FORMER = "panel_former"
+    GRU = "gru"
+    PATCH_TST = "patch_tst"
+    I_TRANSFORMER = "i_transformer"
+
+
+def models(
+    kinds: Annotated[list[Kind] | None, typer.Argument(help="The networks; all of them without any.")] = None,
+    tickers: Annotated[int, typer.Option(help="Tickers of the market.", min=20)] = 150,
+    sessions: Annotated[int, typer.Option(help="Sessions of the market.", min=400)] = 1500,
+    seed: Annotated[int, typer.Option(help="Seed of market and training.", min=0)] = 0,
+    epochs: Annotated[int, typer.Option(help="Most epochs of each fit.", min=1)] = 24,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Train small networks on a simulated market and print how much of each planted component they find out of sample."""
+    from trader_pipeline.bench.models import measure
+
+    figures = {
+        kind.value: measure(kind.value, tickers=tickers, sessions=sessions, seed=seed, epochs=epochs) for kind in kinds or tuple(Kind)
+    }
+    if as_json:
+        print_json("bench_models", figures)
+        return
+    grid([{"model": name, **found} for name, found in figures.items()])
 
 
 def quality(

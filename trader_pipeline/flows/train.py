@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trader_pipeline import calendar, durable
-from trader_pipeline.features import PANEL
+from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.flows import gate
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models import checkpoint
@@ -92,6 +92,7 @@ def prepare(
         target_parts=_parts(snapshot, TARGETS),
         features=features,
         sectors=sectors_on(snapshot, last_session),
+        families={feature.name: feature.family for feature in FEATURES},
         git_revision=git_revision,
         forced=tuple(map(str, forced)),
     )

@@ -3,7 +3,8 @@
 Legend: N tickers, T sessions, F features, H horizons (1, 5, 20, 60).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,8 @@ class Examples:
     fit: Labels
     tail: Labels
     every: Labels
+    families: Mapping[str, str] = field(default_factory=dict)
+    """Each feature's family, where it is known."""
 
 
 def relative(scaled_NT: Float32) -> tuple[Float32, float]:

@@ -15,7 +15,7 @@ class Member(Protocol):
 
     @property
     def name(self) -> str:
-        """`ridge`, `lightgbm` or `panel_former`: column `model` of the tables and folder under members/."""
+        """The key in `MODELS`: column `model` of the tables and folder under members/."""
         ...
 
     @property

@@ -57,7 +57,7 @@ DATA_VERSION = text("data_version", "sha256 over the table parts that were read.
 MODEL_ID = text("model_id", "Identity of the trained model: folder under models/ and key of training.runs.")
 HORIZON = Column(name="horizon_sessions", dtype=pa.int16(), unit="sessions", description="How far ahead: 1, 5, 20 or 60.")
 FOLD = Column(name="fold", dtype=pa.int16(), unit="-", description="Walk-forward fold, 0 is the earliest.")
-MODEL = text("model", "Member: ridge, lightgbm, panel_former; or ensemble.")
+MODEL = text("model", "Member, a key of MODELS: ridge, lightgbm, panel_former, ...; or ensemble.")
 OPEN = number("open", "price_unit / share", "First price of the session, as traded.")
 HIGH = number("high", "price_unit / share", "Highest price of the session, as traded.")
 LOW = number("low", "price_unit / share", "Lowest price of the session, as traded.")

@@ -44,8 +44,9 @@ class MarketSize:
 class Market:
     """What was made. `oracle_TN[h]` is E[idiosyncratic log return from close t to close t + h | t].
 
-    `volatility_TN` and `market_volatility_T` are standard deviations of the next session's log return as known at t; `beta_N` is each
-    ticker's slope on the market.
+    `components_TN` holds what each of linear, regime, path and lead adds to the next session's, in units of the idiosyncratic
+    volatility `sigma_TN`. `volatility_TN` and `market_volatility_T` are standard deviations of the next session's log return as known
+    at t; `beta_N` is each ticker's slope on the market.
     """
 
     open_TN: Floats
@@ -62,6 +63,8 @@ class Market:
     regime_T: Floats
     sector_N: npt.NDArray[np.int64]
     oracle_TN: dict[int, Floats]
+    components_TN: dict[str, Floats]
+    sigma_TN: Floats
     volatility_TN: Floats
     market_volatility_T: Floats
     beta_N: Floats
@@ -172,7 +175,7 @@ def _run(random: np.random.Generator, frame: _Frame, *, signal: float) -> _Paths
     before_N = np.zeros(N)
     for t in range(T):
         led_N = _led(frame, before_N)
-        expectation_N = signal * sigma_N * _components(z_N, w_N * frame.regime_T[max(t - 1, 0)], path_N, led_N)
+        expectation_N = signal * sigma_N * _sum(_components(z_N, w_N * frame.regime_T[max(t - 1, 0)], path_N, led_N))
         common_N = beta_N * frame.market_T[t] + sector_return_TS[t, frame.sector_N]
         paths.log_return_TN[t] = common_N + expectation_N + sigma_N * shock_TN[t]
         before_N = shock_TN[t]
@@ -188,15 +191,15 @@ def _run(random: np.random.Generator, frame: _Frame, *, signal: float) -> _Paths
 
 def _components(
     z: Floats, switched_w: Floats, path: Floats, led: Floats, multiples: tuple[float, float, float] = (1.0, 1.0, 1.0)
-) -> Floats:
-    """Return the sum of the four components in sigmas; `multiples` of the first three sum them over a horizon."""
+) -> dict[str, Floats]:
+    """Return the four components in sigmas; `multiples` of the first three sum them over a horizon."""
     path_scale = np.sqrt((1 + PATH_DECAY) / (1 - PATH_DECAY))
-    return np.asarray(
-        LINEAR_WEIGHT * z * multiples[0]
-        + REGIME_WEIGHT * switched_w * multiples[1]
-        - PATH_WEIGHT * path * path_scale * multiples[2]
-        + LEAD_WEIGHT * led
-    )
+    return {
+        "linear": LINEAR_WEIGHT * z * multiples[0],
+        "regime": REGIME_WEIGHT * switched_w * multiples[1],
+        "path": -PATH_WEIGHT * path * path_scale * multiples[2],
+        "lead": LEAD_WEIGHT * led,
+    }
 
 
 def _led(frame: _Frame, shock: Floats) -> Floats:
@@ -212,13 +215,18 @@ def _oracle(paths: _Paths, frame: _Frame, horizon_sessions: int) -> Floats:
 
     multiples = (multiple(Z_PERSISTENCE), multiple(W_PERSISTENCE * (2 * REGIME_STAY - 1)), multiple(PATH_DECAY))
     switched_TN = paths.w_TN * frame.regime_T[:, None]
-    return paths.sigma_TN * _components(paths.z_TN, switched_TN, paths.path_TN, _led(frame, paths.shock_TN), multiples)
+    return paths.sigma_TN * _sum(_components(paths.z_TN, switched_TN, paths.path_TN, _led(frame, paths.shock_TN), multiples))
+
+
+def _sum(components: dict[str, Floats]) -> Floats:
+    return components["linear"] + components["regime"] + components["path"] + components["lead"]
 
 
 def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths: _Paths, oracle: dict[int, Floats]) -> Market:
     """Turn returns into bars, and cut the burn-in off."""
     kept = slice(BURN_IN_SESSIONS, None)
     common_TN = (paths.beta_N * frame.market_volatility_T[:, None]) ** 2 + SECTOR_VOLATILITY**2
+    components = _components(paths.z_TN, paths.w_TN * frame.regime_T[:, None], paths.path_TN, _led(frame, paths.shock_TN))
     first_close_N = np.exp(random.uniform(np.log(20), np.log(200), size.tickers))
     base_volume_N = np.exp(random.uniform(np.log(3e5), np.log(3e7), size.tickers))
     stocks = _bars(random, first_close_N, paths.log_return_TN[kept], paths.sigma_TN[kept])
@@ -238,6 +246,8 @@ def _priced(random: np.random.Generator, size: MarketSize, frame: _Frame, paths:
         regime_T=frame.regime_T[kept],
         sector_N=frame.sector_N,
         oracle_TN={h: values_TN[kept] for h, values_TN in oracle.items()},
+        components_TN={name: values_TN[kept] * (not size.null) for name, values_TN in components.items()},
+        sigma_TN=paths.sigma_TN[kept],
         volatility_TN=np.sqrt(common_TN + paths.sigma_TN**2)[kept],
         market_volatility_T=frame.market_volatility_T[kept],
         beta_N=paths.beta_N,

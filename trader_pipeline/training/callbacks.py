@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytorch_lightning as lightning
 from torch import Tensor
 
+from trader_pipeline.models.network_member import kind_of
 from trader_pipeline.training.checkpoints import CheckpointStore
 from trader_pipeline.training.module import PanelFormerModule
 
@@ -40,7 +41,7 @@ class EpochEnd(lightning.Callback):
         self.report(
             {
                 "event": "epoch",
-                "model": "panel_former",
+                "model": kind_of(pl_module.network.config),
                 "fold": self.fold,
                 "epoch": epoch,
                 "train_loss": _or_none(train),

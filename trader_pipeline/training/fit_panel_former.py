@@ -1,4 +1,4 @@
-"""Fit a PanelFormer: normalise, check, train with early stopping on the purged tail, keep the best epoch.
+"""Fit a network: normalise, check, train with early stopping on the purged tail, keep the best epoch.
 
 The final fit has no tail to spare: it learns from every label for as many epochs as the folds found best.
 """
@@ -15,61 +15,56 @@ import torch
 from trader_pipeline.models import hl_gauss
 from trader_pipeline.models.examples import Examples, Labels, labelled
 from trader_pipeline.models.forecast import present
-from trader_pipeline.models.normalise import Normaliser
-from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig, parameters_of
-from trader_pipeline.models.panel_former_member import PanelFormerMember, prepare, same_sector, torch_threads
+from trader_pipeline.models.network import Network, NetworkConfig, parameters_of
+from trader_pipeline.models.network_member import NetworkMember, kind_of, network_of, same_sector, torch_threads
+from trader_pipeline.models.panel_former import PanelFormerConfig
+from trader_pipeline.models.preparation import Preparation
 from trader_pipeline.training.callbacks import EpochEnd
 from trader_pipeline.training.checkpoints import CheckpointStore
 from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames
 from trader_pipeline.training.preflight import beyond_support, overfit_ten, unusual_features
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import FINAL
+from trader_pipeline.training.targets import VOLUME, targets_of
 from trader_pipeline.training.windows import PanelTensors, ShuffledWindows, every_window
 
-NAME = "panel_former"
 
-
-def fit_panel_former(examples: Examples, context: FitContext, size: PanelFormerConfig, settings: Optimisation) -> PanelFormerMember:
-    """Return the trained member. `size.columns` is set from the prepared features. Raises `TrainingError`."""
+def fit_panel_former(examples: Examples, context: FitContext, size: NetworkConfig, settings: Optimisation) -> NetworkMember:
+    """Return the trained member. `size.columns` and the like are set from the prepared features. Raises `TrainingError`."""
     final = context.fold == FINAL
     learn = examples.every if final else examples.fit
-    labelled(learn.score_NTH, f"{NAME}, fold {context.fold}")
-    normaliser = Normaliser.fit(examples.x_NTF[np.isfinite(examples.every.scaled_NTH).any(axis=2)], examples.features)
+    labelled(learn.score_NTH, f"{kind_of(size)}, fold {context.fold}")
+    preparation = Preparation.fit(examples)
     with torch_threads(settings.threads), torch.random.fork_rng():
         torch.manual_seed(context.seed * 101 + context.fold + 1)
-        network = PanelFormer(replace(size, columns=len(normaliser.columns)))
-        _start_at_base_rate(network, learn)
-        _preflight(network, examples, normaliser, context)
-        best = _train(network, examples, normaliser, context, settings)
+        network = network_of(_sized(size, preparation, examples))
+        start = targets_of(learn)
+        network.heads.start_at(start.residual, start.market)
+        _preflight(network, examples, preparation, context)
+        best = _train(network, examples, preparation, context, settings)
     if not final:
-        context.epochs_of_folds.setdefault(NAME, []).append(best)
-    return PanelFormerMember(normaliser, network.eval())
+        context.epochs_of_folds.setdefault(kind_of(size), []).append(best)
+    return NetworkMember(preparation, network.eval())
 
 
-def _start_at_base_rate(network: PanelFormer, labels: Labels) -> None:
-    """Set the bins' biases to the labels' own distribution, so that training starts from it and not from a uniform one."""
-    rates = []
-    for h in range(labels.scaled_NTH.shape[2]):
-        known = labels.scaled_NTH[:, :, h]
-        projected = hl_gauss.project(torch.from_numpy(known[np.isfinite(known)]))
-        rates.append((projected.mean(0) + 1e-4).log() if len(projected) else torch.zeros(hl_gauss.BINS))
-    with torch.no_grad():
-        network.bins_head.bias.copy_(torch.cat(rates))
+def _sized(size: NetworkConfig, preparation: Preparation, examples: Examples) -> NetworkConfig:
+    size = replace(size, columns=len(preparation.columns), market_columns=len(preparation.market_columns))
+    return replace(size, families=preparation.families(examples.families)) if isinstance(size, PanelFormerConfig) else size
 
 
-def _preflight(network: PanelFormer, examples: Examples, normaliser: Normaliser, context: FitContext) -> None:
-    facts: dict[str, object] = dict(unusual_features(examples, normaliser))
+def _preflight(network: Network, examples: Examples, preparation: Preparation, context: FitContext) -> None:
+    facts: dict[str, object] = dict(unusual_features(examples, preparation.normaliser))
     facts["beyond_support"] = round(beyond_support(examples.every.scaled_NTH, hl_gauss.SUPPORT_SIGMAS), 6)
     facts["parameters"] = parameters_of(network)
     if context.fold == 0:
-        data = _tensors(examples, normaliser, examples.fit)
+        data = _tensors(examples, preparation, examples.fit)
         counts_T = np.isfinite(examples.fit.score_NTH).any(axis=2).sum(axis=0)
         window = network.config.window_sessions
         facts["overfit_ten_left"] = round(overfit_ten(network, data, int(np.flatnonzero(counts_T)[-1]) + 1 - window), 4)
-    context.report({"event": "preflight", "model": NAME, "fold": context.fold, **facts})
+    context.report({"event": "preflight", "model": kind_of(network.config), "fold": context.fold, **facts})
 
 
-def _train(network: PanelFormer, examples: Examples, normaliser: Normaliser, context: FitContext, settings: Optimisation) -> int:
+def _train(network: Network, examples: Examples, preparation: Preparation, context: FitContext, settings: Optimisation) -> int:
     """Train in place, leave the best epoch's weights in the network, and return how many epochs led to them."""
     final, window = context.fold == FINAL, network.config.window_sessions
     learn = examples.every if final else examples.fit
@@ -77,12 +72,12 @@ def _train(network: PanelFormer, examples: Examples, normaliser: Normaliser, con
     span = (max(0, min(int(labelled_T[0]), int(labelled_T[-1]) + 1 - window)), int(labelled_T[-1]) + 1)
     together = max(1, settings.rows_per_step // (window * len(examples.grid.tickers)))
     batches = ShuffledWindows(*span, length=window, batch=together, seed=context.seed * 101 + context.fold + 1)
-    chosen = context.epochs_of_folds.get(NAME, [])
+    chosen = context.epochs_of_folds.get(kind_of(network.config), [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
-    data = _tensors(examples, normaliser, learn, validation=None if final else examples.tail)
-    names = PanelNames(examples.grid.sessions, normaliser.columns)
+    data = _tensors(examples, preparation, learn, validation=None if final else examples.tail)
+    names = PanelNames(examples.grid.sessions, preparation.columns)
     module = PanelFormerModule(network, data, names, settings, total_steps=settings.epochs * len(batches), micro_windows=together)
-    store = CheckpointStore(context.scratch / f"{NAME}-fold{context.fold}")
+    store = CheckpointStore(context.scratch / f"{kind_of(network.config)}-fold{context.fold}")
     tail = [] if final else every_window(*_span(examples.tail), length=window)
     _fit(module, batches, EpochEnd(store, tail, context.report, fold=context.fold, patience=settings.patience), epochs)
     return store.load_best(network) + 1
@@ -110,18 +105,21 @@ def _fit(module: PanelFormerModule, batches: ShuffledWindows, watch: EpochEnd, e
             raise KeyboardInterrupt from error  # Lightning turns SIGINT into an exit of its own; callers expect the interrupt
 
 
-def _tensors(examples: Examples, normaliser: Normaliser, learn: Labels, validation: Labels | None = None) -> PanelTensors:
+def _tensors(examples: Examples, preparation: Preparation, learn: Labels, validation: Labels | None = None) -> PanelTensors:
     """Return resident tensors; a validation label stands where no training label does, and training windows end before it."""
-    score, scaled = learn.score_NTH, learn.scaled_NTH
     if validation is not None:
-        score = np.where(np.isfinite(score), score, validation.score_NTH)
-        scaled = np.where(np.isfinite(scaled), scaled, validation.scaled_NTH)
+        learn = Labels(
+            np.where(np.isfinite(learn.score_NTH), learn.score_NTH, validation.score_NTH),
+            np.where(np.isfinite(learn.scaled_NTH), learn.scaled_NTH, validation.scaled_NTH),
+        )
+    x_NTP, market_TM = preparation.apply(examples.x_NTF)
+    volume_NT = x_NTP[:, :, preparation.columns.index(VOLUME)] if VOLUME in preparation.columns else None
     return PanelTensors(
-        x_NTP=torch.from_numpy(prepare(normaliser, examples.x_NTF)),
+        x_NTP=torch.from_numpy(x_NTP),
         present_NT=torch.from_numpy(present(examples.x_NTF)),
-        score_NTH=torch.from_numpy(np.ascontiguousarray(score)),
-        scaled_NTH=torch.from_numpy(np.ascontiguousarray(scaled)),
+        market_TM=torch.from_numpy(market_TM),
         same_NN=same_sector(examples.grid.tickers, examples.sectors),
+        targets=targets_of(learn, volume_NT),
     )
 
 

@@ -1,31 +1,35 @@
-"""The loss of a PanelFormer as a sum over labels, so that micro-batches of any size add up to the same gradient.
-
-Legend: B windows, N tickers, L sessions, H horizons, K bins.
-"""
-
-from typing import NamedTuple
+"""The loss of a network as a sum over labels, so that micro-batches of any size add up to the same gradient."""
 
 import torch
 from torch import Tensor
 
-from trader_pipeline.models import hl_gauss
+from trader_pipeline.models import distribution
+from trader_pipeline.models.network import Outputs
+from trader_pipeline.training.targets import Targets
+
+MARKET_WEIGHT, AUXILIARY_WEIGHT = 0.1, 0.1
+"""Beside 1 for the score and for the distribution."""
 
 
-class Targets(NamedTuple):
-    """Labels [B, N, L, H]; NaN where a label may not be used."""
+def weighted_loss(outputs: Outputs, targets: Targets, counts: Tensor) -> Tensor:
+    """Return the sum of the parts, each over its labels and divided by its count (`Targets.counts`) over the whole global batch.
 
-    score: Tensor
-    scaled: Tensor
+    Squared error of the score and of the auxiliary forecasts, negative log likelihood of the two distributions. Where there is no
+    label nothing is added, without a look at how many there are: that would make a device wait.
+    """
+    loss = _squared(outputs.score_BNLH, targets.score) / counts[0]
+    loss = loss + _likelihood(outputs.distribution_BNLHK, targets.residual) / counts[1]
+    if outputs.market_BLHK is not None:
+        loss = loss + MARKET_WEIGHT * _likelihood(outputs.market_BLHK, targets.market) / counts[2]
+    if outputs.auxiliary_BNLA is not None:
+        loss = loss + AUXILIARY_WEIGHT * _squared(outputs.auxiliary_BNLA, targets.auxiliary) / counts[3]
+    return loss
 
-    def counts(self) -> Tensor:
-        """Return the number of usable labels of each kind [2], at least 1."""
-        return torch.stack([torch.isfinite(self.score).sum(), torch.isfinite(self.scaled).sum()]).clamp(min=1)
+
+def _squared(said: Tensor, labels: Tensor) -> Tensor:
+    return torch.where(torch.isfinite(labels), said - torch.nan_to_num(labels), 0.0).square().sum()
 
 
-def weighted_loss(score: Tensor, logits: Tensor, targets: Targets, counts: Tensor) -> Tensor:
-    """Return squared error of the score + cross-entropy of the bins, each divided by its count over the whole global batch."""
-    known_score, known_scaled = torch.isfinite(targets.score), torch.isfinite(targets.scaled)
-    squared = (score[known_score] - targets.score[known_score]).square().sum()
-    chances = hl_gauss.project(targets.scaled[known_scaled])
-    entropy = -(chances * torch.log_softmax(logits[known_scaled], -1)).sum()
-    return squared / counts[0] + entropy / counts[1]
+def _likelihood(numbers: Tensor, labels: Tensor) -> Tensor:
+    cost = distribution.negative_log_likelihood(numbers, torch.nan_to_num(labels))
+    return torch.where(torch.isfinite(labels), cost, 0.0).sum()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from trader_pipeline.errors import TrainingError
-from trader_pipeline.models.panel_former import PanelFormer
+from trader_pipeline.models.network import Network
 from trader_pipeline.training.losses import weighted_loss
 from trader_pipeline.training.windows import PanelTensors
 
@@ -50,10 +50,10 @@ class PanelNames:
 
 
 class PanelFormerModule(lightning.LightningModule):
-    """A PanelFormer on tensors that stay on the device."""
+    """A network on tensors that stay on the device."""
 
     def __init__(
-        self, network: PanelFormer, data: PanelTensors, names: PanelNames, settings: Optimisation, *, total_steps: int, micro_windows: int
+        self, network: Network, data: PanelTensors, names: PanelNames, settings: Optimisation, *, total_steps: int, micro_windows: int
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -97,10 +97,9 @@ class PanelFormerModule(lightning.LightningModule):
         self.network.eval()
         with torch.no_grad():
             for starts_B in tail:
-                x, present, targets = self.data.gather(starts_B, self.network.config.window_sessions)
+                inputs, targets = self.data.gather(starts_B, self.network.config.window_sessions)
                 counts = targets.counts()
-                score, logits = self.network(x, present, self.data.same_NN)
-                loss = weighted_loss(score, logits, targets, counts)
+                loss = weighted_loss(self.network(inputs), targets, counts)
                 labels = int(counts.sum())
                 total, weight = total + float(loss) * labels, weight + labels
         self.network.train()
@@ -123,12 +122,11 @@ class PanelFormerModule(lightning.LightningModule):
 
     def _accumulate(self, starts_B: Tensor) -> Tensor:
         length = self.network.config.window_sessions
-        counts = self.data.gather(starts_B, length)[2].counts()
+        counts = self.data.gather(starts_B, length)[1].counts()
         total = torch.zeros((), device=starts_B.device)
         for part_B in torch.split(starts_B, self.micro_windows):
-            x, present, targets = self.data.gather(part_B, length)
-            score, logits = self.network(x, present, self.data.same_NN)
-            loss = weighted_loss(score, logits, targets, counts)
+            inputs, targets = self.data.gather(part_B, length)
+            loss = weighted_loss(self.network(inputs), targets, counts)
             self.manual_backward(loss)
             total += loss.detach()
         return total
@@ -137,8 +135,8 @@ class PanelFormerModule(lightning.LightningModule):
         self.skipped_steps += 1
         if self.skipped_steps <= self.settings.skip_budget:
             return
-        x, _, _ = self.data.gather(starts_B, self.network.config.window_sessions)
-        bad = (~torch.isfinite(x)).flatten(0, 2).any(0).tolist()
+        inputs, _ = self.data.gather(starts_B, self.network.config.window_sessions)
+        bad = (~torch.isfinite(inputs.x_BNLP)).flatten(0, 2).any(0).tolist()
         features = [name for name, is_bad in zip(self.names.columns, bad, strict=True) if is_bad]
         dates = [str(self.names.sessions[start]) for start in starts_B.tolist()]
         cause = f"features {features} hold non-finite values there" if features else "the inputs are finite: lower the learning rate"

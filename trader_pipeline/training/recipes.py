@@ -7,6 +7,7 @@ from pathlib import Path
 from trader_pipeline.models.examples import Examples
 from trader_pipeline.models.linear import fit_ridge
 from trader_pipeline.models.member import Member
+from trader_pipeline.models.rules import RULES, fit_rule
 from trader_pipeline.models.trees import TreesConfig, fit_trees
 
 Report = Callable[[Mapping[str, object]], None]
@@ -48,12 +49,41 @@ def _trees(examples: Examples, context: FitContext) -> Member:
     return fit_trees(examples, TreesConfig(), context.seed)
 
 
-def _panel_former_1m(examples: Examples, context: FitContext) -> Member:
-    from trader_pipeline.models.panel_former import PanelFormerConfig  # noqa: PLC0415 - torch takes seconds to import
-    from trader_pipeline.training.fit_panel_former import fit_panel_former  # noqa: PLC0415 - the same
-    from trader_pipeline.training.module import Optimisation  # noqa: PLC0415 - the same
+def _rule(name: str) -> MemberRecipe:
+    def fit(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 - fits share one signature; a rule needs no seed
+        return fit_rule(name, examples)
 
-    return fit_panel_former(examples, context, PanelFormerConfig(columns=0), Optimisation())
+    return MemberRecipe(name=name, fit=fit)
+
+
+def _network(name: str, **size: object) -> MemberRecipe:
+    """Return a member of one kind; `size` replaces fields of its configuration."""
+
+    def fit(examples: Examples, context: FitContext) -> Member:
+        from trader_pipeline.models.network_member import NETWORKS  # noqa: PLC0415 - torch takes seconds to import
+        from trader_pipeline.training.fit_panel_former import fit_panel_former  # noqa: PLC0415 - the same
+        from trader_pipeline.training.module import Optimisation  # noqa: PLC0415 - the same
+
+        return fit_panel_former(examples, context, NETWORKS[name][0](**size), Optimisation())
+
+    return MemberRecipe(name=name, fit=fit)
+
+
+LADDER: dict[str, dict[str, int]] = {
+    "panel_former_1m": {},
+    "panel_former_25m": {"width": 512, "heads": 8, "key_value_heads": 4, "blocks": 7, "window_sessions": 64},
+    "panel_former_100m": {"width": 768, "heads": 12, "key_value_heads": 4, "blocks": 14, "window_sessions": 128},
+    "panel_former_500m": {"width": 1536, "heads": 24, "key_value_heads": 4, "blocks": 18, "window_sessions": 256},
+}
+"""Fields of PanelFormer's configuration by recipe: a million weights on a CPU, 25 on one GPU, 500 on several."""
+
+
+def _single(member: MemberRecipe, name: str | None = None) -> Callable[[], Recipe]:
+    def recipe() -> Recipe:
+        """Return the member alone."""
+        return Recipe(name=name or member.name, members=(member,))
+
+    return recipe
 
 
 def ridge() -> Recipe:
@@ -66,10 +96,19 @@ def classic() -> Recipe:
     return Recipe(name="classic", members=(*ridge().members, MemberRecipe(name="lightgbm", fit=_trees)))
 
 
+def baselines() -> Recipe:
+    """Return what any trained network must beat: rules of the thumb, ridge and LightGBM."""
+    return Recipe(name="baselines", members=(*(_rule(name) for name in RULES), *classic().members))
+
+
 def three_members() -> Recipe:
     """Return ridge, LightGBM and a PanelFormer of about a million weights."""
-    return Recipe(name="three_members", members=(*classic().members, MemberRecipe(name="panel_former", fit=_panel_former_1m)))
+    return Recipe(name="three_members", members=(*classic().members, _network("panel_former")))
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"ridge": ridge, "classic": classic, "three_members": three_members}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members)},
+    **{name: _single(_network(name)) for name in ("gru", "patch_tst", "i_transformer")},
+    **{name: _single(_network("panel_former", **size), name) for name, size in LADDER.items()},
+}
 """Every recipe by name."""

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class TrainingRequest:
     target_parts: tuple[PartFile, ...]
     features: tuple[str, ...]
     sectors: dict[str, str]
+    families: dict[str, str] = field(default_factory=dict)
+    """Each feature's family."""
     git_revision: str | None = None
     forced: tuple[str, ...] = ()
     """What blocked the training and was overridden."""

@@ -1,7 +1,7 @@
 """Every member of a recipe: fitted before each test block and asked about it, then fitted on all that is known."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trader_pipeline.models.forecast import Forecast
@@ -50,7 +50,8 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
     facts: dict[str, object] = {"model": member.name, "fold": context.fold}
     context.report({"event": "fit_start", **facts, "first_session": first, "last_session": last})
     began = time.perf_counter()
-    fitted = member.fit(examples_before(data, end, request.sectors, request.features, embargo=embargo), context)
+    learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo)
+    fitted = member.fit(replace(learnt, families=request.families), context)
     context.report({"event": "fit_end", **facts, "seconds": round(time.perf_counter() - began, 3)})
     return fitted
 

@@ -6,27 +6,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trader_pipeline.training.losses import Targets
+from trader_pipeline.models.network import Inputs
+from trader_pipeline.training.targets import Targets
 
 
 @dataclass(frozen=True, eq=False)
 class PanelTensors:
-    """Inputs x [N, T, P], presence [N, T], labels [N, T, H] twice, who shares a sector [N, N]; resident on one device."""
+    """Inputs x [N, T, P], presence [N, T], market-wide [T, M], who shares a sector [N, N], and targets; resident on one device."""
 
     x_NTP: Tensor
     present_NT: Tensor
-    score_NTH: Tensor
-    scaled_NTH: Tensor
+    market_TM: Tensor
     same_NN: Tensor
+    targets: Targets
 
-    def gather(self, starts_B: Tensor, length: int) -> tuple[Tensor, Tensor, Targets]:
-        """Return x [B, N, L, P], presence [B, N, L] and labels of the windows that begin at `starts_B`."""
+    def gather(self, starts_B: Tensor, length: int) -> tuple[Inputs, Targets]:
+        """Return inputs and targets of the windows of `length` sessions that begin at `starts_B`."""
         steps_BL = starts_B[:, None] + torch.arange(length, device=starts_B.device)
 
         def windows(panel: Tensor) -> Tensor:
             return panel[:, steps_BL].transpose(0, 1)
 
-        return windows(self.x_NTP), windows(self.present_NT), Targets(windows(self.score_NTH), windows(self.scaled_NTH))
+        score, residual, market_TH, auxiliary = self.targets
+        inputs = Inputs(windows(self.x_NTP), windows(self.present_NT), self.market_TM[steps_BL], self.same_NN)
+        return inputs, Targets(windows(score), windows(residual), market_TH[steps_BL], windows(auxiliary))
 
 
 class ShuffledWindows:

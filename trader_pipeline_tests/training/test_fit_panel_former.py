@@ -1,11 +1,13 @@
 """The whole fit on a small network: what it learns, that it repeats itself to the byte, and what stops it."""
 
+import json
+
 import numpy as np
 import pytest
 
-from trader_pipeline.errors import TrainingError
+from trader_pipeline.errors import NoModelError, TrainingError
+from trader_pipeline.models.network_member import NetworkMember
 from trader_pipeline.models.panel_former import PanelFormerConfig
-from trader_pipeline.models.panel_former_member import PanelFormerMember
 from trader_pipeline.training import preflight
 from trader_pipeline.training.fit_panel_former import fit_panel_former
 from trader_pipeline.training.module import Optimisation
@@ -51,10 +53,18 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(member, tmp_pat
 
 def test_a_loaded_member_says_the_same(member):
     data = planted(sessions=80)
-    loaded = PanelFormerMember.of_files(member[0].files())
+    loaded = NetworkMember.of_files(member[0].files())
     a, b = (m.predict(data.x_NTF, data.grid, SECTORS) for m in (member[0], loaded))
     assert np.array_equal(a.scaled_quantiles_TNHQ, b.scaled_quantiles_TNHQ, equal_nan=True)
     assert np.array_equal(a.score_TNH, b.score_TNH, equal_nan=True)
+
+
+def test_files_of_an_earlier_version_are_refused(member):
+    files = member[0].files()
+    facts = json.loads(files["member.json"])
+    del facts["market_features"]
+    with pytest.raises(NoModelError, match=r"the saved panel_former is of an earlier version.* train again"):
+        NetworkMember.of_files(files | {"member.json": json.dumps(facts).encode()})
 
 
 def test_the_final_fit_runs_as_long_as_the_folds_found_best_and_has_no_validation(tmp_path):

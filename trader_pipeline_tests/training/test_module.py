@@ -8,8 +8,10 @@ import pytorch_lightning as lightning
 import torch
 
 from trader_pipeline.errors import TrainingError
+from trader_pipeline.models.examples import Labels
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames, warm_up_cosine
+from trader_pipeline.training.targets import targets_of
 from trader_pipeline.training.windows import PanelTensors
 
 TICKERS, SESSIONS, COLUMNS, LENGTH = 4, 64, 3, 8
@@ -21,7 +23,9 @@ def tensors():
     x = torch.randn(TICKERS, SESSIONS, COLUMNS, generator=generator)
     labels = x[..., :1] + torch.randn(TICKERS, SESSIONS, 4, generator=generator)
     labels[torch.rand(labels.shape, generator=generator) < 0.3] = math.nan
-    return PanelTensors(x, torch.ones(TICKERS, SESSIONS, dtype=torch.bool), labels, labels * 1.5, torch.eye(TICKERS, dtype=torch.bool))
+    targets = targets_of(Labels(labels.numpy(), labels.numpy() * 1.5), x[..., 0].numpy())
+    present, same = torch.ones(TICKERS, SESSIONS, dtype=torch.bool), torch.eye(TICKERS, dtype=torch.bool)
+    return PanelTensors(x, present, torch.zeros(SESSIONS, 0), same, targets)
 
 
 def module(data, **settings):
@@ -105,11 +109,11 @@ def test_out_of_memory_halves_the_windows_and_changes_no_gradient(monkeypatch):
     short = module(tensors())
     forward, seen = short.network.forward, []
 
-    def small_memory(x, present, same):
-        seen.append(len(x))
-        if len(x) > 1:
+    def small_memory(inputs):
+        seen.append(len(inputs.x_BNLP))
+        if len(inputs.x_BNLP) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(x, present, same)
+        return forward(inputs)
 
     monkeypatch.setattr(short.network, "forward", small_memory)
     recovered = gradients(short, BATCHES[0])

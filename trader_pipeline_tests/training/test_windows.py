@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from trader_pipeline.training.targets import Targets
 from trader_pipeline.training.windows import PanelTensors, ShuffledWindows, every_window
 
 
@@ -25,8 +26,14 @@ def test_the_tail_is_covered_to_its_last_session():
 
 def test_a_window_holds_the_sessions_it_names():
     panel = torch.arange(2 * 9, dtype=torch.float32).view(2, 9)
-    tensors = PanelTensors(panel[..., None], panel > 3, panel[..., None], panel[..., None] + 0.5, torch.ones(2, 2, dtype=torch.bool))
-    x, present, targets = tensors.gather(torch.tensor([5, 0]), 3)
-    assert x[..., 0].tolist() == [[[5, 6, 7], [14, 15, 16]], [[0, 1, 2], [9, 10, 11]]]
-    assert present[1].tolist() == [[False] * 3, [True] * 3]
-    assert targets.scaled[0, 0, :, 0].tolist() == [5.5, 6.5, 7.5]
+    labels = panel[..., None].expand(-1, -1, 4)
+    market = torch.arange(9.0)
+    targets = Targets(labels, labels + 0.5, market[:, None].expand(-1, 4), labels.repeat(1, 1, 2))
+    tensors = PanelTensors(panel[..., None], panel > 3, market[:, None], torch.ones(2, 2, dtype=torch.bool), targets)
+    inputs, taught = tensors.gather(torch.tensor([5, 0]), 3)
+    assert inputs.x_BNLP[..., 0].tolist() == [[[5, 6, 7], [14, 15, 16]], [[0, 1, 2], [9, 10, 11]]]
+    assert inputs.present_BNL[1].tolist() == [[False] * 3, [True] * 3]
+    assert inputs.market_BLM[..., 0].tolist() == [[5, 6, 7], [0, 1, 2]]
+    assert taught.residual[0, 0, :, 0].tolist() == [5.5, 6.5, 7.5]
+    assert taught.market[..., 3].tolist() == [[5, 6, 7], [0, 1, 2]]
+    assert taught.auxiliary.shape == (2, 2, 3, 8)

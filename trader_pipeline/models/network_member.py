@@ -1,6 +1,6 @@
-"""A trained PanelFormer: network, statistics of its inputs, and how a panel of any length is cut into windows for it.
+"""A trained network, statistics of its inputs, and how a panel of any length is cut into windows for it.
 
-Legend: N tickers, T sessions, L sessions of a window, F features, P prepared features, H horizons, Q quantiles.
+Legend: N tickers, T sessions, L sessions of a window, F features, P prepared features, M market-wide columns, H horizons, Q quantiles.
 """
 
 import itertools
@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,33 +16,58 @@ import torch
 from safetensors import numpy as safetensors_numpy
 from safetensors import torch as safetensors
 
-from trader_pipeline.models import hl_gauss
+from trader_pipeline.errors import NoModelError
+from trader_pipeline.models import distribution, hl_gauss
 from trader_pipeline.models.forecast import Forecast, present
+from trader_pipeline.models.gru import Gru
+from trader_pipeline.models.i_transformer import ITransformer, ITransformerConfig
+from trader_pipeline.models.network import Inputs, Network, NetworkConfig
 from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
+from trader_pipeline.models.patch_tst import PatchTst, PatchTstConfig
+from trader_pipeline.models.preparation import Preparation
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.outputs import QUANTILES
 
 Float32 = npt.NDArray[np.float32]
 
-CLIP = 5.0
-"""Largest absolute standardised input."""
+NETWORKS: dict[str, tuple[type[Any], type[Any]]] = {
+    "panel_former": (PanelFormerConfig, PanelFormer),
+    "gru": (NetworkConfig, Gru),
+    "patch_tst": (PatchTstConfig, PatchTst),
+    "i_transformer": (ITransformerConfig, ITransformer),
+}
+"""Configuration and network of each kind of member."""
+
+
+def network_of(config: NetworkConfig) -> Network:
+    """Return an untrained network of the configuration's kind."""
+    made: Network = NETWORKS[kind_of(config)][1](config)
+    return made
+
+
+def kind_of(config: NetworkConfig) -> str:
+    """Return the kind of member that a configuration describes."""
+    return next(kind for kind, (own, _) in NETWORKS.items() if own is type(config))
 
 
 @dataclass(frozen=True, eq=False)
-class PanelFormerMember:
-    """The network in evaluation mode and the normaliser of its inputs."""
+class NetworkMember:
+    """The network in evaluation mode and how its inputs are prepared."""
 
-    normaliser: Normaliser
-    network: PanelFormer
+    preparation: Preparation
+    network: Network
 
-    name = "panel_former"
+    @property
+    def name(self) -> str:
+        """The kind of the network."""
+        return kind_of(self.network.config)
 
     @property
     def features(self) -> tuple[str, ...]:
         """The last axis of what `predict` takes."""
-        return self.normaliser.features
+        return self.preparation.normaliser.features
 
     @property
     def context_sessions(self) -> int:
@@ -55,7 +81,7 @@ class PanelFormerMember:
         its forecast, does not depend on where the panel begins or ends.
         """
         here_NT = present(features_NTF)
-        prepared_NTP = prepare(self.normaliser, features_NTF)
+        prepared_NTP, market_TM = self.preparation.apply(features_NTF)
         tickers, sessions = here_NT.shape
         shape = (sessions, tickers, len(HORIZONS_SESSIONS))
         score, mean = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
@@ -65,7 +91,9 @@ class PanelFormerMember:
         with torch_threads(1):
             for first, end in blocks(grid.sessions, half):
                 start = max(0, first - half)
-                outputs = self._window(prepared_NTP[:, start:end], here_NT[:, start:end], same_NN, keep=end - first)
+                arrays = (prepared_NTP[:, start:end], here_NT[:, start:end], market_TM[start:end])
+                x, here, market = (torch.from_numpy(np.ascontiguousarray(array)).unsqueeze(0) for array in arrays)
+                outputs = self._window(Inputs(x, here, market, same_NN), keep=end - first)
                 score[first:end], mean[first:end], quantiles[first:end] = outputs
         hidden_TN1 = ~here_NT.T[:, :, None]
         return Forecast(
@@ -74,37 +102,46 @@ class PanelFormerMember:
             np.where(hidden_TN1[..., None], np.float32(np.nan), quantiles),
         )
 
-    def _window(
-        self, prepared_NLP: Float32, here_NL: npt.NDArray[np.bool_], same_NN: torch.Tensor, *, keep: int
-    ) -> tuple[Float32, Float32, Float32]:
+    def _window(self, inputs: Inputs, *, keep: int) -> tuple[Float32, Float32, Float32]:
         """Return score, mean [keep, N, H] and quantiles [keep, N, H, Q] of the last `keep` sessions of one window."""
         with torch.no_grad():
-            x_1NLP = torch.from_numpy(np.ascontiguousarray(prepared_NLP)).unsqueeze(0)
-            present_1NL = torch.from_numpy(np.ascontiguousarray(here_NL)).unsqueeze(0)
-            score, logits = self.network(x_1NLP, present_1NL, same_NN)
-            chances = torch.softmax(logits[0, :, -keep:], -1).transpose(0, 1)
-            kept_score = score[0, :, -keep:].transpose(0, 1)
-            return kept_score.numpy(), hl_gauss.mean(chances).numpy(), hl_gauss.quantiles(chances, QUANTILES).numpy()
+            said = self.network(inputs)
+            chances = distribution.probabilities(said.distribution_BNLHK[0, :, -keep:].transpose(0, 1))
+            if said.market_BLHK is not None:
+                chances = distribution.added(chances, distribution.probabilities(said.market_BLHK[0, -keep:]).unsqueeze(1))
+            score = said.score_BNLH[0, :, -keep:].transpose(0, 1)
+            return score.numpy(), hl_gauss.mean(chances).numpy(), hl_gauss.quantiles(chances, QUANTILES).numpy()
 
     def files(self) -> dict[str, bytes]:
         """Return weights and statistics as safetensors, sizes and names as JSON."""
-        facts = {"kind": self.name, "features": self.features, "config": asdict(self.network.config)}
+        preparation = self.preparation
+        facts = {
+            "kind": self.name,
+            "features": self.features,
+            "market_features": preparation.market_features,
+            "config": asdict(self.network.config),
+        }
         weights = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        statistics = {name: np.ascontiguousarray(values) for name, values in preparation.normaliser.arrays().items()}
         return {
             "weights.safetensors": safetensors.save(weights),
-            "normaliser.safetensors": safetensors_numpy.save({k: np.ascontiguousarray(v) for k, v in self.normaliser.arrays().items()}),
+            "normaliser.safetensors": safetensors_numpy.save(statistics),
             "member.json": json.dumps(facts, indent=1).encode(),
         }
 
     @classmethod
-    def of_files(cls, files: Mapping[str, bytes]) -> "PanelFormerMember":
-        """Rebuild from what `files` gave."""
+    def of_files(cls, files: Mapping[str, bytes]) -> "NetworkMember":
+        """Rebuild from what `files` gave. Raises `NoModelError` for files of an earlier version."""
         facts = json.loads(files["member.json"])
-        network = PanelFormer(PanelFormerConfig(**facts["config"]))
+        if "market_features" not in facts:
+            raise NoModelError(f"the saved {facts['kind']} is of an earlier version, whose network was another one; train again")
+        if "families" in facts["config"]:
+            facts["config"]["families"] = tuple(map(tuple, facts["config"]["families"]))
+        network = network_of(NETWORKS[facts["kind"]][0](**facts["config"]))
         network.load_state_dict(safetensors.load(files["weights.safetensors"]))
         network.eval()
-        statistics = safetensors_numpy.load(files["normaliser.safetensors"])
-        return cls(Normaliser.of_arrays(tuple(facts["features"]), statistics), network)
+        normaliser = Normaliser.of_arrays(tuple(facts["features"]), safetensors_numpy.load(files["normaliser.safetensors"]))
+        return cls(Preparation(normaliser, tuple(facts["market_features"])), network)
 
 
 @contextmanager
@@ -116,11 +153,6 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def prepare(normaliser: Normaliser, features: Float32) -> Float32:
-    """Return the network's inputs [..., P]."""
-    return np.clip(normaliser.apply(features), -CLIP, CLIP)
 
 
 def same_sector(tickers: tuple[str, ...], sectors: Mapping[str, str]) -> torch.Tensor:
