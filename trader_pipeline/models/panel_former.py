@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
 from trader_pipeline.models.hl_gauss import BINS
+from trader_pipeline.models.network import Inputs, Outputs
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 
 _ROTARY_BASE = 1000.0
@@ -143,8 +144,9 @@ class PanelFormer(nn.Module):
         self.register_buffer("cosine_LC", angles.cos(), persistent=False)
         self.register_buffer("sine_LC", angles.sin(), persistent=False)
 
-    def forward(self, x_BNLP: Tensor, present_BNL: Tensor, same_sector_NN: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Inputs) -> Outputs:
         """Return score [B, N, L, H] and bin logits [B, N, L, H, K]; what stands where no ticker is present means nothing."""
+        x_BNLP, present_BNL, _, same_sector_NN = inputs
         windows, tickers, sessions, _ = x_BNLP.shape
         weight = present_BNL.unsqueeze(-1).to(x_BNLP.dtype)
         state_BLP = (x_BNLP * weight).sum(1) / weight.sum(1).clamp(min=1.0)
@@ -155,7 +157,7 @@ class PanelFormer(nn.Module):
         for block in self.blocks:
             x_BNLD = block(x_BNLD, market_BLD, rotary, mask)
         out = self.norm(x_BNLD)
-        return self.score_head(out), self.bins_head(out).view(windows, tickers, sessions, _HORIZONS, BINS)
+        return Outputs(self.score_head(out), self.bins_head(out).view(windows, tickers, sessions, _HORIZONS, BINS))
 
     def _mask(self, present_BNL: Tensor, same_sector_NN: Tensor) -> Tensor:
         """Return who may see whom [B * L, E, N, N]: the present, half of the heads inside the sector; everyone sees themselves."""

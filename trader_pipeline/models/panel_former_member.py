@@ -17,6 +17,7 @@ from safetensors import torch as safetensors
 
 from trader_pipeline.models import hl_gauss
 from trader_pipeline.models.forecast import Forecast, present
+from trader_pipeline.models.network import Inputs
 from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.panel import Grid
@@ -81,7 +82,7 @@ class PanelFormerMember:
         with torch.no_grad():
             x_1NLP = torch.from_numpy(np.ascontiguousarray(prepared_NLP)).unsqueeze(0)
             present_1NL = torch.from_numpy(np.ascontiguousarray(here_NL)).unsqueeze(0)
-            score, logits = self.network(x_1NLP, present_1NL, same_NN)
+            score, logits, *_ = self.network(Inputs(x_1NLP, present_1NL, x_1NLP.new_empty(1, x_1NLP.shape[2], 0), same_NN))
             chances = torch.softmax(logits[0, :, -keep:], -1).transpose(0, 1)
             kept_score = score[0, :, -keep:].transpose(0, 1)
             return kept_score.numpy(), hl_gauss.mean(chances).numpy(), hl_gauss.quantiles(chances, QUANTILES).numpy()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trader_pipeline.models import hl_gauss
+from trader_pipeline.models.network import Outputs
 
 
 class Targets(NamedTuple):
@@ -22,10 +23,10 @@ class Targets(NamedTuple):
         return torch.stack([torch.isfinite(self.score).sum(), torch.isfinite(self.scaled).sum()]).clamp(min=1)
 
 
-def weighted_loss(score: Tensor, logits: Tensor, targets: Targets, counts: Tensor) -> Tensor:
+def weighted_loss(outputs: Outputs, targets: Targets, counts: Tensor) -> Tensor:
     """Return squared error of the score + cross-entropy of the bins, each divided by its count over the whole global batch."""
     known_score, known_scaled = torch.isfinite(targets.score), torch.isfinite(targets.scaled)
-    squared = (score[known_score] - targets.score[known_score]).square().sum()
+    squared = (outputs.score_BNLH[known_score] - targets.score[known_score]).square().sum()
     chances = hl_gauss.project(targets.scaled[known_scaled])
-    entropy = -(chances * torch.log_softmax(logits[known_scaled], -1)).sum()
+    entropy = -(chances * torch.log_softmax(outputs.distribution_BNLHK[known_scaled], -1)).sum()
     return squared / counts[0] + entropy / counts[1]

@@ -4,11 +4,11 @@ import copy
 
 import numpy as np
 import torch
+from torch import nn
 
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.models.examples import Examples, Float32
 from trader_pipeline.models.normalise import Normaliser
-from trader_pipeline.models.panel_former import PanelFormer
 from trader_pipeline.training.windows import PanelTensors
 
 SAMPLES = 10
@@ -34,26 +34,26 @@ def beyond_support(labels_NTH: Float32, support_sigmas: float) -> float:
     return float((np.abs(known) > support_sigmas).mean()) if len(known) else 0.0
 
 
-def overfit_ten(network: PanelFormer, data: PanelTensors, first: int) -> float:
+def overfit_ten(network: nn.Module, data: PanelTensors, first: int, *, window: int, name: str) -> float:
     """Return the share of ten labels' mean square that a copy of the network cannot learn by heart; raise `TrainingError` above one half.
 
     Failing means too little capacity or a bug, not bad data: the labels might as well be random.
     """
-    x, present, targets = data.gather(torch.tensor([first]), network.config.window_sessions)
+    inputs, targets = data.gather(torch.tensor([first]), window)
     labelled = torch.isfinite(targets.score).nonzero()
     chosen = labelled[torch.linspace(0, len(labelled) - 1, SAMPLES).long()].unbind(1)
     wanted = targets.score[chosen]
     twin = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(twin.parameters(), _LEARNING_RATE, weight_decay=0.0)
     for _ in range(_STEPS):
-        loss = (twin(x, present, data.same_NN)[0][chosen] - wanted).square().mean()
+        loss = (twin(inputs).score_BNLH[chosen] - wanted).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     left = float(loss.detach() / wanted.square().mean().clamp(min=1e-8))
     if not left <= _LEARNT:
         raise TrainingError(
-            f"panel_former cannot learn ten labels by heart: {left:.0%} of their mean square is left after {_STEPS} steps; "
+            f"{name} cannot learn ten labels by heart: {left:.0%} of their mean square is left after {_STEPS} steps; "
             "the network is too small or broken, so training on all labels would be in vain"
         )
     return left

@@ -51,7 +51,7 @@ def _trees(examples: Examples, context: FitContext) -> Member:
 def _panel_former_1m(examples: Examples, context: FitContext) -> Member:
     from trader_pipeline.models.panel_former import PanelFormerConfig  # noqa: PLC0415 - torch takes seconds to import
     from trader_pipeline.training.fit_panel_former import fit_panel_former  # noqa: PLC0415 - the same
-    from trader_pipeline.training.module import Optimisation  # noqa: PLC0415 - the same
+    from trader_pipeline.training.optimisation import Optimisation  # noqa: PLC0415 - the same
 
     return fit_panel_former(examples, context, PanelFormerConfig(columns=0), Optimisation())
 

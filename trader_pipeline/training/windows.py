@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trader_pipeline.models.network import Inputs
 from trader_pipeline.training.losses import Targets
 
 
@@ -19,14 +20,17 @@ class PanelTensors:
     scaled_NTH: Tensor
     same_NN: Tensor
 
-    def gather(self, starts_B: Tensor, length: int) -> tuple[Tensor, Tensor, Targets]:
-        """Return x [B, N, L, P], presence [B, N, L] and labels of the windows that begin at `starts_B`."""
+    def gather(self, starts_B: Tensor, length: int) -> tuple[Inputs, Targets]:
+        """Return inputs and labels of the windows that begin at `starts_B`."""
         steps_BL = starts_B[:, None] + torch.arange(length, device=starts_B.device)
 
         def windows(panel: Tensor) -> Tensor:
             return panel[:, steps_BL].transpose(0, 1)
 
-        return windows(self.x_NTP), windows(self.present_NT), Targets(windows(self.score_NTH), windows(self.scaled_NTH))
+        x_BNLP = windows(self.x_NTP)
+        market_BLM = x_BNLP.new_empty(len(x_BNLP), length, 0)
+        inputs = Inputs(x_BNLP, windows(self.present_NT), market_BLM, self.same_NN)
+        return inputs, Targets(windows(self.score_NTH), windows(self.scaled_NTH))
 
 
 class ShuffledWindows:

@@ -8,7 +8,7 @@ from trader_pipeline.models.panel_former import PanelFormerConfig
 from trader_pipeline.models.panel_former_member import PanelFormerMember
 from trader_pipeline.training import preflight
 from trader_pipeline.training.fit_panel_former import fit_panel_former
-from trader_pipeline.training.module import Optimisation
+from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import FINAL
 from trader_pipeline_tests.training.planted import SECTORS, examples, planted

@@ -9,7 +9,8 @@ import torch
 
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
-from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames, warm_up_cosine
+from trader_pipeline.training.module import NetworkModule, PanelNames
+from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
 from trader_pipeline.training.windows import PanelTensors
 
 TICKERS, SESSIONS, COLUMNS, LENGTH = 4, 64, 3, 8
@@ -30,7 +31,7 @@ def module(data, **settings):
         PanelFormerConfig(columns=COLUMNS, width=16, heads=2, key_value_heads=1, blocks=2, dropout=0.0, window_sessions=LENGTH)
     )
     names = PanelNames(np.arange("2020-01-01", "2020-03-05", dtype="datetime64[D]"), ("momentum", "value", "size"))
-    return PanelFormerModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4)
+    return NetworkModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4)
 
 
 class Batches:
