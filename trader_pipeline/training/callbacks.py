@@ -125,6 +125,7 @@ class Keeper(lightning.Callback):
         module.report(event)
         if self.stale:
             trainer.should_stop = True
+        stopping.pause()
 
     def _roll_back(self) -> int | None:
         found, _ = self.store.newest()

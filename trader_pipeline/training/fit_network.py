@@ -123,7 +123,7 @@ def _train(
     )
     store = CheckpointStore(checkpoints_folder(context, name))
     tail = [] if final else every_window(*_span(examples.tail), length=window)
-    keeper = Keeper(module, store, batches, tail, _identity(network, normaliser, settings, span, epochs))
+    keeper = Keeper(module, store, batches, tail, _identity(network, normaliser, settings, span, epochs, _seed(context)))
     keeper.resume()
     _fit(module, keeper, epochs)
     best, epoch = store.best()
@@ -136,11 +136,13 @@ def checkpoints_folder(context: FitContext, name: str) -> Path:
     return context.scratch / f"{name}-fold{context.fold}"
 
 
-def _identity(network: nn.Module, normaliser: Normaliser, settings: Optimisation, span: tuple[int, int], epochs: int) -> str:
-    """Return a hash of what a checkpoint must have come from to be gone on with: settings, network, inputs, windows and epochs."""
+def _identity(
+    network: nn.Module, normaliser: Normaliser, settings: Optimisation, span: tuple[int, int], epochs: int, seed: int
+) -> str:
+    """Return a hash of what a checkpoint must have come from to be gone on with."""
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     statistics_bytes = b"".join(np.ascontiguousarray(a).tobytes() for a in normaliser.arrays().values())
-    facts = [asdict(settings), str(getattr(network, "config", "")), shapes, list(span), epochs, durable.sha256_bytes(statistics_bytes)]
+    facts = [asdict(settings), str(getattr(network, "config", "")), shapes, list(span), epochs, seed, durable.sha256_bytes(statistics_bytes)]
     return durable.sha256_bytes(json.dumps(facts, sort_keys=True).encode())
 
 
@@ -170,6 +172,7 @@ def _fit(module: NetworkModule, keeper: Keeper, epochs: int) -> None:
             keeper.save()
             raise
         except SystemExit as error:
+            stopping.pause()
             raise KeyboardInterrupt from error  # Lightning turns SIGINT into an exit of its own; callers expect the interrupt
 
 

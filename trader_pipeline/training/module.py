@@ -156,8 +156,8 @@ class NetworkModule(lightning.LightningModule):
         total = torch.zeros((), device=starts_B.device)
         for part_B in torch.split(starts_B, self.memory.micro_windows):
             stopping.pause()
-            inputs, targets = self.data.gather(part_B, self.window)
             faults.reach("forward", self)
+            inputs, targets = self.data.gather(part_B, self.window)
             loss = weighted_loss(self.network(self._noisy(inputs)), targets, counts)
             faults.reach("backward", self)
             self.manual_backward(loss)

@@ -43,6 +43,11 @@ class TrainingRequest:
         return Path(self.out_folder)
 
     @property
+    def scratch(self) -> Path:
+        """What a run that is cut short goes on from; gone when the run is complete."""
+        return self.folder / ".scratch-run"
+
+    @property
     def path(self) -> Path:
         """Where the request itself is kept."""
         return self.folder / FILE

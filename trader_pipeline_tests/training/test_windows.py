@@ -26,7 +26,7 @@ def test_the_tail_is_covered_to_its_last_session():
 def test_a_window_holds_the_sessions_it_names():
     panel = torch.arange(2 * 9, dtype=torch.float32).view(2, 9)
     tensors = PanelTensors(panel[..., None], panel > 3, panel[..., None], panel[..., None] + 0.5, torch.ones(2, 2, dtype=torch.bool))
-    x, present, targets = tensors.gather(torch.tensor([5, 0]), 3)
+    (x, present, *_), targets = tensors.gather(torch.tensor([5, 0]), 3)
     assert x[..., 0].tolist() == [[[5, 6, 7], [14, 15, 16]], [[0, 1, 2], [9, 10, 11]]]
     assert present[1].tolist() == [[False] * 3, [True] * 3]
     assert targets.scaled[0, 0, :, 0].tolist() == [5.5, 6.5, 7.5]
