@@ -131,11 +131,11 @@ def _outside(home: Path, kills: int, chance: random.Random) -> Iterator[Cell]:
     expected = clean.weights()
     took = time.monotonic() - began
     yield _killed(home, kills, took, expected, chance)
-    for name, number, code in (("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.SIGTERM, 75), ("SIGHUP", signal.SIGHUP, 75)):
+    for name, number, wanted in (("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.SIGTERM, 75), ("SIGHUP", signal.SIGHUP, 75)):
         run = _Run(home / name)
         left = run.stopped(number)
         run.start().join()
-        yield _went_on(name, run, expected, holds=left == code, detail=f"exit {left}")
+        yield _went_on(name, run, expected, holds=left == wanted, detail=f"exit {left}")
     for name, damage in (("truncated checkpoint", _truncate), ("bit-flipped checkpoint", _flip)):
         run = _Run(home / name.replace(" ", "-"))
         run.stopped(signal.SIGTERM)

@@ -16,8 +16,8 @@ from trader_pipeline.models.panel_former import PanelFormerConfig
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.training import stopping
-from trader_pipeline.training.fit_panel_former import panel_former
 from trader_pipeline.training.fit_network import fit_network
+from trader_pipeline.training.fit_panel_former import panel_former
 from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.recipes import FitContext, Report
 

@@ -53,7 +53,7 @@ def main() -> None:
             with stopping.listening():
                 job.run(request, report)
         except stopping.Stopped as stopped:
-            pipes.log.warning(f"stopped by {stopped}; launch the same training again to go on")
+            pipes.log.warning("stopped by %s; launch the same training again to go on", stopped)
             sys.exit(stopped.exit_code)
         except TraderError as error:
             durable.write_atomic(request.folder / ERROR_FILE, str(error).encode())

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trader_pipeline import calendar, durable
-from trader_pipeline.features import PANEL
 from trader_pipeline.errors import UsageError
+from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models import checkpoint

@@ -23,7 +23,9 @@ _ETA_AFTER_STEPS = 20
 class Keeper(lightning.Callback):
     """Holds how far a fit is. What it saves is enough to go on to the same bytes; `identity` says what a state must have come from."""
 
-    def __init__(self, module: NetworkModule, store: CheckpointStore, batches: ShuffledWindows, tail: Sequence[Tensor], identity: str) -> None:
+    def __init__(
+        self, module: NetworkModule, store: CheckpointStore, batches: ShuffledWindows, tail: Sequence[Tensor], identity: str
+    ) -> None:
         self.module, self.store, self.batches, self.tail, self.identity = module, store, batches, tail, identity
         self.escalation = Escalation(module, self._roll_back)
         self.best, self.best_epoch, self.epochs = math.inf, 0, list[dict[str, Any]]()

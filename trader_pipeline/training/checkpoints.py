@@ -72,7 +72,7 @@ class CheckpointStore:
 
     def newest(self) -> tuple[State | None, list[str]]:
         """Return the newest state whose bytes are whole, None without one, and the files that were passed over."""
-        damaged = []
+        damaged: list[str] = []
         for entry in reversed(self.entries()):
             try:
                 return self._read(entry), damaged

@@ -1,4 +1,4 @@
-"""What follows steps that were left out: they are named; past the budget the learning rate backs off, then weights go back, then it ends."""
+"""What follows steps that were left out: they are named; past a budget the rate backs off, then weights go back, then training ends."""
 
 from collections.abc import Callable
 

@@ -59,7 +59,7 @@ def fit_network(examples: Examples, context: FitContext, kind: Trainable, settin
         network = kind.build(len(normaliser.columns))
         kind.start(network, learn)
         _preflight(network, examples, normaliser, context, kind.name)
-        best = _train(network, examples, normaliser, context, settings, kind.name)
+        best = _train(network, examples, normaliser, context, settings, name=kind.name)
     if not final:
         context.epochs_of_folds.setdefault(kind.name, []).append(best)
     return kind.member(normaliser, network.eval())
@@ -98,7 +98,7 @@ def _preflight(network: nn.Module, examples: Examples, normaliser: Normaliser, c
 
 
 def _train(
-    network: nn.Module, examples: Examples, normaliser: Normaliser, context: FitContext, settings: Optimisation, name: str
+    network: nn.Module, examples: Examples, normaliser: Normaliser, context: FitContext, settings: Optimisation, *, name: str
 ) -> int:
     """Train in place, leave the best epoch's weights in the network, and return how many epochs led to them."""
     final, window = context.fold == FINAL, _window(network)
@@ -123,7 +123,7 @@ def _train(
     )
     store = CheckpointStore(checkpoints_folder(context, name))
     tail = [] if final else every_window(*_span(examples.tail), length=window)
-    keeper = Keeper(module, store, batches, tail, _identity(network, normaliser, settings, span, epochs, _seed(context)))
+    keeper = Keeper(module, store, batches, tail, _identity(network, normaliser, settings, span=span, epochs=epochs, seed=_seed(context)))
     keeper.resume()
     _fit(module, keeper, epochs)
     best, epoch = store.best()
@@ -136,13 +136,19 @@ def checkpoints_folder(context: FitContext, name: str) -> Path:
     return context.scratch / f"{name}-fold{context.fold}"
 
 
-def _identity(
-    network: nn.Module, normaliser: Normaliser, settings: Optimisation, span: tuple[int, int], epochs: int, seed: int
-) -> str:
+def _identity(network: nn.Module, normaliser: Normaliser, settings: Optimisation, *, span: tuple[int, int], epochs: int, seed: int) -> str:
     """Return a hash of what a checkpoint must have come from to be gone on with."""
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     statistics_bytes = b"".join(np.ascontiguousarray(a).tobytes() for a in normaliser.arrays().values())
-    facts = [asdict(settings), str(getattr(network, "config", "")), shapes, list(span), epochs, seed, durable.sha256_bytes(statistics_bytes)]
+    facts = [
+        asdict(settings),
+        str(getattr(network, "config", "")),
+        shapes,
+        list(span),
+        epochs,
+        seed,
+        durable.sha256_bytes(statistics_bytes),
+    ]
     return durable.sha256_bytes(json.dumps(facts, sort_keys=True).encode())
 
 

@@ -24,7 +24,7 @@ def panel_former(size: PanelFormerConfig) -> Trainable:
     return Trainable(
         name=NAME,
         build=lambda columns: PanelFormer(replace(size, columns=columns)),
-        member=lambda normaliser, network: PanelFormerMember(normaliser, network),  # type: ignore[arg-type]
+        member=PanelFormerMember,  # type: ignore[arg-type]
         start=start,
     )
 

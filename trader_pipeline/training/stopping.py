@@ -14,7 +14,7 @@ _TEMPORARY_FAILURE = 75
 _INTERRUPTED = 130
 
 
-class Stopped(BaseException):  # noqa: N818 - like KeyboardInterrupt: no error, and no `except Exception` may take it
+class Stopped(BaseException):
     """Training was asked to stop; `exit_code` is the status to leave with."""
 
     def __init__(self, number: int) -> None:

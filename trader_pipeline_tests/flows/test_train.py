@@ -95,7 +95,8 @@ def test_the_published_folder_can_be_asked(ran):
 
 def test_another_run_seed_or_recipe_is_another_model(ran, tmp_path):
     lake, request, data, _ = ran
-    ids = {prepare(lake, tmp_path, data, **change).model_id for change in ({"run_id": "run-2"}, {"seed": 1}, {"recipe": "classic"})}
+    changes = ({"run_id": "run-2"}, {"seed": 1}, {"recipe": "classic"})
+    ids = {prepare(lake, tmp_path / str(i), data, **change).model_id for i, change in enumerate(changes)}
     assert len(ids | {request.model_id}) == 4
     assert prepare(lake, tmp_path, data).model_id == request.model_id
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.models.network import Inputs
+from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig, parameters_of
 from trader_pipeline.models.panel_former_member import PanelFormerMember, blocks, same_sector
 from trader_pipeline.panel import Grid

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from trader_pipeline import durable
 from trader_pipeline.errors import CorruptPartError
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.operations.janitor import KEEP_COMMITS, clean

@@ -34,7 +34,8 @@ def module(data, **settings):
     network = PanelFormer(
         PanelFormerConfig(columns=COLUMNS, width=16, heads=2, key_value_heads=1, blocks=2, dropout=0.0, window_sessions=LENGTH)
     )
-    names = PanelNames("net", 0, ("A", "B", "C", "D"), np.arange("2020-01-01", "2020-03-05", dtype="datetime64[D]"), ("momentum", "value", "size"))
+    days = np.arange("2020-01-01", "2020-03-05", dtype="datetime64[D]")
+    names = PanelNames("net", 0, ("A", "B", "C", "D"), days, ("momentum", "value", "size"))
     return NetworkModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4)
 
 
