@@ -120,6 +120,7 @@ def train(
     resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with this model, which was cut short, on the data it began with.")] = "",
     as_of: Annotated[str, typer.Option("--as-of", help="Session YYYY-MM-DD: its close + 30 min. Empty: the newest.")] = "",
     *,
+    profile: Annotated[bool, typer.Option("--profile", help="Trace a few steps of each fold; models/RUN/profile has them.")] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -127,8 +128,8 @@ def train(
     from trader_pipeline import lake
     from trader_pipeline.settings import Settings
 
-    if resume and (recipe or seed is not None or as_of):
-        raise UsageError("--resume goes on with what the run was asked for; leave --recipe, --seed and --as-of out")
+    if resume and (recipe or seed is not None or as_of or profile):
+        raise UsageError("--resume goes on with what the run was asked for; leave --recipe, --seed, --as-of and --profile out")
     settings = Settings()
     with progress(quiet=as_json) as show:
         from trader_pipeline.definitions import build_defs
@@ -137,7 +138,9 @@ def train(
 
         prepare_environment(settings)
         launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
-        launcher.train(now=dt.datetime.now(dt.UTC), as_of=as_of or None, force=force, recipe=recipe, seed=seed, resume=resume)
+        launcher.train(
+            now=dt.datetime.now(dt.UTC), as_of=as_of or None, force=force, recipe=recipe, seed=seed, resume=resume, profile=profile
+        )
     newest = "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb from training.runs"
     (done,) = lake.open(settings.dataset_home).sql(f"{newest} order by finished_at desc limit 1").to_pylist()
     if as_json:

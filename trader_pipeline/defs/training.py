@@ -30,6 +30,7 @@ class TrainOptions(dg.Config):
     recipe: str = ""
     seed: int | None = None
     resume: str = ""
+    profile: bool = False
 
 
 @dg.multi_asset(name="trained", specs=[table_spec(t, group="training", deps=[PANEL, TARGETS]) for t in TRAINED], pool="gpu")
@@ -82,6 +83,7 @@ def _request(context: dg.AssetExecutionContext, trader: Trader, options: RunOpti
         run_id=context.run.run_id,
         checks=settings.checks,
         force=options.force,
+        profile=config.profile,
     )
 
 

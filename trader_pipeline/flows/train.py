@@ -67,6 +67,7 @@ def prepare(
     git_revision: str | None = None,
     checks: CheckSettings | None = None,
     force: bool = False,
+    profile: bool = False,
 ) -> TrainingRequest:
     """Write models_dir/<model_id>/request.json and return the request, which names what `force` overrode.
 
@@ -98,6 +99,7 @@ def prepare(
         sectors=sectors_on(snapshot, last_session),
         git_revision=git_revision,
         forced=tuple(map(str, forced)),
+        profile=profile,
     )
     known = set(snapshot.sql("select model_id from training.runs")["model_id"].to_pylist())
     cut_short = (other for other in _requests(models_dir) if other.model_id not in known and _same_training(other, request))
@@ -133,7 +135,7 @@ def _requests(models_dir: Path) -> Iterator[TrainingRequest]:
 
 def _same_training(a: TrainingRequest, b: TrainingRequest) -> bool:
     """Say whether both would make the same model: everything but who asks, where it is written, and what was overridden."""
-    return replace(a, model_id=b.model_id, run_id=b.run_id, out_folder=b.out_folder, forced=b.forced) == b
+    return replace(a, model_id=b.model_id, run_id=b.run_id, out_folder=b.out_folder, forced=b.forced, profile=b.profile) == b
 
 
 def publish(lake: Lake, request: TrainingRequest, *, finished_at: dt.datetime) -> TrainOutcome:

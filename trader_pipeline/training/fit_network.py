@@ -7,8 +7,8 @@ import json
 import logging
 import statistics
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ from trader_pipeline.training.checkpoints import CheckpointStore
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.preflight import beyond_support, overfit_ten, unusual_features
+from trader_pipeline.training.profile import Profile
+from trader_pipeline.training.rate_range import rate_range
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import FINAL
 from trader_pipeline.training.windows import PanelTensors, ShuffledWindows, every_window
@@ -110,6 +112,11 @@ def _train(
     chosen = context.epochs_of_folds.get(name, [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
     data = _tensors(examples, normaliser, learn, validation=None if final else examples.tail)
+    if settings.learning_rate is None:
+        tried = rate_range(network, data, batches, window=window, micro_windows=together)
+        batches.epoch = 0
+        context.report({"event": "rate_range", "model": name, "fold": context.fold, **tried._asdict()})
+        settings = replace(settings, learning_rate=tried.pick)
     names = PanelNames(name, context.fold, examples.grid.tickers, examples.grid.sessions, normaliser.columns)
     module = NetworkModule(
         network,
@@ -125,7 +132,8 @@ def _train(
     tail = [] if final else every_window(*_span(examples.tail), length=window)
     keeper = Keeper(module, store, batches, tail, _identity(network, normaliser, settings, span=span, epochs=epochs, seed=_seed(context)))
     keeper.resume()
-    _fit(module, keeper, epochs)
+    profile = [Profile(module, context.profile / f"{name}-fold{context.fold}.json")] if context.profile else []
+    _fit(module, keeper, epochs, profile)
     best, epoch = store.best()
     state.load_network(network, best)
     return epoch + 1
@@ -152,7 +160,7 @@ def _identity(network: nn.Module, normaliser: Normaliser, settings: Optimisation
     return durable.sha256_bytes(json.dumps(facts, sort_keys=True).encode())
 
 
-def _fit(module: NetworkModule, keeper: Keeper, epochs: int) -> None:
+def _fit(module: NetworkModule, keeper: Keeper, epochs: int, beside: Sequence[lightning.Callback]) -> None:
     """Run what is left of `epochs`; a signal saves the state and goes on as `Stopped`."""
     left = epochs - len(keeper.epochs)
     if left <= 0 or keeper.stale:
@@ -168,7 +176,7 @@ def _fit(module: NetworkModule, keeper: Keeper, epochs: int) -> None:
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        callbacks=[keeper],
+        callbacks=[keeper, *beside],
     )
     with warnings.catch_warnings(), stopping.safe_places():
         warnings.filterwarnings("ignore", ".isinstance.treespec", FutureWarning)  # Lightning 2.6 speaks torch's older tree API

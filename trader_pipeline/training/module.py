@@ -64,6 +64,9 @@ class NetworkModule(lightning.LightningModule):
         self.average = Averaged(network, settings.ema_decay) if settings.ema_decay else None
         self.rate = warm_up_cosine(settings, total_steps)
         self.step, self.rate_scale = 0, 1.0
+        if settings.learning_rate is None:
+            raise ValueError("the learning rate is picked before the module is made")
+        self.top_rate = settings.learning_rate
         self.recent: dict[int, Tensor] = {}
         self.train_sum = torch.zeros(2, device=data.x_NTP.device)
         self.optimiser = self._new_optimiser()
@@ -73,7 +76,7 @@ class NetworkModule(lightning.LightningModule):
         matrices = [p for p in self.network.parameters() if p.ndim > 1]
         vectors = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": self.settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, self.settings.learning_rate, betas=(0.9, 0.95), eps=1e-8, fused=True)
+        return torch.optim.AdamW(groups, self.top_rate, betas=(0.9, 0.95), eps=1e-8, fused=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the one optimiser; the learning rate is set at each step."""
@@ -82,7 +85,7 @@ class NetworkModule(lightning.LightningModule):
     @property
     def learning_rate(self) -> float:
         """The rate of the step that comes."""
-        return self.settings.learning_rate * self.rate(self.step) * self.rate_scale
+        return self.top_rate * self.rate(self.step) * self.rate_scale
 
     def training_step(self, starts_B: Tensor, _: int) -> None:
         """Take one step on a global batch of windows, in micro-batches that fit."""

@@ -13,13 +13,14 @@ class Optimisation:
     two, and on a busy machine two wait for each other (measured 4.2 s instead of 0.2 s a step).
     `skip_budget` steps an epoch may be left out; past it the learning rate is multiplied by `lr_backoff`, then the weights go back to
     the last checkpoint, then training stops. A loss or gradient norm beyond `spike_factor` times its running mean is left out, too.
+    `learning_rate` None is picked by a range test.
     The guard is read every `check_steps` steps: reading waits for the device. `checkpoint_steps` 0 saves at the end of an epoch alone.
     `ema_decay` 0, `feature_noise` 0 (standard deviations) and `curriculum_epochs` 0 (epochs that see calm windows first) are off.
     """
 
     epochs: int = 6
     patience: int = 2
-    learning_rate: float = 5e-4
+    learning_rate: float | None = 5e-4
     final_share: float = 0.05
     warm_up_share: float = 0.1
     weight_decay: float = 0.05

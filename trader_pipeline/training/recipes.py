@@ -21,6 +21,8 @@ class FitContext:
     report: Report
     scratch: Path
     epochs_of_folds: dict[str, list[int]] = field(default_factory=dict)
+    profile: Path | None = None
+    """Folder for traces of a few steps; none without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,9 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
     for member in recipe.members:
         epochs: dict[str, list[int]] = {}
         for block in blocks:
-            context = FitContext(seed=request.seed, fold=block.number, report=report, scratch=scratch, epochs_of_folds=epochs)
+            context = FitContext(
+                seed=request.seed, fold=block.number, report=report, scratch=scratch, epochs_of_folds=epochs, profile=request.profile_folder
+            )
             fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS)
             out_of_fold.append(OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors)))
         context = FitContext(seed=request.seed, fold=FINAL, report=report, scratch=scratch, epochs_of_folds=epochs)
