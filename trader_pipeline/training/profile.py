@@ -9,6 +9,7 @@ import torch
 from trader_pipeline.training.module import NetworkModule
 
 _WARM, _ACTIVE = 3, 5
+_BETWEEN = "Python between operators"
 
 
 class Profile(lightning.Callback):
@@ -33,8 +34,16 @@ class Profile(lightning.Callback):
         self._profiler.stop()
 
     def _tell(self, profiler: Any) -> None:
-        costs = {row.key: row.self_device_time_total or row.self_cpu_time_total for row in profiler.key_averages()}
+        rows = profiler.key_averages()
+        costs = {row.key: row.self_device_time_total for row in rows if row.self_device_time_total}
+        if not costs:
+            costs = {row.key: row.self_cpu_time_total for row in rows}
         top = max(costs, key=lambda key: costs[key])
         self.path.parent.mkdir(parents=True, exist_ok=True)
         profiler.export_chrome_trace(str(self.path))
-        self.module.tell("profile", path=str(self.path), bottleneck=top, share=round(costs[top] / max(1e-9, sum(costs.values())), 3))
+        self.module.tell(
+            "profile",
+            path=str(self.path),
+            bottleneck=_BETWEEN if top.startswith("ProfilerStep") else top,
+            share=round(costs[top] / max(1e-9, sum(costs.values())), 3),
+        )

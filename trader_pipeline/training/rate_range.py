@@ -43,7 +43,7 @@ def rate_range(network: nn.Module, data: PanelTensors, batches: Iterable[Tensor]
         for part_B in torch.split(starts_B, micro_windows):
             inputs, targets = data.gather(part_B, window)
             part = weighted_loss(twin(inputs), targets, counts)
-            part.backward()
+            torch.autograd.backward([part])
             loss += float(part.detach())
         smooth = _SMOOTHING * losses[-1] + (1 - _SMOOTHING) * loss if losses else loss
         if not math.isfinite(smooth) or (losses and smooth > _DIVERGED * min(losses)):

@@ -124,7 +124,7 @@ def test_the_learning_rate_can_be_picked_and_a_fit_be_profiled(tmp_path):
     assert 0 < max(rates) <= tried["pick"]
     (profiled,) = [e for e in events if e["event"] == "profile"]
     assert json.loads((tmp_path / "profile/panel_former-fold1.json").read_text())["traceEvents"]
-    assert profiled["bottleneck"].startswith(("aten::", "Optimizer"))
+    assert profiled["bottleneck"] == "Python between operators" or "::" in profiled["bottleneck"]
     assert 0 < profiled["share"] < 1
 
 

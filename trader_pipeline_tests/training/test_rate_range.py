@@ -15,7 +15,7 @@ def test_every_rate_is_really_applied_and_the_network_stays_as_it_was(monkeypatc
         before = parameter.detach().clone()
         step(optimiser, *args, **kwargs)
         used.append(optimiser.param_groups[0]["lr"])
-        moved.append(float((parameter - before).abs().max()))
+        moved.append(float((parameter.detach() - before).abs().max()))
 
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
     before = weights(trained)
