@@ -23,8 +23,8 @@ from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.sources.simulated import EXCHANGE, LAST_SESSION
 from trader_pipeline.sources.simulation import Floats, Market, MarketSize, simulate
-from trader_pipeline.training.fit_panel_former import fit_panel_former
-from trader_pipeline.training.module import Optimisation
+from trader_pipeline.training.fit_network import fit_network
+from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import EMBARGO_SESSIONS
 
@@ -56,7 +56,7 @@ def measure(kind: str, *, tickers: int, sessions: int, seed: int, epochs: int) -
     settings = Optimisation(epochs=epochs, patience=epochs, learning_rate=3e-3, rows_per_step=tickers * 24)
     with TemporaryDirectory(prefix="trader-bench-") as scratch:
         context = FitContext(seed=seed, fold=1, report=epochs_told.append, scratch=Path(scratch))
-        member = fit_panel_former(examples, context, NETWORKS[kind][0](**SIZES[kind]), settings)
+        member = fit_network(examples, context, NETWORKS[kind][0](**SIZES[kind]), settings)
     cost = {"cpu_s": round(_cpu_s() - used, 1), "wall_s": round(time.perf_counter() - began, 1)}
     whole = examples_of(market, sessions)
     said = member.predict(whole.x_NTF, whole.grid, whole.sectors).sessions(test_first, sessions)

@@ -1,4 +1,4 @@
-"""Commands that run the Dagster jobs that are due: demo, run, predict, report."""
+"""Commands that run Dagster jobs: demo, run, train, predict, report."""
 
 import datetime as dt
 import time
@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(demo)
     app.command()(run)
+    app.command()(train)
     app.command()(predict)
     app.command()(report)
 
@@ -111,6 +112,41 @@ def run(
         tell(settings, done, None)
     if ran.shortfall:
         raise ran.shortfall
+
+
+def train(
+    recipe: Annotated[str, typer.Option(help="Recipe; empty: TRADER_RECIPE.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Seed; empty: TRADER_SEED.")] = None,
+    resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with this model, which was cut short, on the data it began with.")] = "",
+    as_of: Annotated[str, typer.Option("--as-of", help="Session YYYY-MM-DD: its close + 30 min. Empty: the newest.")] = "",
+    *,
+    profile: Annotated[bool, typer.Option("--profile", help="Trace a few steps of each fold; models/RUN/profile has them.")] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train, score and calibrate a model on the features that are there; the same training that was cut short goes on by itself."""
+    from trader_pipeline import lake
+    from trader_pipeline.settings import Settings
+
+    if resume and (recipe or seed is not None or as_of or profile):
+        raise UsageError("--resume goes on with what the run was asked for; leave --recipe, --seed, --as-of and --profile out")
+    settings = Settings()
+    with progress(quiet=as_json) as show:
+        from trader_pipeline.definitions import build_defs
+        from trader_pipeline.defs.environment import prepare_environment
+        from trader_pipeline.defs.launch import Launcher
+
+        prepare_environment(settings)
+        launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
+        launcher.train(
+            now=dt.datetime.now(dt.UTC), as_of=as_of or None, force=force, recipe=recipe, seed=seed, resume=resume, profile=profile
+        )
+    newest = "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb from training.runs"
+    (done,) = lake.open(settings.dataset_home).sql(f"{newest} order by finished_at desc limit 1").to_pylist()
+    if as_json:
+        print_json("train", done)
+    else:
+        grid([done])
 
 
 def predict(

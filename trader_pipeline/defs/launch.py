@@ -2,7 +2,7 @@
 
 import datetime as dt
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -121,6 +121,12 @@ class Launcher:
         keys = [dg.AssetKey(list(table.path)) for feed in feeds for table in feed.raw_tables]
         self.launch("fetch", as_of=default_as_of(self.settings, now=now), ask=ask, only=keys, run_id=run_id)
 
+    def train(self, *, now: dt.datetime, as_of: str | None, force: bool, recipe: str, seed: int | None, resume: str, profile: bool) -> None:
+        """Fit and calibrate a model on the features that are there, or go on with the model `resume`. Raises as `launch` does."""
+        moment = moment_of(as_of, now=now) if as_of else default_as_of(self.settings, now=now)
+        config = {"recipe": recipe, "resume": resume, "profile": profile} | ({} if seed is None else {"seed": seed})
+        self.launch("train", as_of=moment, ask=Ask(force=force), ops={"trained": config})
+
     def launch(
         self,
         job: str,
@@ -130,8 +136,11 @@ class Launcher:
         ask: Ask | None = None,
         only: Sequence[dg.AssetKey] | None = None,
         run_id: str | None = None,
+        ops: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         """Run one job (or `only` these of its assets) to its end in this process, recorded in the home's instance.
+
+        `ops` is what the Launchpad may say of single steps.
 
         Raises a step's own `TraderError` as it is, `BlockedByDataError` where a blocking check failed, and `KeyboardInterrupt`.
         """
@@ -144,7 +153,11 @@ class Launcher:
         with dg.DagsterInstance.get() as instance:
             try:
                 definition.execute_in_process(
-                    run_config={"resources": {"options": {"config": options}}, "loggers": {"console": {}}},
+                    run_config={
+                        "resources": {"options": {"config": options}},
+                        "loggers": {"console": {}},
+                        "ops": {name: {"config": dict(config)} for name, config in (ops or {}).items()},
+                    },
                     instance=instance,
                     partition_key=partition.isoformat() if partition else None,
                     asset_selection=only,

@@ -15,18 +15,22 @@ from trader_pipeline.errors import TrainingError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import evaluate
+from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.schema import outputs
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.training.request import TrainingRequest
 
 TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
 EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST)
 
 
 class TrainOptions(dg.Config):
-    """What the Launchpad may say of one training run; empty is the setting."""
+    """What the Launchpad may say of one training run; empty is the setting. `resume` names a model that was cut short, by its id."""
 
     recipe: str = ""
     seed: int | None = None
+    resume: str = ""
+    profile: bool = False
 
 
 @dg.multi_asset(name="trained", specs=[table_spec(t, group="training", deps=[PANEL, TARGETS]) for t in TRAINED], pool="gpu")
@@ -37,29 +41,50 @@ def trained(
     config: TrainOptions,
     pipes: dg.ResourceParam[dg.PipesSubprocessClient],
 ) -> Iterator[dg.MaterializeResult]:
-    """Fit every member of the recipe, walk-forward and finally, in a process of its own."""
-    settings = trader.settings
-    request = train.prepare(
+    """Fit every member of the recipe, walk-forward and finally, in a process of its own. What was cut short goes on."""
+    request = _request(context, trader, options, config)
+    forced = record(context, request.forced)
+    command = [sys.executable, "-u", "-m", "trader_pipeline.defs.training_child", str(request.path)]
+    said = request.folder / ERROR_FILE
+    said.unlink(missing_ok=True)
+    with PeakMemory() as memory:
+        try:
+            pipes.run(context=context.op_execution_context, command=command)
+        except DagsterPipesExecutionError as error:
+            raise TrainingError(said.read_text() if said.exists() else ended(str(error), memory.peak_mb)) from error
+    train.publish(trader.lake, request, finished_at=dt.datetime.now(dt.UTC))
+    snapshot = trader.lake.snapshot()
+    for table in TRAINED:
+        yield table_result(snapshot, table, {"model_id": request.model_id, **forced})
+
+
+def ended(error: str, peak_mb: float) -> str:
+    """Return what became of a trainer that left no word of its own, by the exit status in Dagster's message."""
+    if "code 75" in error:
+        return "training was asked to stop and saved where it was; launch it again to go on"
+    if "code -9" in error:
+        return (
+            f"training was killed with signal 9, most often for memory: run and trainer held {peak_mb:,.0f} MB together at most; "
+            "launch it again to go on, or take a smaller recipe or fewer tickers"
+        )
+    return f"training ended without a word: {error}; see the log above"
+
+
+def _request(context: dg.AssetExecutionContext, trader: Trader, options: RunOptions, config: TrainOptions) -> TrainingRequest:
+    settings, models_dir = trader.settings, trader.settings.dataset_home / "models"
+    if config.resume:
+        return train.resume(trader.lake, models_dir=models_dir, model_id=config.resume, run_id=context.run.run_id)
+    return train.prepare(
         trader.lake,
-        models_dir=settings.dataset_home / "models",
+        models_dir=models_dir,
         recipe=config.recipe or settings.recipe,
         seed=settings.seed if config.seed is None else config.seed,
         as_of=as_of(context, trader, options),
         run_id=context.run.run_id,
         checks=settings.checks,
         force=options.force,
+        profile=config.profile,
     )
-    forced = record(context, request.forced)
-    command = [sys.executable, "-u", "-m", "trader_pipeline.defs.training_child", str(request.path)]
-    try:
-        pipes.run(context=context.op_execution_context, command=command)
-    except DagsterPipesExecutionError as error:
-        said = request.folder / ERROR_FILE
-        raise TrainingError(said.read_text() if said.exists() else f"training ended without a word: {error}; see the log above") from error
-    train.publish(trader.lake, request, finished_at=dt.datetime.now(dt.UTC))
-    snapshot = trader.lake.snapshot()
-    for table in TRAINED:
-        yield table_result(snapshot, table, {"model_id": request.model_id, **forced})
 
 
 @dg.multi_asset(name="evaluated", specs=[table_spec(t, group="training", deps=[outputs.OUT_OF_FOLD, TARGETS]) for t in EVALUATED])

@@ -40,7 +40,7 @@ def describe(event: Mapping[str, object]) -> str:
 def main() -> None:
     """Run the request named on the command line."""
     die_with_parent()
-    from trader_pipeline.training import job  # noqa: PLC0415 - torch takes seconds; the tie comes first
+    from trader_pipeline.training import job, stopping  # noqa: PLC0415 - torch takes seconds; the tie comes first
     from trader_pipeline.training.request import TrainingRequest  # noqa: PLC0415 - the same
 
     with open_dagster_pipes() as pipes:
@@ -50,10 +50,11 @@ def main() -> None:
 
         request = TrainingRequest.from_json(Path(sys.argv[1]).read_bytes())
         try:
-            job.run(request, report)
-        except KeyboardInterrupt:
-            pipes.log.warning("cancelled")
-            sys.exit(130)
+            with stopping.listening():
+                job.run(request, report)
+        except stopping.Stopped as stopped:
+            pipes.log.warning("stopped by %s; launch the same training again to go on", stopped)
+            sys.exit(stopped.exit_code)
         except TraderError as error:
             durable.write_atomic(request.folder / ERROR_FILE, str(error).encode())
             pipes.log.error(str(error))  # noqa: TRY400 - the fact and the mend, not the traceback

@@ -3,13 +3,15 @@
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trader_pipeline import calendar, durable
+from trader_pipeline.errors import UsageError
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.flows import gate
 from trader_pipeline.lake import Change, Lake, Snapshot
@@ -20,6 +22,7 @@ from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline.training import job
 from trader_pipeline.training.data import MINIMUM_TICKERS
+from trader_pipeline.training.request import FILE as REQUEST_FILE
 from trader_pipeline.training.request import PartFile, TrainingRequest
 from trader_pipeline.training.splits import insufficient, required_sessions
 
@@ -64,9 +67,11 @@ def prepare(
     git_revision: str | None = None,
     checks: CheckSettings | None = None,
     force: bool = False,
+    profile: bool = False,
 ) -> TrainingRequest:
     """Write models_dir/<model_id>/request.json and return the request, which names what `force` overrode.
 
+    The same training that was cut short is taken up again: the request has its folder and `model_id`, and this `run_id`.
     Raises `InsufficientHistoryError` that names the sessions needed, `UsageError` on an unknown recipe, and `BlockedByDataError`
     when the last checks failed or the data ends too early for `checks`, unless `force` is set.
     """
@@ -95,9 +100,43 @@ def prepare(
         families={feature.name: feature.family for feature in FEATURES},
         git_revision=git_revision,
         forced=tuple(map(str, forced)),
+        profile=profile,
     )
+    known = set(snapshot.sql("select model_id from training.runs")["model_id"].to_pylist())
+    cut_short = (other for other in _requests(models_dir) if other.model_id not in known and _same_training(other, request))
+    if found := next(cut_short, None):
+        request = replace(request, model_id=found.model_id, out_folder=found.out_folder)
     durable.write_atomic(request.path, request.to_json())
     return request
+
+
+def resume(lake: Lake, *, models_dir: Path, model_id: str, run_id: str) -> TrainingRequest:
+    """Return the request of a training that was cut short, as part of this run. Raises `UsageError` that lists those there are."""
+    known = set(lake.snapshot().sql("select model_id from training.runs")["model_id"].to_pylist())
+    open_runs = {request.model_id: request for request in _requests(models_dir) if request.model_id not in known}
+    if model_id not in open_runs:
+        why = "is published already" if model_id in known else "is no training"
+        raise UsageError(f"{model_id} {why}; to be gone on with: {', '.join(sorted(open_runs)) or 'none'}")
+    request = replace(open_runs[model_id], run_id=run_id)
+    durable.write_atomic(request.path, request.to_json())
+    return request
+
+
+def _requests(models_dir: Path) -> Iterator[TrainingRequest]:
+    """Yield the requests below `models_dir` that nobody works on and this version can read, the newest first."""
+    paths = sorted(models_dir.glob(f"*/{REQUEST_FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in paths:
+        if durable.is_locked(path.parent / job.LOCK):
+            continue
+        try:
+            yield TrainingRequest.from_json(path.read_bytes())
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _same_training(a: TrainingRequest, b: TrainingRequest) -> bool:
+    """Say whether both would make the same model: everything but who asks, where it is written, and what was overridden."""
+    return replace(a, model_id=b.model_id, run_id=b.run_id, out_folder=b.out_folder, forced=b.forced, profile=b.profile) == b
 
 
 def publish(lake: Lake, request: TrainingRequest, *, finished_at: dt.datetime) -> TrainOutcome:

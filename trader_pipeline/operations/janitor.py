@@ -18,6 +18,9 @@ KEEP = dt.timedelta(hours=24)
 KEEP_COMMITS = 5
 """So many of the newest commits stay whatever their age, to go back to."""
 
+KEEP_SCRATCH = dt.timedelta(days=14)
+"""So long a training that was cut short can be gone on with; one that runs is never touched."""
+
 KEEP_TEMPORARY = dt.timedelta(hours=1)
 """No single write takes this long: a temporary file that is older belongs to a writer that was killed."""
 
@@ -88,7 +91,12 @@ def _temporaries(dataset_home: Path, now: dt.datetime) -> Iterator[Path]:
 
 
 def _scratch(dataset_home: Path, now: dt.datetime) -> Iterator[Path]:
-    for path in sorted((*(dataset_home / "models").glob("*/.scratch-*"), *(dataset_home / "lake").glob(f"{SPILL}*"))):
+    for path in sorted((dataset_home / "models").glob("*/.scratch-*")):
+        if path.is_dir() and not path.is_symlink() and not durable.is_locked(path.parent / ".lock"):
+            newest = min((_age(inside, now) for inside in path.rglob("*")), default=_age(path, now))
+            if newest >= KEEP_SCRATCH:
+                yield path
+    for path in sorted((dataset_home / "lake").glob(f"{SPILL}*")):
         if path.is_dir() and not path.is_symlink() and _age(path, now) >= KEEP:
             yield path
 

@@ -160,7 +160,7 @@ CURVES = Table(
         number("train_loss", "-", "Mean training loss."),
         number("validation_loss", "-", "Mean validation loss."),
         number("learning_rate", "-", "At the epoch's end."),
-        count("skipped_steps", "steps", "Steps whose gradient was not finite."),
+        count("skipped_steps", "steps", "Steps left out so far: loss or gradient not finite, or far beyond its running mean."),
         number("seconds", "s", "Wall time of the epoch."),
     ),
 )

@@ -6,22 +6,24 @@ Reads the Parquet parts that the request names and writes its folder alone; even
 import datetime as dt
 import json
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trader_pipeline import durable
-from trader_pipeline.errors import TraderError, UsageError
+from trader_pipeline.errors import TraderError, TrainingError, UsageError
 from trader_pipeline.models import checkpoint, novelty
 from trader_pipeline.models.novelty import Novelty
 from trader_pipeline.training import data as inputs
+from trader_pipeline.training import stopping
 from trader_pipeline.training.data import TrainingData
+from trader_pipeline.training.incidents import Incidents
 from trader_pipeline.training.recipes import RECIPES, Recipe
 from trader_pipeline.training.request import TrainingRequest
 from trader_pipeline.training.results import curves_table, out_of_fold_table, trials_table
@@ -31,7 +33,8 @@ OUT_OF_FOLD_FILE = "out_of_fold.parquet"
 TRIALS_FILE = "trials.parquet"
 CURVES_FILE = "curves.parquet"
 RUN_FILE = "run.json"
-_INTERRUPTED = 130
+LOCK = ".lock"
+"""Held while a process trains in the folder."""
 
 
 def recipe_of(name: str) -> Recipe:
@@ -42,40 +45,55 @@ def recipe_of(name: str) -> Recipe:
 
 
 def run(request: TrainingRequest, report: Callable[[Mapping[str, object]], None]) -> None:
-    """Train, write everything under the request's folder, the manifest last. Progress is told to `report`."""
+    """Train, write everything under the request's folder, the manifest last. Progress is told to `report`.
+
+    A run that was cut short goes on where its checkpoints are; one that is complete is left as it is. Raises `TrainingError` while
+    another process trains in the folder.
+    """
+    durable.make_folder(request.folder)
+    if durable.is_locked(request.folder / LOCK):
+        raise TrainingError(f"{request.folder} is being trained by another process; wait for it, or end it")
+    with durable.locked(request.folder / LOCK):
+        if not (request.folder / checkpoint.MANIFEST).exists():
+            _train(request, report)
+
+
+def _train(request: TrainingRequest, report: Callable[[Mapping[str, object]], None]) -> None:
     began = time.perf_counter()
     recipe = recipe_of(request.recipe)
     loaded = inputs.load(request)
     epochs: list[dict[str, object]] = []
+    incidents = Incidents(request.scratch)
 
     def tell(event: Mapping[str, object]) -> None:
         if event["event"] == "epoch":
             epochs.append(dict(event))
+        incidents.note(event)
         report(event)
 
-    request.folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".scratch-", dir=request.folder) as scratch:
-        result = walk(loaded, recipe, request, tell, Path(scratch))
+    result = walk(loaded, recipe, request, tell, request.scratch)
     checkpoint.save_members(request.folder, result.members)
     _write_table(request.folder / OUT_OF_FOLD_FILE, out_of_fold_table(result.out_of_fold, loaded.grid, request.model_id))
     _write_table(request.folder / TRIALS_FILE, trials_table(result.out_of_fold, loaded, request))
     _write_table(request.folder / CURVES_FILE, curves_table(epochs, request.model_id))
     durable.write_atomic(request.folder / novelty.FILE, _training_distribution(loaded, request).to_json())
     facts = _facts(loaded, recipe, wall_s=time.perf_counter() - began)
-    durable.write_atomic(request.folder / RUN_FILE, json.dumps(facts, indent=1, sort_keys=True).encode())
+    durable.write_atomic(request.folder / RUN_FILE, json.dumps(facts | {"incidents": incidents.noted}, indent=1, sort_keys=True).encode())
     own = [OUT_OF_FOLD_FILE, TRIALS_FILE, CURVES_FILE, RUN_FILE, novelty.FILE]
     checkpoint.write_manifest(request.folder, own + checkpoint.member_paths(request.folder))
+    shutil.rmtree(request.scratch, ignore_errors=True)  # what is left is the janitor's
     report({"event": "done", "model_id": request.model_id, **facts})
 
 
 def main() -> None:
-    """Run the request named on the command line; exit 130 on SIGINT, by the error's own status otherwise."""
+    """Run the request named on the command line; exit 130 on SIGINT, 75 on SIGTERM and SIGHUP, by the error's own status otherwise."""
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and one argument
         sys.exit("usage: python -m trader_pipeline.training.job request.json")
     try:
-        run(TrainingRequest.from_json(Path(sys.argv[1]).read_bytes()), _print_line)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        with stopping.listening():
+            run(TrainingRequest.from_json(Path(sys.argv[1]).read_bytes()), _print_line)
+    except stopping.Stopped as stopped:
+        sys.exit(stopped.exit_code)
     except TraderError as error:
         sys.stderr.write(f"{error.code} {error}\n")
         sys.exit(error.exit_code)

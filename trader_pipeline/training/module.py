@@ -1,11 +1,13 @@
-"""One optimiser step, safe: micro-batches that add up, memory that runs out, gradients that are not finite.
+"""One optimiser step, safe: micro-batches that add up, memory that runs out, losses and gradients that are not finite or far too large.
 
-Manual optimisation: one Lightning batch is the index vector of one global batch. A non-finite gradient never reaches the
-weights, because the fused optimiser is told so (`found_inf`) and leaves weights and moments as they are; the step is counted.
+Manual optimisation: one Lightning batch is the index vector of one global batch. A bad step never reaches the weights, because the
+fused optimiser is told so on the device (`found_inf`) and leaves weights and moments as they are; the step is counted.
+What a step draws depends on the seed and the step's number alone, so a run that goes on draws what it would have drawn.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,89 +17,105 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
-from trader_pipeline.errors import TrainingError
-from trader_pipeline.models.network import Network
+from trader_pipeline.models.network import Inputs, Network
+from trader_pipeline.training import faults, stopping
+from trader_pipeline.training.averaging import Averaged
+from trader_pipeline.training.guard import RING, Guard
 from trader_pipeline.training.losses import weighted_loss
+from trader_pipeline.training.memory import MemoryPlan, is_out_of_memory
+from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
 from trader_pipeline.training.windows import PanelTensors
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Optimisation:
-    """How a network is trained. `skip_budget` steps with a non-finite gradient are left out before training stops.
-
-    A step sees as many windows as hold about `rows_per_step` ticker-sessions. One thread: matrices this small gain little from
-    two, and on a busy machine two wait for each other (measured 4.2 s instead of 0.2 s a step).
-    """
-
-    epochs: int = 6
-    patience: int = 2
-    learning_rate: float = 5e-4
-    final_share: float = 0.05
-    warm_up_share: float = 0.1
-    weight_decay: float = 0.05
-    gradient_norm: float = 1.0
-    rows_per_step: int = 1536
-    skip_budget: int = 5
-    threads: int = 1
+Report = Callable[[Mapping[str, object]], None]
 
 
 @dataclass(frozen=True, eq=False)
 class PanelNames:
-    """What the axes of the tensors are called, for errors: sessions [T], prepared columns [P]."""
+    """What the axes of the tensors are called: tickers [N], sessions [T], prepared columns [P]; and whose fit it is."""
 
+    model: str
+    fold: int
+    tickers: tuple[str, ...]
     sessions: npt.NDArray[np.datetime64]
     columns: tuple[str, ...]
 
 
-class PanelFormerModule(lightning.LightningModule):
-    """A network on tensors that stay on the device."""
+class NetworkModule(lightning.LightningModule):
+    """A network on tensors that stay on the device. `step` counts global batches, bad ones too."""
 
     def __init__(
-        self, network: Network, data: PanelTensors, names: PanelNames, settings: Optimisation, *, total_steps: int, micro_windows: int
+        self,
+        network: Network,
+        data: PanelTensors,
+        names: PanelNames,
+        settings: Optimisation,
+        *,
+        total_steps: int,
+        micro_windows: int,
+        seed: int = 0,
+        report: Report = lambda _: None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.network, self.data, self.names, self.settings, self.total_steps = network, data, names, settings, total_steps
-        self.micro_windows = micro_windows
-        self.skipped_steps = 0
-        self._train_sum = torch.zeros(2)
+        self.network, self.data, self.names, self.settings, self.seed, self.report = network, data, names, settings, seed, report
+        self.window = network.config.window_sessions
+        self.memory = MemoryPlan(network, micro_windows)
+        self.guard = Guard(settings.spike_factor, data.x_NTP.device)
+        self.average = Averaged(network, settings.ema_decay) if settings.ema_decay else None
+        self.rate = warm_up_cosine(settings, total_steps)
+        self.step, self.rate_scale = 0, 1.0
+        if settings.learning_rate is None:
+            raise ValueError("the learning rate is picked before the module is made")
+        self.top_rate = settings.learning_rate
+        self.recent: dict[int, Tensor] = {}
+        self.train_sum = torch.zeros(2, device=data.x_NTP.device)
+        self.optimiser = self._new_optimiser()
 
-    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LRScheduler]]:
-        """Return AdamW without decay on biases and gains, and warm-up followed by a cosine."""
+    def _new_optimiser(self) -> torch.optim.Optimizer:
+        """Return AdamW without decay on biases and gains."""
         matrices = [p for p in self.network.parameters() if p.ndim > 1]
         vectors = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": self.settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        optimiser = torch.optim.AdamW(groups, self.settings.learning_rate, betas=(0.9, 0.95), eps=1e-8, fused=True)
-        return [optimiser], [torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_cosine(self.settings, self.total_steps))]
+        return torch.optim.AdamW(groups, self.top_rate, betas=(0.9, 0.95), eps=1e-8, fused=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the one optimiser; the learning rate is set at each step."""
+        return self.optimiser
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the step that comes."""
+        return self.top_rate * self.rate(self.step) * self.rate_scale
 
     def training_step(self, starts_B: Tensor, _: int) -> None:
         """Take one step on a global batch of windows, in micro-batches that fit."""
-        loss = self._backward(starts_B)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm)
-        wrapped: Any = self.optimizers()  # Lightning's wrapper of the one optimiser
-        wrapped.optimizer.grad_scale = None
-        wrapped.optimizer.found_inf = (~torch.isfinite(norm)).float()
-        wrapped.step()
-        schedule: Any = self.lr_schedulers()
-        schedule.step()
-        if torch.isfinite(norm):
-            self._train_sum += torch.stack([loss.cpu(), torch.ones(())])
-        else:
-            self._skip(starts_B)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate
+        self._remember(starts_B)
+        loss, bad, seen = self._with_memory(starts_B)
+        self.guard.note(bad, seen, self.step)
+        self.train_sum += torch.where(bad, 0.0, torch.stack([loss, torch.ones_like(loss)]))
+        if self.average:
+            self.average.update(self.step)
+        self.step += 1
+
+    def reserve(self, starts_B: Tensor) -> None:
+        """Run the largest shape once and change nothing, so that memory runs out before training does, and moments have their place."""
+        self._with_memory(starts_B, dry=True)
 
     def train_loss(self) -> float:
         """Return the mean loss of the steps taken since the last call, NaN without any."""
-        total, steps = self._train_sum.tolist()
-        self._train_sum = torch.zeros(2)
+        total, steps = self.train_sum.tolist()
+        self.train_sum.zero_()
         return total / steps if steps else math.nan
 
     def tail_loss(self, tail: Sequence[Tensor]) -> float:
         """Return the mean loss of the given windows, each weighted by its labels; NaN without any window."""
         total, weight = 0.0, 0
         self.network.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.average.in_place() if self.average else nullcontext():
             for starts_B in tail:
-                inputs, targets = self.data.gather(starts_B, self.network.config.window_sessions)
+                inputs, targets = self.data.gather(starts_B, self.window)
                 counts = targets.counts()
                 loss = weighted_loss(self.network(inputs), targets, counts)
                 labels = int(counts.sum())
@@ -105,55 +123,62 @@ class PanelFormerModule(lightning.LightningModule):
         self.network.train()
         return total / weight if weight else math.nan
 
-    def _backward(self, starts_B: Tensor) -> Tensor:
-        """Accumulate the gradient of the global batch and return its loss; halve the micro-batch, by dates, when memory runs out."""
+    def _with_memory(self, starts_B: Tensor, *, dry: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Attempt the step until it fits; what was done for it is told."""
+        emptied = False
         while True:
-            self.zero_grad(set_to_none=True)
             try:
-                return self._accumulate(starts_B)
-            except torch.OutOfMemoryError as error:
-                if self.micro_windows == 1:
-                    raise TrainingError(
-                        "one window of sessions does not fit in memory; shorten window_sessions or take a smaller recipe"
-                    ) from error
-            self.micro_windows = max(1, self.micro_windows // 2)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+                return self._attempt(starts_B, dry=dry)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                said, summary = str(error), self.memory.summary()
+            self.zero_grad(set_to_none=True)  # here, where the traceback no longer holds the activations
+            done = self.memory.shrink(emptied=emptied)
+            emptied = True
+            self.tell("out_of_memory", step=self.step, done=done, said=said, **({"memory_summary": summary} if summary else {}))
+
+    def _attempt(self, starts_B: Tensor, *, dry: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the loss, whether the step was left out, and what the guard saw."""
+        torch.manual_seed(self.seed * 1_000_003 + self.step)
+        self.zero_grad(set_to_none=True)
+        loss = self._accumulate(starts_B)
+        faults.reach("gradient", self)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm)
+        bad, seen = self.guard.judge(loss, norm)
+        wrapped: Any = self.optimizers()  # Lightning's wrapper of the one optimiser
+        wrapped.optimizer.grad_scale = None
+        wrapped.optimizer.found_inf = torch.ones_like(norm) if dry else bad.float()
+        faults.reach("step", self)
+        wrapped.step()
+        return loss, bad, seen
 
     def _accumulate(self, starts_B: Tensor) -> Tensor:
-        length = self.network.config.window_sessions
-        counts = self.data.gather(starts_B, length)[1].counts()
+        """Leave the gradient of the global batch, and return its loss."""
+        counts = self.data.gather(starts_B, self.window)[1].counts()
         total = torch.zeros((), device=starts_B.device)
-        for part_B in torch.split(starts_B, self.micro_windows):
-            inputs, targets = self.data.gather(part_B, length)
-            loss = weighted_loss(self.network(inputs), targets, counts)
+        for part_B in torch.split(starts_B, self.memory.micro_windows):
+            stopping.pause()
+            faults.reach("forward", self)
+            inputs, targets = self.data.gather(part_B, self.window)
+            loss = weighted_loss(self.network(self._noisy(inputs)), targets, counts)
+            faults.reach("backward", self)
             self.manual_backward(loss)
             total += loss.detach()
         return total
 
-    def _skip(self, starts_B: Tensor) -> None:
-        self.skipped_steps += 1
-        if self.skipped_steps <= self.settings.skip_budget:
-            return
-        inputs, _ = self.data.gather(starts_B, self.network.config.window_sessions)
-        bad = (~torch.isfinite(inputs.x_BNLP)).flatten(0, 2).any(0).tolist()
-        features = [name for name, is_bad in zip(self.names.columns, bad, strict=True) if is_bad]
-        dates = [str(self.names.sessions[start]) for start in starts_B.tolist()]
-        cause = f"features {features} hold non-finite values there" if features else "the inputs are finite: lower the learning rate"
-        raise TrainingError(
-            f"panel_former: {self.skipped_steps} steps had a gradient that is not finite, the budget is {self.settings.skip_budget}; "
-            f"the last saw the {self.network.config.window_sessions} sessions from {', '.join(dates)}; {cause}"
-        )
+    def _noisy(self, inputs: Inputs) -> Inputs:
+        """Add noise to the features of who is there, when the recipe says so."""
+        if not self.settings.feature_noise:
+            return inputs
+        noise = torch.randn_like(inputs.x_BNLP) * self.settings.feature_noise
+        return inputs._replace(x_BNLP=inputs.x_BNLP + noise * inputs.present_BNL.unsqueeze(-1))
 
+    def _remember(self, starts_B: Tensor) -> None:
+        """Keep which windows the newest steps saw, so that a bad one can be named later."""
+        self.recent[self.step] = starts_B
+        self.recent.pop(self.step - RING, None)
 
-def warm_up_cosine(settings: Optimisation, total_steps: int) -> Callable[[int], float]:
-    """Return the factor on the learning rate at a step: linear up, then a half cosine down to `final_share`."""
-    warm_up = max(1, round(settings.warm_up_share * total_steps))
-
-    def factor(step: int) -> float:
-        if step < warm_up:
-            return (step + 1) / warm_up
-        done = min(1.0, (step - warm_up) / max(1, total_steps - warm_up))
-        return settings.final_share + (1 - settings.final_share) * 0.5 * (1 + math.cos(math.pi * done))
-
-    return factor
+    def tell(self, event: str, **facts: object) -> None:
+        """Report an event of this fit."""
+        self.report({"event": event, "model": self.names.model, "fold": self.names.fold, **facts})

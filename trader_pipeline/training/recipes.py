@@ -22,6 +22,8 @@ class FitContext:
     report: Report
     scratch: Path
     epochs_of_folds: dict[str, list[int]] = field(default_factory=dict)
+    profile: Path | None = None
+    """Folder for traces of a few steps; none without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +63,10 @@ def _network(name: str, **size: object) -> MemberRecipe:
 
     def fit(examples: Examples, context: FitContext) -> Member:
         from trader_pipeline.models.network_member import NETWORKS  # noqa: PLC0415 - torch takes seconds to import
-        from trader_pipeline.training.fit_panel_former import fit_panel_former  # noqa: PLC0415 - the same
-        from trader_pipeline.training.module import Optimisation  # noqa: PLC0415 - the same
+        from trader_pipeline.training.fit_network import fit_network  # noqa: PLC0415 - the same
+        from trader_pipeline.training.optimisation import Optimisation  # noqa: PLC0415 - the same
 
-        return fit_panel_former(examples, context, NETWORKS[name][0](**size), Optimisation())
+        return fit_network(examples, context, NETWORKS[name][0](**size), Optimisation())
 
     return MemberRecipe(name=name, fit=fit)
 

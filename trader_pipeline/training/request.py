@@ -44,6 +44,19 @@ class TrainingRequest:
         """The only folder that the run writes."""
         return Path(self.out_folder)
 
+    profile: bool = False
+    """Whether a few steps of each fold are traced."""
+
+    @property
+    def profile_folder(self) -> Path | None:
+        """Where the traces go, if any are wanted."""
+        return self.folder / "profile" if self.profile else None
+
+    @property
+    def scratch(self) -> Path:
+        """What a run that is cut short goes on from; gone when the run is complete."""
+        return self.folder / ".scratch-run"
+
     @property
     def path(self) -> Path:
         """Where the request itself is kept."""

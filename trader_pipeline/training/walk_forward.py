@@ -7,6 +7,7 @@ from pathlib import Path
 from trader_pipeline.models.forecast import Forecast
 from trader_pipeline.models.member import Member
 from trader_pipeline.panel import Grid
+from trader_pipeline.training import finished
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.recipes import FitContext, MemberRecipe, Recipe, Report
 from trader_pipeline.training.request import TrainingRequest
@@ -37,7 +38,9 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
     for member in recipe.members:
         epochs: dict[str, list[int]] = {}
         for block in blocks:
-            context = FitContext(seed=request.seed, fold=block.number, report=report, scratch=scratch, epochs_of_folds=epochs)
+            context = FitContext(
+                seed=request.seed, fold=block.number, report=report, scratch=scratch, epochs_of_folds=epochs, profile=request.profile_folder
+            )
             fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS)
             out_of_fold.append(OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors)))
         context = FitContext(seed=request.seed, fold=FINAL, report=report, scratch=scratch, epochs_of_folds=epochs)
@@ -48,11 +51,16 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
 def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, context: FitContext, *, end: int, embargo: int) -> Member:
     first, last = str(data.grid.sessions[0]), str(data.grid.sessions[end - 1])
     facts: dict[str, object] = {"model": member.name, "fold": context.fold}
+    kept = context.scratch / f"{member.name}-fold{context.fold}-done"
+    if (done := finished.load(kept, context)) is not None:
+        return done
     context.report({"event": "fit_start", **facts, "first_session": first, "last_session": last})
     began = time.perf_counter()
-    learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo)
-    fitted = member.fit(replace(learnt, families=request.families), context)
+    with finished.noting_epochs(context) as (noting, epochs):
+        learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo)
+        fitted = member.fit(replace(learnt, families=request.families), noting)
     context.report({"event": "fit_end", **facts, "seconds": round(time.perf_counter() - began, 3)})
+    finished.save(kept, fitted, context, epochs)
     return fitted
 
 

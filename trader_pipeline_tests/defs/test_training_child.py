@@ -1,11 +1,16 @@
 """A trainer never outlives the process that started it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
+
+from trader_pipeline.defs.training import ended
 
 CHILD = """
 import time
@@ -30,6 +35,14 @@ def test_it_ends_when_its_parent_is_killed():
         time.sleep(0.1)
     os.kill(child, signal.SIGKILL)
     raise AssertionError("the child outlived its parent by 10 s")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(-9, r"signal 9, most often for memory: .* 1,234 MB together"), (75, "launch it again to go on"), (1, "without a word: .* code 1;")],
+)
+def test_an_end_without_a_word_is_named_by_its_status(status, said):
+    assert re.search(said, ended(f"External execution process failed with code {status}", 1234.4))
 
 
 def is_running(pid: int) -> bool:

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from trader_pipeline import calendar, panel
-from trader_pipeline.errors import CorruptPartError, InsufficientHistoryError, NoModelError
+from trader_pipeline import calendar, durable, panel
+from trader_pipeline.errors import CorruptPartError, InsufficientHistoryError, NoModelError, TrainingError, UsageError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
 from trader_pipeline.lake import Change, Lake
@@ -95,7 +95,8 @@ def test_the_published_folder_can_be_asked(ran):
 
 def test_another_run_seed_or_recipe_is_another_model(ran, tmp_path):
     lake, request, data, _ = ran
-    ids = {prepare(lake, tmp_path, data, **change).model_id for change in ({"run_id": "run-2"}, {"seed": 1}, {"recipe": "classic"})}
+    changes = ({"run_id": "run-2"}, {"seed": 1}, {"recipe": "classic"})
+    ids = {prepare(lake, tmp_path / str(i), data, **change).model_id for i, change in enumerate(changes)}
     assert len(ids | {request.model_id}) == 4
     assert prepare(lake, tmp_path, data).model_id == request.model_id
 
@@ -127,3 +128,38 @@ def test_an_unfinished_or_changed_run_is_not_published(ran, tmp_path):
     with pytest.raises(CorruptPartError, match="out_of_fold"):
         train.publish(lake, request, finished_at=NOW)
     assert lake.snapshot().commit.id == before
+
+
+def test_a_training_that_was_cut_short_is_taken_up_again_and_a_published_one_is_not(tmp_path):
+    data = planted()
+    lake, models = published(tmp_path / "lake", data), tmp_path / "models"
+    first = prepare(lake, models, data)
+    again = prepare(lake, models, data, run_id="run-2")
+    assert (again.model_id, again.folder, again.run_id) == (first.model_id, first.folder, "run-2")
+    assert TrainingRequest.from_json(again.path.read_bytes()) == again
+    assert prepare(lake, models, data, run_id="run-3", seed=1).model_id != first.model_id
+    with durable.locked(first.folder / job.LOCK):  # somebody trains there
+        assert prepare(lake, models, data, run_id="run-4").model_id != first.model_id
+    job.run(again, lambda _: None)
+    finished = json.loads((again.folder / job.RUN_FILE).read_bytes())
+    job.run(again, lambda _: None)  # complete: nothing is done twice
+    assert json.loads((again.folder / job.RUN_FILE).read_bytes()) == finished
+    train.publish(lake, again, finished_at=NOW)
+    assert prepare(lake, models, data, run_id="run-5").model_id != first.model_id
+
+
+def test_a_run_to_go_on_with_is_named_by_its_model(tmp_path):
+    data = planted()
+    lake, models = published(tmp_path / "lake", data), tmp_path / "models"
+    first = prepare(lake, models, data)
+    resumed = train.resume(lake, models_dir=models, model_id=first.model_id, run_id="run-2")
+    assert (resumed.model_id, resumed.run_id, resumed.recipe) == (first.model_id, "run-2", "ridge")
+    with pytest.raises(UsageError, match=f"nothing is no training; to be gone on with: {first.model_id}"):
+        train.resume(lake, models_dir=models, model_id="nothing", run_id="run-2")
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    data = planted()
+    request = prepare(published(tmp_path / "lake", data), tmp_path / "models", data)
+    with durable.locked(request.folder / job.LOCK), pytest.raises(TrainingError, match="trained by another process"):
+        job.run(request, lambda _: None)

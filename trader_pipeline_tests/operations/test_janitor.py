@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from trader_pipeline import durable
 from trader_pipeline.errors import CorruptPartError
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.operations.janitor import KEEP_COMMITS, clean
@@ -77,6 +78,10 @@ def test_the_parts_of_a_killed_writer_go_after_a_day(lake):
     assert not orphan.exists()
 
 
+def scratches(lake):
+    return {r.path: r.size_bytes for r in clean(lake, lake.root.parent, now=NOW) if r.kind == "scratch"}
+
+
 def test_rests_of_killed_writers_go_after_an_hour_and_strange_files_stay(lake, tmp_path):
     home = lake.root.parent
     ours = [home / "exports" / ".predictions_2020-02-07.parquet.123-456.tmp", lake.root / ".HEAD.99-99.tmp"]
@@ -93,8 +98,17 @@ def test_rests_of_killed_writers_go_after_an_hour_and_strange_files_stay(lake, t
     age(home, 2)
     assert [r.path for r in clean(lake, home, now=NOW)] == sorted(ours)
     age(home, 25)
-    kinds = {r.path: (r.kind, r.size_bytes) for r in clean(lake, home, now=NOW) if r.kind == "scratch"}
-    assert kinds == {scratch: ("scratch", 10), spilled: ("scratch", 10)}
+    assert scratches(lake) == {spilled: 10}
+    age(home, 15 * 24)
+    with durable.locked(scratch.parent / ".lock"):
+        assert scratches(lake) == {}  # somebody trains there
+    fresh = scratch / "fold" / "step.safetensors"
+    durable.write_atomic(fresh, b"x")
+    os.utime(fresh, (NOW.timestamp(), NOW.timestamp()))
+    assert scratches(lake) == {}  # cut short just now
+    fresh.unlink()
+    age(home, 15 * 24)
+    assert scratches(lake) == {scratch: 10}
     assert all(path.exists() for path in (*theirs, outside))
     assert not any(path.exists() for path in (*ours, scratch, spilled))
 

@@ -1,52 +1,76 @@
+import math
+
 import pytest
 import torch
 
-from trader_pipeline.errors import CorruptPartError, TrainingError
-from trader_pipeline.training.checkpoints import CheckpointStore
+from trader_pipeline.errors import CorruptPartError, DiskFullError, TrainingError
+from trader_pipeline.training.checkpoints import CheckpointStore, State
 
 
-def network(value):
-    layer = torch.nn.Linear(2, 1, bias=False)
-    torch.nn.init.constant_(layer.weight, value)
-    return layer
+def state(value):
+    return State({"weight": torch.full((2,), value)}, {"step": int(value)})
 
 
 def filled(folder):
     store = CheckpointStore(folder)
-    for epoch, loss in enumerate([0.9, 0.5, 0.7, 0.4, 0.8, float("nan"), 0.6]):
-        store.save(network(float(epoch)), epoch=epoch, validation_loss=loss)
+    for epoch, loss in enumerate([0.9, 0.5, 0.7, 0.4, 0.8, math.nan, 0.6]):
+        store.save(state(float(epoch)), step=epoch, epoch=epoch, validation_loss=loss)
     return store
 
 
-def test_the_best_three_and_the_last_stay(tmp_path):
+def steps(store):
+    return [entry["step"] for entry in store.entries()]
+
+
+def test_the_best_three_and_the_last_two_stay(tmp_path):
     store = filled(tmp_path)
-    assert [entry["epoch"] for entry in store.entries()] == [1, 3, 6]
-    store.save(network(7.0), epoch=7, validation_loss=float("nan"))
-    assert [entry["epoch"] for entry in store.entries()] == [1, 3, 6, 7]
-    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == [f"epoch-000{e}.safetensors" for e in (1, 3, 6, 7)]
+    assert steps(store) == [1, 3, 5, 6]
+    store.save(state(7.0), step=7, epoch=7)
+    assert steps(store) == [1, 3, 6, 7]
+    assert {path.name for path in tmp_path.glob("*.safetensors")} == {entry["file"] for entry in store.entries()}
 
 
 def test_the_best_is_loaded_and_a_nan_is_never_the_best(tmp_path):
-    loaded = network(-1.0)
-    assert filled(tmp_path).load_best(loaded) == 3
-    assert loaded.weight.tolist() == [[3.0, 3.0]]
+    best, epoch = filled(tmp_path).best()
+    assert (best.tensors["weight"].tolist(), best.facts, epoch) == ([3.0, 3.0], {"step": 3}, 3)
 
 
 def test_without_any_validation_loss_the_last_is_loaded(tmp_path):
     store = CheckpointStore(tmp_path)
     for epoch in range(3):
-        store.save(network(float(epoch)), epoch=epoch, validation_loss=float("nan"))
-    assert store.load_best(network(0.0)) == 2
+        store.save(state(float(epoch)), step=epoch, epoch=epoch)
+    assert store.best()[1] == 2
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path):
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"x", lambda _: b""], ids=["cut", "changed", "empty"])
+def test_a_damaged_newest_is_passed_over(tmp_path, damage):
     store = filled(tmp_path)
-    path = tmp_path / "epoch-0003.safetensors"
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(CorruptPartError, match=r"epoch-0003.safetensors does not match its hash"):
-        store.load_best(network(0.0))
+    file = store.entries()[-1]["file"]
+    (tmp_path / file).write_bytes(damage((tmp_path / file).read_bytes()))
+    found, damaged = store.newest()
+    assert (found.facts["step"], damaged) == (5, [file])
+    for entry in store.entries():
+        (tmp_path / entry["file"]).write_bytes(b"")
+    assert store.newest()[0] is None
+    with pytest.raises(CorruptPartError, match="does not match its hash"):
+        store.best()
+
+
+def test_a_manifest_that_cannot_be_read_holds_nothing(tmp_path):
+    store = filled(tmp_path)
+    (tmp_path / "checkpoints.json").write_bytes(b"{")
+    assert store.newest() == (None, [])
+
+
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    store = filled(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
+    with pytest.raises(DiskFullError, match="100 bytes free"):
+        store.save(state(8.0), step=8, epoch=8)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(TrainingError, match="holds no checkpoint"):
-        CheckpointStore(tmp_path).load_best(network(0.0))
+        CheckpointStore(tmp_path).best()

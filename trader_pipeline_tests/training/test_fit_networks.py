@@ -11,8 +11,8 @@ from trader_pipeline.models.examples import Labels
 from trader_pipeline.models.network import Inputs, parameters_of
 from trader_pipeline.models.network_member import NETWORKS, same_sector
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
-from trader_pipeline.training.fit_panel_former import fit_panel_former
-from trader_pipeline.training.module import Optimisation
+from trader_pipeline.training.fit_network import fit_network
+from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.recipes import LADDER, RECIPES, FitContext
 from trader_pipeline_tests.training.planted import SECTORS, SIGNAL, examples, planted
 
@@ -31,7 +31,7 @@ def config(kind, **more):
 
 def fitted(kind, folder, data):
     context = FitContext(seed=0, fold=1, report=lambda _: None, scratch=folder)
-    return fit_panel_former(examples(data, 450), context, config(kind), SETTINGS)
+    return fit_network(examples(data, 450), context, config(kind), SETTINGS)
 
 
 def test_every_kind_is_tried():

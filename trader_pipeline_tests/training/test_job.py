@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +76,7 @@ def test_events_tell_every_fit(classic):
 def test_the_same_request_gives_the_same_bytes(classic, tmp_path):
     asked = request(tmp_path / "again", planted(), recipe="classic")
     job.run(asked, lambda _: None)
-    names = {path.relative_to(asked.folder) for path in asked.folder.rglob("*") if path.is_file()}
+    names = {path.relative_to(asked.folder) for path in asked.folder.rglob("*") if path.is_file() and path.name != job.LOCK}
     assert len(names) == 1 + 5 + 2 + 9  # manifest; tables, facts, novelty; ridge; boosters
     differ = {str(name) for name in names if (asked.folder / name).read_bytes() != (classic[0].folder / name).read_bytes()}
     assert differ == {job.RUN_FILE, "manifest.json"}  # the times of the run
@@ -148,15 +147,30 @@ def test_three_members_train_in_a_process_without_the_libraries_of_the_rest(tmp_
 
 
 @pytest.mark.slow
-def test_an_interrupted_job_exits_130_and_leaves_no_manifest(tmp_path):
+def test_an_interrupted_job_exits_and_goes_on_to_the_same_members(tmp_path):
+    undisturbed = request(tmp_path / "undisturbed", planted(), recipe="three_members")
+    assert start(undisturbed).wait(timeout=200) == 0
     asked = request(tmp_path / "model", planted(), recipe="three_members")
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 75)):
+        child = start(asked)
+        for line in child.stdout:
+            if json.loads(line)["event"] == "epoch":
+                break
+        child.send_signal(number)
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == code, err
+        assert not (asked.folder / "manifest.json").exists()
+        assert asked.scratch.exists()
     child = start(asked)
-    for line in child.stdout:
-        if json.loads(line)["event"] == "epoch":
-            break
-    time.sleep(0.1)
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=60)
-    assert child.returncode == 130, err
-    assert not (asked.folder / "manifest.json").exists()
-    assert not list(asked.folder.glob(".scratch-*"))
+    out, err = child.communicate(timeout=200)
+    assert child.returncode == 0, err
+    fitted = [event["model"] for event in map(json.loads, out.splitlines()) if event["event"] == "fit_start"]
+    assert "ridge" not in fitted  # its fits were done
+    assert not asked.scratch.exists()
+    for a, b in zip(load_members(asked.folder), load_members(undisturbed.folder), strict=True):
+        assert a.files() == b.files()
+    assert pq.read_table(asked.folder / job.CURVES_FILE)["validation_loss"].equals(
+        pq.read_table(undisturbed.folder / job.CURVES_FILE)["validation_loss"]
+    )
+    incidents = [incident["event"] for incident in json.loads((asked.folder / job.RUN_FILE).read_bytes())["incidents"]]
+    assert incidents.count("resumed") >= 2

@@ -1,5 +1,6 @@
 """Steps that survive what goes wrong: gradients that are not finite, memory that runs out."""
 
+import gc
 import math
 
 import numpy as np
@@ -10,7 +11,11 @@ import torch
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.models.examples import Labels
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
-from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames, warm_up_cosine
+from trader_pipeline.training import faults
+from trader_pipeline.training.escalation import Escalation
+from trader_pipeline.training.guard import Guard
+from trader_pipeline.training.module import NetworkModule, PanelNames
+from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
 from trader_pipeline.training.targets import targets_of
 from trader_pipeline.training.windows import PanelTensors
 
@@ -33,8 +38,9 @@ def module(data, **settings):
     network = PanelFormer(
         PanelFormerConfig(columns=COLUMNS, width=16, heads=2, key_value_heads=1, blocks=2, dropout=0.0, window_sessions=LENGTH)
     )
-    names = PanelNames(np.arange("2020-01-01", "2020-03-05", dtype="datetime64[D]"), ("momentum", "value", "size"))
-    return PanelFormerModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4)
+    days = np.arange("2020-01-01", "2020-03-05", dtype="datetime64[D]")
+    names = PanelNames("net", 0, ("A", "B", "C", "D"), days, ("momentum", "value", "size"))
+    return NetworkModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4)
 
 
 class Batches:
@@ -75,7 +81,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights():
     only = [torch.tensor([16, 40])]  # sees session 20
     before = weights(module(poisoned))
     trained = train(module(poisoned), only * 3)
-    assert trained.skipped_steps == 3
+    assert trained.guard.skips() == 3
     assert torch.equal(weights(trained), before)
     moments = trained.optimizers().optimizer.state
     assert all(torch.isfinite(value).all() for state in moments.values() for value in state.values())
@@ -86,7 +92,7 @@ def test_training_goes_on_after_a_skipped_step():
     poisoned.x_NTP[2, 20, 1] = math.nan
     before = weights(module(poisoned))
     trained = train(module(poisoned), [torch.tensor([40]), torch.tensor([16]), torch.tensor([30])])
-    assert trained.skipped_steps == 1
+    assert trained.guard.skips() == 1
     assert torch.isfinite(weights(trained)).all()
     assert not torch.equal(weights(trained), before)
 
@@ -94,43 +100,162 @@ def test_training_goes_on_after_a_skipped_step():
 def test_past_the_budget_the_error_names_dates_and_features():
     poisoned = tensors()
     poisoned.x_NTP[2, 20, 1] = math.nan
-    with pytest.raises(TrainingError, match=r"3 steps .* budget is 2; .*8 sessions from 2020-01-17; features \['value'\]"):
-        train(module(poisoned, skip_budget=2), [torch.tensor([16])] * 5)
+    trained = train(module(poisoned), [torch.tensor([16])])
+    escalation = Escalation(trained, lambda: None)
+    assert escalation.cause() == (
+        "the last saw the 8 sessions from 2020-01-17; features ['value'] hold non-finite values of ['C'] on 2020-01-21"
+    )
+
+
+def test_past_the_budget_the_rate_backs_off_then_weights_go_back_then_it_ends():
+    poisoned, events, went_back = tensors(), [], []
+    poisoned.x_NTP[2, 20, 1] = math.nan
+    trained = module(poisoned, skip_budget=1, lr_backoff=0.1)
+    trained.report = lambda event: events.append(event["event"])
+    escalation = Escalation(trained, lambda: went_back.append(1) or 7)
+
+    def two_more():
+        train(trained, [torch.tensor([16])] * 2)
+        escalation.look()
+
+    two_more()
+    assert (events[-1], trained.rate_scale, went_back) == ("backed_off", 0.1, [])
+    two_more()
+    assert (events[-1], trained.rate_scale, went_back) == ("rolled_back", 0.1, [1])
+    with pytest.raises(TrainingError, match=r"6 steps were left out, the budget is 1 .*features \['value'\]"):
+        two_more()
+
+
+def test_a_budget_holds_for_an_epoch():
+    poisoned = tensors()
+    poisoned.x_NTP[2, 20, 1] = math.nan
+    trained = module(poisoned, skip_budget=2)
+    escalation = Escalation(trained, lambda: None)
+    for _ in range(3):
+        train(trained, [torch.tensor([16])] * 2)
+        escalation.close_epoch(any_step=True)
+    assert escalation.level == 0
+    escalation.close_epoch(any_step=False)
+    assert escalation.level == 0  # nothing was left out in this one
+    train(trained, [torch.tensor([16])])
+    escalation.close_epoch(any_step=False)
+    assert escalation.level == 1
+
+
+def test_a_loss_far_beyond_its_running_mean_is_left_out_and_a_higher_level_is_accepted_in_time():
+    guard = Guard(10.0, torch.device("cpu"))
+
+    def see(loss, step):
+        bad, seen = guard.judge(torch.tensor(loss), torch.tensor(1.0))
+        guard.note(bad, seen, step)
+        return bool(bad)
+
+    assert [see(1e9 if step == 3 else 1.0, step) for step in range(10)] == [False] * 10  # too early to tell
+    guard = Guard(10.0, torch.device("cpu"))
+    assert not any(see(1.0, step) for step in range(20))
+    assert see(11.0, 20)
+    assert guard.bad_steps() == [20]
+    assert not see(9.0, 21)
+    higher = [see(100.0, step) for step in range(22, 60)]
+    assert higher[0]
+    assert not higher[-1]
 
 
 def gradients(taught, batch):
     taught.manual_backward = lambda loss: loss.backward()
-    taught._backward(batch)
+    taught._accumulate(batch)
     return torch.cat([parameter.grad.flatten() for parameter in taught.network.parameters() if parameter.grad is not None])
 
 
-def test_out_of_memory_halves_the_windows_and_changes_no_gradient(monkeypatch):
+@pytest.mark.parametrize(("micro", "recompute"), [(2, False), (1, False), (4, True), (1, True)])
+def test_neither_smaller_micro_batches_nor_computing_twice_change_a_gradient(micro, recompute):
     clean = gradients(module(tensors()), BATCHES[0])
-    short = module(tensors())
-    forward, seen = short.network.forward, []
-
-    def small_memory(inputs):
-        seen.append(len(inputs.x_BNLP))
-        if len(inputs.x_BNLP) > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(inputs)
-
-    monkeypatch.setattr(short.network, "forward", small_memory)
-    recovered = gradients(short, BATCHES[0])
-    assert seen == [4, 2, 1, 1, 1, 1]
-    assert short.micro_windows == 1
+    other = module(tensors())
+    other.memory.micro_windows = micro
+    if recompute:
+        assert other.memory.recompute_activations()
     assert clean.abs().max() > 1e-2
-    assert (recovered - clean).abs().max() < 1e-6
+    assert (gradients(other, BATCHES[0]) - clean).abs().max() < 1e-6
 
 
-def test_one_window_that_does_not_fit_is_an_error(monkeypatch):
+@pytest.mark.parametrize("phase", ["forward", "backward", "step"])
+def test_memory_that_runs_out_empties_the_cache_then_halves_then_computes_twice(phase):
+    events, short = [], module(tensors())
+    short.report = events.append
+
+    def small_memory(reached, trained):
+        if reached == phase and (trained.memory.micro_windows > 1 or not trained.memory.recompute):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with faults.injected(small_memory):
+        train(short, BATCHES[:1])
+    assert [event["done"] for event in events] == [
+        "cache emptied",
+        "micro-batch of 2 windows",
+        "micro-batch of 1 windows",
+        "activations are computed twice",
+    ]
+    undisturbed = train(module(tensors()), BATCHES[:1])
+    assert (weights(short) - weights(undisturbed)).abs().max() < 1e-6
+    assert torch.equal(short.optimiser.state[short.network.embed.weight]["step"], torch.tensor(1.0))
+
+
+def test_one_window_that_does_not_fit_is_an_error():
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    short = module(tensors())
-    monkeypatch.setattr(short.network, "forward", no_memory)
-    with pytest.raises(TrainingError, match="one window of sessions does not fit"):
-        train(short, BATCHES)
+    with faults.injected(no_memory), pytest.raises(TrainingError, match="one window of sessions does not fit"):
+        train(module(tensors()), BATCHES)
+
+
+def test_another_error_is_not_taken_for_memory():
+    def broken(*_):
+        raise RuntimeError("shapes do not fit")
+
+    with faults.injected(broken), pytest.raises(RuntimeError, match="shapes do not fit"):
+        train(module(tensors()), BATCHES)
+
+
+def test_reserving_memory_changes_nothing():
+    trained = train(module(tensors()), BATCHES[:1])
+    moments = trained.optimiser.state[trained.network.embed.weight]
+    before, average = weights(trained), moments["exp_avg"].clone()
+    trained.reserve(BATCHES[1])
+    assert torch.equal(weights(trained), before)
+    assert torch.equal(moments["exp_avg"], average)
+    assert (float(moments["step"]), trained.step) == (1.0, 1)
+
+
+def test_the_average_follows_the_weights_and_validation_uses_it():
+    trained = train(module(tensors(), ema_decay=0.5, learning_rate=1e-2), BATCHES * 2)
+    own = weights(trained)
+    average = torch.cat([value.flatten() for value in trained.average.weights.values()])
+    assert 0 < (average - own).abs().max() < (own - weights(module(tensors()))).abs().max()
+    with_average = trained.tail_loss(BATCHES[:1])
+    assert torch.equal(weights(trained), own)
+    trained.average = None
+    assert trained.tail_loss(BATCHES[:1]) != with_average
+
+
+def test_noise_is_drawn_by_seed_and_step():
+    losses = []
+    for seed, noise in ((0, 0.0), (0, 0.5), (0, 0.5), (1, 0.5)):
+        noisy = module(tensors(), feature_noise=noise)
+        noisy.seed = seed
+        losses.append(train(noisy, BATCHES[:1]).train_loss())
+    assert losses[1] == losses[2]
+    assert len(set(losses)) == 3
+
+
+def test_steps_leave_no_tensor_behind():
+    trained = module(tensors())
+    counts = []
+    train(trained, BATCHES)
+    for _ in range(3):
+        train(trained, BATCHES * 8)
+        gc.collect()
+        counts.append(sum(issubclass(type(found), torch.Tensor) for found in gc.get_objects()))
+    assert counts[2] - counts[1] <= 0
 
 
 def test_the_learning_rate_warms_up_for_a_tenth_and_then_falls():

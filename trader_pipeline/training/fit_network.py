@@ -3,15 +3,18 @@
 The final fit has no tail to spare: it learns from every label for as many epochs as the folds found best.
 """
 
+import json
 import logging
 import statistics
 import warnings
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytorch_lightning as lightning
 import torch
 
+from trader_pipeline import durable
 from trader_pipeline.models import hl_gauss
 from trader_pipeline.models.examples import Examples, Labels, labelled
 from trader_pipeline.models.forecast import present
@@ -19,24 +22,31 @@ from trader_pipeline.models.network import Network, NetworkConfig, parameters_of
 from trader_pipeline.models.network_member import NetworkMember, kind_of, network_of, same_sector, torch_threads
 from trader_pipeline.models.panel_former import PanelFormerConfig
 from trader_pipeline.models.preparation import Preparation
-from trader_pipeline.training.callbacks import EpochEnd
+from trader_pipeline.training import state, stopping
+from trader_pipeline.training.callbacks import Keeper
 from trader_pipeline.training.checkpoints import CheckpointStore
-from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames
+from trader_pipeline.training.module import NetworkModule, PanelNames
+from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.preflight import beyond_support, overfit_ten, unusual_features
+from trader_pipeline.training.profile import Profile
+from trader_pipeline.training.rate_range import rate_range
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import FINAL
 from trader_pipeline.training.targets import VOLUME, targets_of
 from trader_pipeline.training.windows import PanelTensors, ShuffledWindows, every_window
 
 
-def fit_panel_former(examples: Examples, context: FitContext, size: NetworkConfig, settings: Optimisation) -> NetworkMember:
-    """Return the trained member. `size.columns` and the like are set from the prepared features. Raises `TrainingError`."""
+def fit_network(examples: Examples, context: FitContext, size: NetworkConfig, settings: Optimisation) -> NetworkMember:
+    """Return the trained member, going on from what `context.scratch` holds of the same fit. Raises `TrainingError`.
+
+    `size.columns` and the like are set from the prepared features.
+    """
     final = context.fold == FINAL
     learn = examples.every if final else examples.fit
     labelled(learn.score_NTH, f"{kind_of(size)}, fold {context.fold}")
     preparation = Preparation.fit(examples)
     with torch_threads(settings.threads), torch.random.fork_rng():
-        torch.manual_seed(context.seed * 101 + context.fold + 1)
+        torch.manual_seed(_seed(context))
         network = network_of(_sized(size, preparation, examples))
         start = targets_of(learn)
         network.heads.start_at(start.residual, start.market)
@@ -52,6 +62,10 @@ def _sized(size: NetworkConfig, preparation: Preparation, examples: Examples) ->
     return replace(size, families=preparation.families(examples.families)) if isinstance(size, PanelFormerConfig) else size
 
 
+def _seed(context: FitContext) -> int:
+    return context.seed * 101 + context.fold + 1
+
+
 def _preflight(network: Network, examples: Examples, preparation: Preparation, context: FitContext) -> None:
     facts: dict[str, object] = dict(unusual_features(examples, preparation.normaliser))
     facts["beyond_support"] = round(beyond_support(examples.every.scaled_NTH, hl_gauss.SUPPORT_SIGMAS), 6)
@@ -59,34 +73,73 @@ def _preflight(network: Network, examples: Examples, preparation: Preparation, c
     if context.fold == 0:
         data = _tensors(examples, preparation, examples.fit)
         counts_T = np.isfinite(examples.fit.score_NTH).any(axis=2).sum(axis=0)
-        window = network.config.window_sessions
-        facts["overfit_ten_left"] = round(overfit_ten(network, data, int(np.flatnonzero(counts_T)[-1]) + 1 - window), 4)
+        first = int(np.flatnonzero(counts_T)[-1]) + 1 - network.config.window_sessions
+        facts["overfit_ten_left"] = round(overfit_ten(network, data, first), 4)
     context.report({"event": "preflight", "model": kind_of(network.config), "fold": context.fold, **facts})
 
 
 def _train(network: Network, examples: Examples, preparation: Preparation, context: FitContext, settings: Optimisation) -> int:
     """Train in place, leave the best epoch's weights in the network, and return how many epochs led to them."""
-    final, window = context.fold == FINAL, network.config.window_sessions
+    final, window, name = context.fold == FINAL, network.config.window_sessions, kind_of(network.config)
     learn = examples.every if final else examples.fit
     labelled_T = np.flatnonzero(np.isfinite(learn.score_NTH).any(axis=(0, 2)))
     span = (max(0, min(int(labelled_T[0]), int(labelled_T[-1]) + 1 - window)), int(labelled_T[-1]) + 1)
     together = max(1, settings.rows_per_step // (window * len(examples.grid.tickers)))
-    batches = ShuffledWindows(*span, length=window, batch=together, seed=context.seed * 101 + context.fold + 1)
-    chosen = context.epochs_of_folds.get(kind_of(network.config), [])
+    batches = ShuffledWindows(*span, length=window, batch=together, seed=_seed(context))
+    chosen = context.epochs_of_folds.get(name, [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
     data = _tensors(examples, preparation, learn, validation=None if final else examples.tail)
-    names = PanelNames(examples.grid.sessions, preparation.columns)
-    module = PanelFormerModule(network, data, names, settings, total_steps=settings.epochs * len(batches), micro_windows=together)
-    store = CheckpointStore(context.scratch / f"{kind_of(network.config)}-fold{context.fold}")
+    if settings.learning_rate is None:
+        tried = rate_range(network, data, batches, micro_windows=together)
+        batches.epoch = 0
+        context.report({"event": "rate_range", "model": name, "fold": context.fold, **tried._asdict()})
+        settings = replace(settings, learning_rate=tried.pick)
+    module = NetworkModule(
+        network,
+        data,
+        PanelNames(name, context.fold, examples.grid.tickers, examples.grid.sessions, preparation.columns),
+        settings,
+        total_steps=settings.epochs * len(batches),
+        micro_windows=together,
+        seed=_seed(context),
+        report=context.report,
+    )
+    store = CheckpointStore(context.scratch / f"{name}-fold{context.fold}")
     tail = [] if final else every_window(*_span(examples.tail), length=window)
-    _fit(module, batches, EpochEnd(store, tail, context.report, fold=context.fold, patience=settings.patience), epochs)
-    return store.load_best(network) + 1
+    keeper = Keeper(module, store, batches, tail, _identity(network, preparation, settings, span=span, epochs=epochs, seed=_seed(context)))
+    keeper.resume()
+    profile = [Profile(module, context.profile / f"{name}-fold{context.fold}.json")] if context.profile else []
+    _fit(module, keeper, epochs, profile)
+    best, epoch = store.best()
+    state.load_network(network, best)
+    return epoch + 1
 
 
-def _fit(module: PanelFormerModule, batches: ShuffledWindows, watch: EpochEnd, epochs: int) -> None:
+def _identity(network: Network, preparation: Preparation, settings: Optimisation, *, span: tuple[int, int], epochs: int, seed: int) -> str:
+    """Return a hash of what a checkpoint must have come from to be gone on with."""
+    shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    normaliser = b"".join(np.ascontiguousarray(a).tobytes() for a in preparation.normaliser.arrays().values())
+    facts = [
+        asdict(settings),
+        str(network.config),
+        shapes,
+        list(span),
+        epochs,
+        seed,
+        preparation.market_features,
+        durable.sha256_bytes(normaliser),
+    ]
+    return durable.sha256_bytes(json.dumps(facts, sort_keys=True).encode())
+
+
+def _fit(module: NetworkModule, keeper: Keeper, epochs: int, beside: Sequence[lightning.Callback]) -> None:
+    """Run what is left of `epochs`; a signal saves the state and goes on as `Stopped`."""
+    left = epochs - len(keeper.epochs)
+    if left <= 0 or keeper.stale:
+        return
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
-        max_epochs=epochs,
+        max_epochs=left,
         accelerator="cpu",
         devices=1,
         logger=False,
@@ -95,13 +148,17 @@ def _fit(module: PanelFormerModule, batches: ShuffledWindows, watch: EpochEnd, e
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        callbacks=[watch],
+        callbacks=[keeper, *beside],
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), stopping.safe_places():
         warnings.filterwarnings("ignore", ".isinstance.treespec", FutureWarning)  # Lightning 2.6 speaks torch's older tree API
         try:
-            trainer.fit(module, batches)
+            trainer.fit(module, keeper)
+        except stopping.Stopped:
+            keeper.save()
+            raise
         except SystemExit as error:
+            stopping.pause()
             raise KeyboardInterrupt from error  # Lightning turns SIGINT into an exit of its own; callers expect the interrupt
 
 

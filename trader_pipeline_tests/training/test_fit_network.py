@@ -1,18 +1,23 @@
 """The whole fit on a small network: what it learns, that it repeats itself to the byte, and what stops it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from trader_pipeline.errors import NoModelError, TrainingError
 from trader_pipeline.models.network_member import NetworkMember
 from trader_pipeline.models.panel_former import PanelFormerConfig
-from trader_pipeline.training import preflight
-from trader_pipeline.training.fit_panel_former import fit_panel_former
-from trader_pipeline.training.module import Optimisation
+from trader_pipeline.training import faults, preflight
+from trader_pipeline.training.curriculum import calm_first
+from trader_pipeline.training.fit_network import fit_network
+from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import FINAL
+from trader_pipeline.training.targets import Targets
+from trader_pipeline.training.windows import PanelTensors
 from trader_pipeline_tests.training.planted import SECTORS, examples, planted
 
 SIZE = PanelFormerConfig(columns=0, width=32, heads=2, key_value_heads=1, blocks=2, dropout=0.0, window_sessions=16)
@@ -22,7 +27,7 @@ SETTINGS = Optimisation(epochs=4, learning_rate=3e-3, rows_per_step=200)
 def fitted(folder, *, fold=1, seed=0, epochs=None):
     events = []
     context = FitContext(seed=seed, fold=fold, report=events.append, scratch=folder, epochs_of_folds=epochs if epochs is not None else {})
-    return fit_panel_former(examples(planted(sessions=600), 450), context, SIZE, SETTINGS), events
+    return fit_network(examples(planted(sessions=600), 450), context, SIZE, SETTINGS), events
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def test_preflight_names_what_says_nothing(member, tmp_path):
     assert (event["never_known"], event["constant"], event["extreme"]) == (["never"], [], [])
     context = FitContext(seed=0, fold=0, report=lambda event: seen.append(event), scratch=tmp_path)  # noqa: PLW0108 - `seen` comes after
     seen = []
-    fit_panel_former(examples(planted(sessions=300), 200), context, SIZE, Optimisation(epochs=1))
+    fit_network(examples(planted(sessions=300), 200), context, SIZE, Optimisation(epochs=1))
     assert next(event for event in seen if event["event"] == "preflight")["overfit_ten_left"] < 0.1
 
 
@@ -87,4 +92,66 @@ def test_a_network_that_cannot_learn_ten_labels_is_not_trained(tmp_path, monkeyp
     monkeypatch.setattr(preflight, "_LEARNING_RATE", 0.0)
     context = FitContext(seed=0, fold=0, report=lambda _: None, scratch=tmp_path)
     with pytest.raises(TrainingError, match="cannot learn ten labels by heart"):
-        fit_panel_former(examples(planted(sessions=300), 200), context, SIZE, SETTINGS)
+        fit_network(examples(planted(sessions=300), 200), context, SIZE, SETTINGS)
+
+
+def fit_once(folder, settings, **changes):
+    events = []
+    context = FitContext(seed=0, fold=1, report=events.append, scratch=folder, **changes)
+    member = fit_network(examples(planted(sessions=300), 200), context, SIZE, settings)
+    return member.files()["weights.safetensors"], events
+
+
+def test_a_fit_that_is_done_is_not_done_again_and_tells_its_epochs(tmp_path):
+    settings = replace(SETTINGS, epochs=2)
+    first, told = fit_once(tmp_path, settings)
+    again, told_again = fit_once(tmp_path, settings)
+    assert again == first
+    assert [e for e in told_again if e["event"] == "epoch"] == [e for e in told if e["event"] == "epoch"]
+    _, other = fit_once(tmp_path, replace(settings, weight_decay=0.2))
+    assert [e["why"] for e in other if e["event"] == "starts_again"] == ["the checkpoints are of other settings, data or weights"]
+
+
+def test_bad_data_in_the_middle_is_passed_after_a_rollback(tmp_path):
+    def spoil(phase, module):
+        if phase == "gradient" and 4 <= module.step < 9:
+            for parameter in module.network.parameters():
+                parameter.grad[...] = torch.nan
+
+    settings = replace(SETTINGS, skip_budget=1, check_steps=1, checkpoint_steps=2)
+    with faults.injected(spoil):
+        _, events = fit_once(tmp_path, settings)
+    acted = [(e["event"], e.get("to_step")) for e in events if e["event"] in {"backed_off", "rolled_back"}]
+    assert acted == [("backed_off", None), ("rolled_back", 6)]
+    assert [e["epoch"] for e in events if e["event"] == "epoch"] == [0, 1, 2, 3]
+
+
+def test_the_learning_rate_can_be_picked_and_a_fit_be_profiled(tmp_path):
+    _, events = fit_once(tmp_path / "fit", replace(SETTINGS, learning_rate=None), profile=tmp_path / "profile")
+    (tried,) = [e for e in events if e["event"] == "rate_range"]
+    rates = [e["learning_rate"] for e in events if e["event"] == "epoch"]
+    assert 0 < max(rates) <= tried["pick"]
+    (profiled,) = [e for e in events if e["event"] == "profile"]
+    assert json.loads((tmp_path / "profile/panel_former-fold1.json").read_text())["traceEvents"]
+    assert profiled["bottleneck"] == "Python between operators" or "::" in profiled["bottleneck"]
+    assert 0 < profiled["share"] < 1
+
+
+def test_a_slow_epoch_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("trader_pipeline.training.callbacks._DAY_S", 1e-3)
+    monkeypatch.setattr("trader_pipeline.training.callbacks._ETA_AFTER_STEPS", 2)
+    _, events = fit_once(tmp_path, replace(SETTINGS, epochs=1))
+    (slow,) = [e for e in events if e["event"] == "slow"]
+    assert slow["days_per_epoch"] > 1
+
+
+def test_a_curriculum_begins_with_the_calm_windows():
+    scaled = torch.ones(2, 40, 4)
+    scaled[:, 10:20] = 3.0
+    scaled[:, 30:] = 2.0
+    scaled[0, 25] = torch.nan
+    nothing = torch.zeros(2, 40, 1)
+    targets = Targets(scaled, scaled - 1.0, torch.ones(40, 4), torch.zeros(2, 40, 8))
+    data = PanelTensors(nothing, nothing[..., 0].bool(), torch.zeros(40, 0), torch.eye(2).bool(), targets)
+    ordered = calm_first([torch.tensor([10, 0, 30]), torch.tensor([20])], data, 10)
+    assert [batch.tolist() for batch in ordered] == [[0, 20, 30], [10]]
