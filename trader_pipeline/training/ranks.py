@@ -1,0 +1,109 @@
+"""Processes that train one network together: who takes which windows, and what they add up or decide together.
+
+Every rank holds the whole network and adds up the gradients of its own windows without a word to the others; then, once a
+step, all agree whether the step counts and sum what they found. A rank that runs out of memory half-way therefore leaves no
+other rank waiting inside a collective. Losses are sums over labels divided by the counts of all ranks, so gradients are
+summed, not averaged, and one rank or eight give the same step.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+_TIMEOUT = timedelta(minutes=10)
+"""A collective that no one answers for this long ends the process."""
+_BUCKET_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process's place among `world`; alone by default, and then every method is the identity."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank is the one that reports and writes files."""
+        return self.rank == 0
+
+    def share(self, starts_B: Tensor) -> Tensor:
+        """Return this rank's windows of a global batch: every `world`-th, maybe none."""
+        return starts_B[self.rank :: self.world]
+
+    def total(self, values: Tensor) -> Tensor:
+        """Return the sum over ranks, the same on all."""
+        if self.world == 1:
+            return values
+        summed = values.clone()
+        dist.all_reduce(summed)
+        return summed
+
+    def any(self, flag: bool | Tensor) -> Tensor:
+        """Return as 0 or 1, on the flag's device, whether any rank raises the flag: what all decide together. No host sync."""
+        raised = torch.as_tensor(flag).to(torch.float32).clone()
+        if self.world > 1:
+            raised = raised.to(_collective_device(raised))
+            dist.all_reduce(raised, dist.ReduceOp.MAX)
+        return raised
+
+    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every gradient by the sum over ranks; a rank that had no window counts as zero. In buckets of 128 MB."""
+        if self.world == 1:
+            return
+        bucket: list[Tensor] = []
+        for parameter in parameters:
+            if not parameter.requires_grad:
+                continue
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            if bucket and (bucket[0].dtype != parameter.grad.dtype or _bytes(bucket) + _bytes([parameter.grad]) > _BUCKET_BYTES):
+                _sum_in_place(bucket)
+                bucket = []
+            bucket.append(parameter.grad)
+        if bucket:
+            _sum_in_place(bucket)
+
+    def same_weights(self, network: nn.Module) -> None:
+        """Give every rank the first rank's weights and buffers."""
+        if self.world > 1:
+            for tensor in (*network.parameters(), *network.buffers()):
+                dist.broadcast(tensor.data, 0)
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Join the processes that the launcher started (RANK, WORLD_SIZE, LOCAL_RANK); alone where it started one."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Ranks()
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_TIMEOUT)
+    try:
+        yield Ranks(dist.get_rank(), world)
+    finally:
+        dist.destroy_process_group()
+
+
+def _collective_device(flag: Tensor) -> torch.device:
+    """NCCL speaks of device tensors alone."""
+    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else flag.device
+
+
+def _sum_in_place(gradients: list[Tensor]) -> None:
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(summed.view_as(gradient))
+
+
+def _bytes(tensors: list[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
