@@ -18,6 +18,8 @@ from torch import Tensor
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.models.panel_former import PanelFormer
 from trader_pipeline.training.losses import weighted_loss
+from trader_pipeline.training.optimisers import Kind, optimiser
+from trader_pipeline.training.ranks import ALONE, Ranks
 from trader_pipeline.training.windows import PanelTensors
 
 
@@ -39,6 +41,7 @@ class Optimisation:
     rows_per_step: int = 1536
     skip_budget: int = 5
     threads: int = 1
+    optimiser: Kind = "adamw"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,22 +56,30 @@ class PanelFormerModule(lightning.LightningModule):
     """A PanelFormer on tensors that stay on the device."""
 
     def __init__(
-        self, network: PanelFormer, data: PanelTensors, names: PanelNames, settings: Optimisation, *, total_steps: int, micro_windows: int
+        self,
+        network: PanelFormer,
+        data: PanelTensors,
+        names: PanelNames,
+        settings: Optimisation,
+        *,
+        total_steps: int,
+        micro_windows: int,
+        ranks: Ranks = ALONE,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network, self.data, self.names, self.settings, self.total_steps = network, data, names, settings, total_steps
-        self.micro_windows = micro_windows
+        self.micro_windows, self.ranks = micro_windows, ranks
         self.skipped_steps = 0
         self._train_sum = torch.zeros(2)
 
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LRScheduler]]:
-        """Return AdamW without decay on biases and gains, and warm-up followed by a cosine."""
-        matrices = [p for p in self.network.parameters() if p.ndim > 1]
-        vectors = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": self.settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        optimiser = torch.optim.AdamW(groups, self.settings.learning_rate, betas=(0.9, 0.95), eps=1e-8, fused=True)
-        return [optimiser], [torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_cosine(self.settings, self.total_steps))]
+        """Return the recipe's optimiser, and warm-up followed by a cosine."""
+        settings = self.settings
+        chosen = optimiser(
+            self.network, settings.optimiser, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        return [chosen], [torch.optim.lr_scheduler.LambdaLR(chosen, warm_up_cosine(settings, self.total_steps))]
 
     def training_step(self, starts_B: Tensor, _: int) -> None:
         """Take one step on a global batch of windows, in micro-batches that fit."""
@@ -107,25 +118,30 @@ class PanelFormerModule(lightning.LightningModule):
         return total / weight if weight else math.nan
 
     def _backward(self, starts_B: Tensor) -> Tensor:
-        """Accumulate the gradient of the global batch and return its loss; halve the micro-batch, by dates, when memory runs out."""
+        """Accumulate the gradient of the global batch and return its loss; when any rank's memory runs out all halve, by dates."""
         while True:
             self.zero_grad(set_to_none=True)
+            loss, is_short = torch.zeros(()), False
             try:
-                return self._accumulate(starts_B)
-            except torch.OutOfMemoryError as error:
-                if self.micro_windows == 1:
-                    raise TrainingError(
-                        "one window of sessions does not fit in memory; shorten window_sessions or take a smaller recipe"
-                    ) from error
+                loss = self._accumulate(starts_B)
+            except torch.OutOfMemoryError:
+                is_short = True
+            if not self.ranks.any(is_short):
+                self.ranks.add_gradients(self.network.parameters())
+                return self.ranks.total(loss)
+            if self.micro_windows == 1:
+                raise TrainingError("one window of sessions does not fit in memory; shorten window_sessions or take a smaller recipe")
             self.micro_windows = max(1, self.micro_windows // 2)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
     def _accumulate(self, starts_B: Tensor) -> Tensor:
         length = self.network.config.window_sessions
-        counts = self.data.gather(starts_B, length)[2].counts()
+        counts = self.data.gather(starts_B, length)[2].counts()  # of all ranks: the data are resident on each
         total = torch.zeros((), device=starts_B.device)
-        for part_B in torch.split(starts_B, self.micro_windows):
+        for part_B in torch.split(self.ranks.share(starts_B), self.micro_windows):
+            if not len(part_B):
+                continue
             x, present, targets = self.data.gather(part_B, length)
             score, logits = self.network(x, present, self.data.same_NN)
             loss = weighted_loss(score, logits, targets, counts)

@@ -45,13 +45,13 @@ class Ranks:
         dist.all_reduce(summed)
         return summed
 
-    def any(self, flag: bool | Tensor) -> Tensor:
-        """Return as 0 or 1, on the flag's device, whether any rank raises the flag: what all decide together. No host sync."""
-        raised = torch.as_tensor(flag).to(torch.float32).clone()
-        if self.world > 1:
-            raised = raised.to(_collective_device(raised))
-            dist.all_reduce(raised, dist.ReduceOp.MAX)
-        return raised
+    def any(self, flag: bool) -> bool:  # noqa: FBT001 - a flag is what it asks about
+        """Return whether any rank raises the flag: what all decide together. Told between hosts' memories; no GPU is waited for."""
+        if self.world == 1:
+            return flag
+        raised = torch.tensor(float(flag))
+        dist.all_reduce(raised, dist.ReduceOp.MAX)
+        return bool(raised)
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace every gradient by the sum over ranks; a rank that had no window counts as zero. In buckets of 128 MB."""
@@ -77,25 +77,23 @@ class Ranks:
                 dist.broadcast(tensor.data, 0)
 
 
+ALONE = Ranks()
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """Join the processes that the launcher started (RANK, WORLD_SIZE, LOCAL_RANK); alone where it started one."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Ranks()
+        yield ALONE
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_TIMEOUT)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_TIMEOUT)
     try:
         yield Ranks(dist.get_rank(), world)
     finally:
         dist.destroy_process_group()
-
-
-def _collective_device(flag: Tensor) -> torch.device:
-    """NCCL speaks of device tensors alone."""
-    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else flag.device
 
 
 def _sum_in_place(gradients: list[Tensor]) -> None:

@@ -10,6 +10,7 @@ import torch
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames, warm_up_cosine
+from trader_pipeline.training.ranks import ALONE
 from trader_pipeline.training.windows import PanelTensors
 
 TICKERS, SESSIONS, COLUMNS, LENGTH = 4, 64, 3, 8
@@ -24,13 +25,13 @@ def tensors():
     return PanelTensors(x, torch.ones(TICKERS, SESSIONS, dtype=torch.bool), labels, labels * 1.5, torch.eye(TICKERS, dtype=torch.bool))
 
 
-def module(data, **settings):
+def module(data, *, ranks=ALONE, **settings):
     torch.manual_seed(0)
     network = PanelFormer(
         PanelFormerConfig(columns=COLUMNS, width=16, heads=2, key_value_heads=1, blocks=2, dropout=0.0, window_sessions=LENGTH)
     )
     names = PanelNames(np.arange("2020-01-01", "2020-03-05", dtype="datetime64[D]"), ("momentum", "value", "size"))
-    return PanelFormerModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4)
+    return PanelFormerModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4, ranks=ranks)
 
 
 class Batches:

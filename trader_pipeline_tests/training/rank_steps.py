@@ -1,0 +1,57 @@
+"""Steps that ranks take together: `python -m trader_pipeline_tests.training.rank_steps FOLDER` takes all, and keeps what came of them."""
+
+import math
+import sys
+from pathlib import Path
+
+import torch
+
+from trader_pipeline.training.ranks import joined
+from trader_pipeline_tests.training.test_module import BATCHES, module, tensors, train, weights
+
+
+def in_double(ranks):
+    """The trainer in float64: AdamW's first steps are signs, which float32's rounding of sums in another order would flip."""
+    data = tensors()
+    taught = module(type(data)(data.x_NTP.double(), data.present_NT, data.score_NTH.double(), data.scaled_NTH.double(), data.same_NN), ranks=ranks)
+    taught.network.double()
+    return taught
+
+
+def trained(ranks):
+    """Weights after three steps on this rank's share."""
+    return weights(train(in_double(ranks), BATCHES))
+
+
+def short_of_memory(ranks):
+    """The last rank alone runs out of memory: windows at a time, and the gradient."""
+    taught = module(tensors(), ranks=ranks)
+    forward = taught.network.forward
+
+    def small(x, *rest):
+        if ranks.rank == ranks.world - 1 and len(x) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(x, *rest)
+
+    taught.network.forward = small
+    taught.manual_backward = lambda loss: loss.backward()
+    taught._backward(BATCHES[0])
+    return taught.micro_windows, torch.cat([p.grad.flatten() for p in taught.network.parameters()])
+
+
+def poisoned(ranks):
+    """A NaN in the first of two windows, which the first rank sees: steps skipped, whether weights moved."""
+    bad = tensors()
+    bad.x_NTP[2, 20, 1] = math.nan
+    before = weights(module(tensors()))
+    taught = train(module(bad, ranks=ranks), [torch.tensor([16, 40])])
+    return taught.skipped_steps, not torch.equal(weights(taught), before)
+
+
+STEPS = (trained, short_of_memory, poisoned)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with joined() as own:
+        torch.save({step.__name__: step(own) for step in STEPS}, Path(sys.argv[1]) / f"{own.rank}.pt")
