@@ -20,6 +20,7 @@ from trader_pipeline.models.panel_former import PanelFormer
 from trader_pipeline.training.losses import weighted_loss
 from trader_pipeline.training.optimisers import Kind, optimiser
 from trader_pipeline.training.ranks import ALONE, Ranks
+from trader_pipeline.training.sharding import whole
 from trader_pipeline.training.windows import PanelTensors
 
 
@@ -84,7 +85,7 @@ class PanelFormerModule(lightning.LightningModule):
     def training_step(self, starts_B: Tensor, _: int) -> None:
         """Take one step on a global batch of windows, in micro-batches that fit."""
         loss = self._backward(starts_B)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm)
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm))
         wrapped: Any = self.optimizers()  # Lightning's wrapper of the one optimiser
         wrapped.optimizer.grad_scale = None
         wrapped.optimizer.found_inf = (~torch.isfinite(norm)).float()
@@ -139,12 +140,10 @@ class PanelFormerModule(lightning.LightningModule):
         length = self.network.config.window_sessions
         counts = self.data.gather(starts_B, length)[2].counts()  # of all ranks: the data are resident on each
         total = torch.zeros((), device=starts_B.device)
-        for part_B in torch.split(self.ranks.share(starts_B), self.micro_windows):
-            if not len(part_B):
-                continue
+        for part_B, weight in self.ranks.micro_batches(starts_B, self.micro_windows):
             x, present, targets = self.data.gather(part_B, length)
             score, logits = self.network(x, present, self.data.same_NN)
-            loss = weighted_loss(score, logits, targets, counts)
+            loss = weighted_loss(score, logits, targets, counts) * weight
             self.manual_backward(loss)
             total += loss.detach()
         return total

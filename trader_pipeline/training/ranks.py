@@ -6,6 +6,7 @@ other rank waiting inside a collective. Losses are sums over labels divided by t
 summed, not averaged, and one rank or eight give the same step.
 """
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 _TIMEOUT = timedelta(minutes=10)
 """A collective that no one answers for this long ends the process."""
@@ -33,9 +35,15 @@ class Ranks:
         """Whether this rank is the one that reports and writes files."""
         return self.rank == 0
 
-    def share(self, starts_B: Tensor) -> Tensor:
-        """Return this rank's windows of a global batch: every `world`-th, maybe none."""
-        return starts_B[self.rank :: self.world]
+    def micro_batches(self, starts_B: Tensor, size: int) -> list[tuple[Tensor, float]]:
+        """Return this rank's windows of a global batch in micro-batches of at most `size`, each with its weight in the loss.
+
+        Every rank gets as many, for a sharded network speaks to the others in each; one that has run out gets a window of weight 0.
+        """
+        own_B = starts_B[self.rank :: self.world]
+        parts = [(part_B, 1.0) for part_B in own_B.split(size)] if len(own_B) else []
+        most = math.ceil(math.ceil(len(starts_B) / self.world) / size)
+        return parts + [(starts_B[:1], 0.0)] * (most - len(parts))
 
     def total(self, values: Tensor) -> Tensor:
         """Return the sum over ranks, the same on all."""
@@ -54,15 +62,13 @@ class Ranks:
         return bool(raised)
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace every gradient by the sum over ranks; a rank that had no window counts as zero. In buckets of 128 MB."""
+        """Replace every gradient by the sum over ranks, in buckets of 128 MB; those of a sharded network are summed already."""
         if self.world == 1:
             return
         bucket: list[Tensor] = []
         for parameter in parameters:
-            if not parameter.requires_grad:
+            if parameter.grad is None or isinstance(parameter.grad, DTensor):
                 continue
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
             if bucket and (bucket[0].dtype != parameter.grad.dtype or _bytes(bucket) + _bytes([parameter.grad]) > _BUCKET_BYTES):
                 _sum_in_place(bucket)
                 bucket = []

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from trader_pipeline.training.ranks import joined
+from trader_pipeline.training.sharding import shard, whole_state
 from trader_pipeline_tests.training.test_module import BATCHES, module, tensors, train, weights
 
 
@@ -48,7 +50,28 @@ def poisoned(ranks):
     return taught.skipped_steps, not torch.equal(weights(taught), before)
 
 
-STEPS = (trained, short_of_memory, poisoned)
+def sharded(ranks):
+    """As `trained`, with a batch that does not divide by two at the end, once whole on every rank and once split over them, and weights held then."""
+    batches = [*BATCHES, torch.tensor([4])]
+    split = in_double(ranks)
+    split.micro_windows = 1
+    shard(split.network, ranks)
+    held = sum(whole_or_part(p).numel() for p in split.network.parameters())
+    return weights(train(in_double(ranks), batches)), weights_of(train(split, batches).network), held
+
+
+def whole_or_part(parameter):
+    """What this rank holds of a parameter."""
+    return parameter.to_local() if isinstance(parameter, DTensor) else parameter
+
+
+def weights_of(network):
+    """All weights of a network that may be split, in the order of `weights`."""
+    state = whole_state(network)
+    return torch.cat([state[name].flatten() for name, _ in network.named_parameters()])
+
+
+STEPS = (trained, short_of_memory, poisoned, sharded)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,14 @@ def test_all_ranks_skip_what_is_not_finite_on_one(together):
 
 
 @pytest.mark.slow
+def test_a_network_split_over_ranks_takes_the_same_steps(together):
+    for whole, split, held in (t["sharded"] for t in together):
+        assert held < 0.6 * len(whole)
+        assert (whole - weights(rank_steps.in_double(ALONE))).abs().max() > 1e-4
+        assert (whole - split).abs().max() <= 1e-5
+
+
+@pytest.mark.slow
 def test_after_a_killed_rank_training_goes_on_from_the_last_checkpoint(tmp_path):
     for name in ("die", "live"):
         (tmp_path / name).mkdir()
