@@ -70,7 +70,9 @@ def machine(compute: Compute) -> Machine:
     device = torch.device(name)
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise UsageError(f"device {name!r} is asked for, torch {torch.__version__} sees no GPU; install a CUDA build, or take device auto")
+            raise UsageError(
+                f"device {name!r} is asked for, torch {torch.__version__} sees no GPU; install a CUDA build, or take device auto"
+            )
         torch.set_float32_matmul_precision("high")
     is_cuda = device.type == "cuda"
     dtype = torch.bfloat16 if compute.precision == "bf16" or (compute.precision == "auto" and is_cuda) else torch.float32

@@ -77,9 +77,7 @@ class PanelFormerModule(lightning.LightningModule):
     def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LRScheduler]]:
         """Return the recipe's optimiser, and warm-up followed by a cosine."""
         settings = self.settings
-        chosen = optimiser(
-            self.network, settings.optimiser, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        chosen = optimiser(self.network, settings.optimiser, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
         return [chosen], [torch.optim.lr_scheduler.LambdaLR(chosen, warm_up_cosine(settings, self.total_steps))]
 
     def training_step(self, starts_B: Tensor, _: int) -> None:

@@ -68,7 +68,9 @@ class Muon(torch.optim.Optimizer):
             {"params": rest, "muon": False, "weight_decay": weight_decay},
             {"params": vectors, "muon": False, "weight_decay": 0.0},
         ]
-        super().__init__([group for group in groups if group["params"]], {"lr": learning_rate, "fused": True})  # fused: torch loads the step count onto the device
+        super().__init__(
+            [group for group in groups if group["params"]], {"lr": learning_rate, "fused": True}
+        )  # fused: torch loads the step count onto the device
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch overloads it

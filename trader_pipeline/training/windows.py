@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trader_pipeline.training.gather import Buffers, gather
 from trader_pipeline.training.losses import Targets
 
 
@@ -19,14 +20,14 @@ class PanelTensors:
     scaled_NTH: Tensor
     same_NN: Tensor
 
-    def gather(self, starts_B: Tensor, length: int) -> tuple[Tensor, Tensor, Targets]:
-        """Return x [B, N, L, P], presence [B, N, L] and labels of the windows that begin at `starts_B`."""
-        steps_BL = starts_B[:, None] + torch.arange(length, device=starts_B.device)
+    def gather(self, starts_B: Tensor, length: int, buffers: Buffers | None = None) -> tuple[Tensor, Tensor, Targets]:
+        """Return x [B, N, L, P], presence [B, N, L] and labels of the windows that begin at `starts_B`.
 
-        def windows(panel: Tensor) -> Tensor:
-            return panel[:, steps_BL].transpose(0, 1)
-
-        return windows(self.x_NTP), windows(self.present_NT), Targets(windows(self.score_NTH), windows(self.scaled_NTH))
+        With `buffers` x lies in memory that the next gather overwrites: backward must be done by then.
+        """
+        x_BNLP = gather(self.x_NTP, starts_B, length, (buffers, "x") if buffers else None)
+        targets = Targets(gather(self.score_NTH, starts_B, length), gather(self.scaled_NTH, starts_B, length))
+        return x_BNLP, gather(self.present_NT, starts_B, length), targets
 
 
 class ShuffledWindows:

@@ -15,7 +15,9 @@ from trader_pipeline_tests.training.test_module import BATCHES, module, tensors,
 def in_double(ranks):
     """The trainer in float64: AdamW's first steps are signs, which float32's rounding of sums in another order would flip."""
     data = tensors()
-    taught = module(type(data)(data.x_NTP.double(), data.present_NT, data.score_NTH.double(), data.scaled_NTH.double(), data.same_NN), ranks=ranks)
+    taught = module(
+        type(data)(data.x_NTP.double(), data.present_NT, data.score_NTH.double(), data.scaled_NTH.double(), data.same_NN), ranks=ranks
+    )
     taught.network.double()
     return taught
 
