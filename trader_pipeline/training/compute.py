@@ -91,6 +91,7 @@ class Computed(nn.Module):
 
     def forward(self, inputs: Inputs) -> Outputs:
         """Return the outputs of one micro-batch."""
+        torch.compiler.cudagraph_mark_step_begin()  # what a recorded graph returned before may be overwritten
         with self.on.arithmetic():
             outputs: Outputs = self.network(inputs)
         return Outputs(*(None if value is None else value.float() for value in outputs))
