@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from trader_pipeline.bench.contract import Network, weighted_loss
+from trader_pipeline.errors import UsageError
 from trader_pipeline.models.network import Inputs
 from trader_pipeline.models.panel_former import PanelFormerConfig, parameters_of
-from trader_pipeline.training.compute import Attention, CompileMode, Compute, Computed, Machine, Precision, machine
+from trader_pipeline.training.compute import DEFAULT, Attention, CompileMode, Compute, Computed, Machine, Precision, machine
 from trader_pipeline.training.flops import training_flops
 from trader_pipeline.training.gather import Buffers
 from trader_pipeline.training.optimisers import Kind, optimiser
@@ -42,7 +43,7 @@ _WARM_UP = 3
 _PROFILED = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What is measured. A step sees `windows` windows of `tickers` tickers; half as many where memory runs out."""
 
@@ -51,11 +52,16 @@ class Options:
     windows: int = 4
     steps: int = 20
     optimiser: Kind = "adamw"
-    compute: Compute = Compute()
+    compute: Compute = DEFAULT
 
 
 def measure(options: Options, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Return figures by size, and the matrix product of the same run that they are shares of; empty sizes are the device's own."""
+    """Return figures by size, and the matrix product of the same run that they are shares of; empty sizes are the device's own.
+
+    Raises `UsageError` for a size or device that is not there.
+    """
+    if unknown := sorted(set(options.sizes) - set(SIZES)):
+        raise UsageError(f"no size {', '.join(unknown)}; take of {', '.join(SIZES)}")
     on = machine(options.compute)
     sizes = options.sizes or (("25m", "100m", "500m") if on.is_cuda else ("tiny",))
     ceiling = matmul_ceiling(on.device, on.dtype)
@@ -148,7 +154,7 @@ def _step(network: Network, panel: PanelTensors, starts_SB: Tensor, options: Opt
         inputs, targets = _inputs(panel, starts_B, network.config, buffers)
         moved.zero_grad(set_to_none=True)
         loss = weighted_loss(computed(inputs), targets, targets.counts())
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(parameters, 1.0)
         moved.grad_scale, moved.found_inf = None, (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
         moved.step()
@@ -175,7 +181,8 @@ def _panel(config: PanelFormerConfig, options: Options, device: torch.device) ->
 
 def _forget(on: Machine) -> None:
     """Give memory and compiled code of the network before back."""
-    torch._dynamo.reset()  # noqa: SLF001 - torch offers no other way
+    if on.compile_mode != "off":
+        torch.compiler.reset()
     if on.is_cuda:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(on.device)
@@ -191,13 +198,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Options.steps)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
-    parser.add_argument("--compile", choices=get_args(CompileMode), default="auto", help="reduce-overhead and max-autotune record CUDA graphs")
+    parser.add_argument(
+        "--compile", choices=get_args(CompileMode), default="auto", help="reduce-overhead and max-autotune record CUDA graphs"
+    )
     parser.add_argument("--attention", choices=get_args(Attention), default="auto")
     parser.add_argument("--optimiser", choices=get_args(Kind), default="adamw")
     asked = parser.parse_args()
     sizes = tuple(name for name in asked.sizes.split(",") if name)
-    if unknown := sorted(set(sizes) - set(SIZES)):
-        parser.error(f"no size {', '.join(unknown)}; take of {', '.join(SIZES)}")
     compute = Compute(device=asked.device, precision=asked.precision, compile_mode=asked.compile, attention=asked.attention)
     options = Options(
         sizes=sizes, tickers=asked.tickers, windows=asked.windows, steps=asked.steps, optimiser=asked.optimiser, compute=compute
@@ -206,7 +213,10 @@ def main() -> None:
     def tell(line: str) -> None:
         sys.stderr.write(line + "\n")
 
-    figures = measure(options, tell)
+    try:
+        figures = measure(options, tell)
+    except UsageError as error:
+        parser.error(str(error))
     sys.stdout.write(json.dumps(figures, indent=None if asked.json else 1) + "\n")
 
 

@@ -1,7 +1,6 @@
 """Training in a child process, and the scores and calibration of what it made."""
 
 import datetime as dt
-import sys
 from collections.abc import Iterator
 
 import dagster as dg
@@ -17,6 +16,7 @@ from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import evaluate
 from trader_pipeline.schema import outputs
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.training import launch
 
 TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
 EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST)
@@ -27,6 +27,7 @@ class TrainOptions(dg.Config):
 
     recipe: str = ""
     seed: int | None = None
+    devices: int = 1
 
 
 @dg.multi_asset(name="trained", specs=[table_spec(t, group="training", deps=[PANEL, TARGETS]) for t in TRAINED], pool="gpu")
@@ -50,7 +51,7 @@ def trained(
         force=options.force,
     )
     forced = record(context, request.forced)
-    command = [sys.executable, "-u", "-m", "trader_pipeline.defs.training_child", str(request.path)]
+    command = launch.command("trader_pipeline.defs.training_child", [str(request.path)], launch.Launch(devices=config.devices))
     try:
         pipes.run(context=context.op_execution_context, command=command)
     except DagsterPipesExecutionError as error:

@@ -1,6 +1,7 @@
 """What goes into a trained network and what comes out, whatever is inside.
 
-Legend: B windows, N tickers, L sessions of a window, P prepared features, M market-wide columns, H horizons, K bins, A auxiliary quantities.
+Legend: B windows, N tickers, L sessions of a window, P prepared features, M market-wide columns, H horizons, K bins, A auxiliary
+quantities.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,7 @@
 """On what and how a network is computed: device, precision, compilation, attention kernels, sharding. Recipe fields.
 
-On CUDA by default bf16 autocast (no scaler: bf16 has the range of fp32), TF32 for what stays in fp32, and `torch.compile`; on a CPU neither.
+On CUDA by default bf16 autocast (no scaler: bf16 has the range of fp32), TF32 for what stays in fp32, and `torch.compile`; on a CPU
+none of them.
 """
 
 from collections.abc import Iterator
@@ -9,17 +10,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._pytree import tree_map_only
 
 from trader_pipeline.errors import UsageError
 from trader_pipeline.models.network import Inputs, Outputs
 
 Precision = Literal["auto", "bf16", "fp32"]
 CompileMode = Literal["auto", "off", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
-"""`reduce-overhead` and `max-autotune` record CUDA graphs."""
+"""`reduce-overhead` and `max-autotune` record CUDA graphs, whose gradients do not outlive the next forward: one micro-batch a step."""
 Attention = Literal["auto", "flash", "efficient", "cudnn", "math"]
 
+_RECORDS_GRAPHS = frozenset({"reduce-overhead", "max-autotune"})
 _BACKENDS = {
     "flash": SDPBackend.FLASH_ATTENTION,
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
@@ -37,6 +40,9 @@ class Compute:
     compile_mode: CompileMode = "auto"
     attention: Attention = "auto"
     shard: bool = False
+
+
+DEFAULT = Compute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,9 @@ class Computed(nn.Module):
 
     def forward(self, inputs: Inputs) -> Outputs:
         """Return the outputs of one micro-batch."""
-        torch.compiler.cudagraph_mark_step_begin()  # what a recorded graph returned before may be overwritten
+        if self.on.compile_mode in _RECORDS_GRAPHS:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # what a recorded graph returned before may be overwritten
         with self.on.arithmetic():
             outputs: Outputs = self.network(inputs)
-        return Outputs(*(None if value is None else value.float() for value in outputs))
+        exact: Outputs = tree_map_only(Tensor, Tensor.float, outputs)
+        return exact

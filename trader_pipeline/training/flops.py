@@ -22,21 +22,20 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
-
-from trader_pipeline.models.network import Inputs
 
 _FORWARD_AND_BACKWARD = 3
 
 
-def training_flops(network: nn.Module, inputs: Inputs) -> int:
+def training_flops(network: nn.Module, *inputs: Any) -> int:
     """Return operations of one forward and backward pass over inputs of these shapes. Ask before the network is compiled or split."""
     weights = {name: _without_data(p).requires_grad_(p.requires_grad) for name, p in network.named_parameters()}
     weights |= {name: _without_data(b) for name, b in network.named_buffers()}
     saved = _CausalHalf()
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, saved:
-        outputs = functional_call(network, weights, (Inputs(*(_without_data(value) for value in inputs)),))
-        torch.stack([value.sum() for value in outputs if value is not None]).sum().backward()
+        outputs = functional_call(network, weights, tree_map_only(Tensor, _without_data, inputs))
+        torch.autograd.backward([value.sum() for value in outputs if value is not None])
     return int(counter.get_total_flops()) - saved.flops
 
 
@@ -47,7 +46,7 @@ class _CausalHalf(TorchFunctionMode):
         super().__init__()
         self.flops = 0
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002, PLW3201 - torch's protocol
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention and kwargs.get("is_causal"):
             rows, heads, steps, width = args[0].shape

@@ -45,7 +45,7 @@ def mapped(panel: PanelTensors, folder: Path) -> PanelTensors:
 
 def batches(panel: PanelTensors, starts: Sequence[Tensor], length: int, loading: Loading) -> Iterator[Any]:
     """Yield what `panel.gather` returns for the global batches `starts`, split into at most `batch_size` windows, in order."""
-    parts = [part_B for starts_B in starts for part_B in starts_B.split(loading.batch_size)]
+    parts = [part_B for starts_B in starts for part_B in torch.split(starts_B, loading.batch_size)]
     loader: DataLoader[Any] = DataLoader(
         _Gathered(panel, parts, length),
         batch_size=None,

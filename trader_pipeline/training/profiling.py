@@ -37,7 +37,9 @@ class Profile:
             return f"{name} takes {share:.0%} of the time on the CPU"
         most = f"{name} takes {share:.0%} of the time in kernels"
         if self.outside_kernels > _MUCH_IDLE:
-            return f"{self.outside_kernels:.0%} of the time no kernel runs: the host is too slow, compile or raise rows_per_step; then {most}"
+            return (
+                f"{self.outside_kernels:.0%} of the time no kernel runs: the host is too slow, compile or raise rows_per_step; then {most}"
+            )
         return most
 
 

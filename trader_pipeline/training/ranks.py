@@ -41,7 +41,7 @@ class Ranks:
         Every rank gets as many, for a sharded network speaks to the others in each; one that has run out gets a window of weight 0.
         """
         own_B = starts_B[self.rank :: self.world]
-        parts = [(part_B, 1.0) for part_B in own_B.split(size)] if len(own_B) else []
+        parts = [(part_B, 1.0) for part_B in torch.split(own_B, size)] if len(own_B) else []
         most = math.ceil(math.ceil(len(starts_B) / self.world) / size)
         return parts + [(starts_B[:1], 0.0)] * (most - len(parts))
 
@@ -105,7 +105,7 @@ def joined() -> Iterator[Ranks]:
 def _sum_in_place(gradients: list[Tensor]) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
-    for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+    for gradient, summed in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(summed.view_as(gradient))
 
 

@@ -32,7 +32,7 @@ def resumes(folder):
             ranks.add_gradients(network.parameters())
             with torch.no_grad():
                 for parameter in network.parameters():
-                    parameter -= 0.01 * parameter.grad
+                    parameter.sub_(0.01 * parameter.grad)
             if ranks.is_first:
                 store.save(network, epoch=epoch, validation_loss=1.0 / (epoch + 1))
         if ranks.is_first:

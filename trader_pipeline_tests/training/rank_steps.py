@@ -53,7 +53,7 @@ def poisoned(ranks):
 
 
 def sharded(ranks):
-    """As `trained`, with a batch that does not divide by two at the end, once whole on every rank and once split over them, and weights held then."""
+    """As `trained`, with a batch that does not divide by two at the end, once whole on every rank and once split, and weights held then."""
     batches = [*BATCHES, torch.tensor([4])]
     split = in_double(ranks)
     split.micro_windows = 1

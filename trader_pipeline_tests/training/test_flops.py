@@ -22,7 +22,9 @@ def by_hand(*, causal_share):
 
 
 def test_the_count_is_the_formula():
-    inputs = Inputs(torch.zeros(B, N, L, P), torch.ones(B, N, L, dtype=torch.bool), torch.zeros(B, L, 0), torch.ones(N, N, dtype=torch.bool))
+    inputs = Inputs(
+        torch.zeros(B, N, L, P), torch.ones(B, N, L, dtype=torch.bool), torch.zeros(B, L, 0), torch.ones(N, N, dtype=torch.bool)
+    )
     network = Network(CONFIG)
     assert training_flops(network, inputs) == by_hand(causal_share=0.5)
     assert by_hand(causal_share=0.5) < by_hand(causal_share=1.0)
@@ -34,7 +36,10 @@ def test_more_windows_cost_in_proportion_more_sessions_more_than_that(axis):
     def cost(windows, sessions):
         shape = (windows, N, sessions)
         inputs = Inputs(
-            torch.zeros(*shape, P), torch.ones(shape, dtype=torch.bool), torch.zeros(windows, sessions, 0), torch.ones(N, N, dtype=torch.bool)
+            torch.zeros(*shape, P),
+            torch.ones(shape, dtype=torch.bool),
+            torch.zeros(windows, sessions, 0),
+            torch.ones(N, N, dtype=torch.bool),
         )
         return training_flops(Network(CONFIG), inputs)
 
