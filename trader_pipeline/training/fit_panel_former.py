@@ -20,6 +20,7 @@ from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig, 
 from trader_pipeline.models.panel_former_member import PanelFormerMember, prepare, same_sector, torch_threads
 from trader_pipeline.training.callbacks import EpochEnd
 from trader_pipeline.training.checkpoints import CheckpointStore
+from trader_pipeline.training.metering import Metering, meter_of
 from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames
 from trader_pipeline.training.preflight import beyond_support, overfit_ten, unusual_features
 from trader_pipeline.training.recipes import FitContext
@@ -84,11 +85,14 @@ def _train(network: PanelFormer, examples: Examples, normaliser: Normaliser, con
     module = PanelFormerModule(network, data, names, settings, total_steps=settings.epochs * len(batches), micro_windows=together)
     store = CheckpointStore(context.scratch / f"{NAME}-fold{context.fold}")
     tail = [] if final else every_window(*_span(examples.tail), length=window)
-    _fit(module, batches, EpochEnd(store, tail, context.report, fold=context.fold, patience=settings.patience), epochs)
+    x, here, _ = data.gather(torch.tensor([span[0]]), window)
+    meter = meter_of(network, x, here, data.same_NN, tickers=len(examples.grid.tickers), sessions=window)
+    watch = EpochEnd(store, tail, context.report, fold=context.fold, patience=settings.patience)
+    _fit(module, batches, [Metering(meter, context.report, model=NAME, fold=context.fold), watch], epochs)
     return store.load_best(network) + 1
 
 
-def _fit(module: PanelFormerModule, batches: ShuffledWindows, watch: EpochEnd, epochs: int) -> None:
+def _fit(module: PanelFormerModule, batches: ShuffledWindows, watching: list[lightning.Callback], epochs: int) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         max_epochs=epochs,
@@ -100,7 +104,7 @@ def _fit(module: PanelFormerModule, batches: ShuffledWindows, watch: EpochEnd, e
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        callbacks=[watch],
+        callbacks=watching,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".isinstance.treespec", FutureWarning)  # Lightning 2.6 speaks torch's older tree API

@@ -47,10 +47,13 @@ def run(request: TrainingRequest, report: Callable[[Mapping[str, object]], None]
     recipe = recipe_of(request.recipe)
     loaded = inputs.load(request)
     epochs: list[dict[str, object]] = []
+    throughput: list[dict[str, object]] = []
 
     def tell(event: Mapping[str, object]) -> None:
         if event["event"] == "epoch":
             epochs.append(dict(event))
+        if event["event"] == "throughput":
+            throughput.append(dict(event))
         report(event)
 
     request.folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +65,7 @@ def run(request: TrainingRequest, report: Callable[[Mapping[str, object]], None]
     _write_table(request.folder / CURVES_FILE, curves_table(epochs, request.model_id))
     durable.write_atomic(request.folder / novelty.FILE, _training_distribution(loaded, request).to_json())
     facts = _facts(loaded, recipe, wall_s=time.perf_counter() - began)
-    durable.write_atomic(request.folder / RUN_FILE, json.dumps(facts, indent=1, sort_keys=True).encode())
+    durable.write_atomic(request.folder / RUN_FILE, json.dumps(facts | {"throughput": throughput}, indent=1, sort_keys=True).encode())
     own = [OUT_OF_FOLD_FILE, TRIALS_FILE, CURVES_FILE, RUN_FILE, novelty.FILE]
     checkpoint.write_manifest(request.folder, own + checkpoint.member_paths(request.folder))
     report({"event": "done", "model_id": request.model_id, **facts})

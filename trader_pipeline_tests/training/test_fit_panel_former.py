@@ -43,6 +43,16 @@ def test_every_epoch_is_told_with_both_losses(member):
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
 
 
+def test_the_fit_tells_its_throughput(member):
+    (told,) = [event for event in member[1] if event["event"] == "throughput"]
+    assert (told["model"], told["fold"], told["warning"], told["gpu_utilisation"]) == ("panel_former", 1, None, None)
+    assert told["tokens_per_s"] == pytest.approx(told["samples_per_s"] * 6 * SIZE.window_sessions)
+    seconds = sum(event["seconds"] for event in member[1] if event["event"] == "epoch")
+    seen = sum(e["event"] == "epoch" for e in member[1]) * (450 - 5 - 1) // SIZE.window_sessions
+    assert told["samples_per_s"] > seen / seconds  # an epoch's seconds hold validation, too
+    assert 0 < told["mfu"] < 1
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(member, tmp_path):
     assert fitted(tmp_path / "a")[0].files() == member[0].files()
     other = fitted(tmp_path / "b", seed=1)[0].files()
