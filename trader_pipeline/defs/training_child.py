@@ -11,7 +11,7 @@ from dagster_pipes import open_dagster_pipes
 
 from trader_pipeline import durable
 from trader_pipeline.errors import TraderError
-from trader_pipeline.training.launch import die_with_parent
+from trader_pipeline.training.launch import die_with_parent, together
 
 ERROR_FILE = "error.txt"
 """Left in the request's folder when training ends with an error of ours, so that the parent can say it."""
@@ -38,7 +38,8 @@ def main() -> None:
 
         request = TrainingRequest.from_json(Path(sys.argv[1]).read_bytes())
         try:
-            job.run(request, report)
+            with together():
+                job.run(request, report)
         except KeyboardInterrupt:
             pipes.log.warning("cancelled")
             sys.exit(130)

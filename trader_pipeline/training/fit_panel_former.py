@@ -23,6 +23,7 @@ from trader_pipeline.training.checkpoints import CheckpointStore
 from trader_pipeline.training.metering import Metering, meter_of
 from trader_pipeline.training.module import Optimisation, PanelFormerModule, PanelNames
 from trader_pipeline.training.preflight import beyond_support, overfit_ten, unusual_features
+from trader_pipeline.training.ranks import current
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import FINAL
 from trader_pipeline.training.windows import PanelTensors, ShuffledWindows, every_window
@@ -82,7 +83,8 @@ def _train(network: PanelFormer, examples: Examples, normaliser: Normaliser, con
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
     data = _tensors(examples, normaliser, learn, validation=None if final else examples.tail)
     names = PanelNames(examples.grid.sessions, normaliser.columns)
-    module = PanelFormerModule(network, data, names, settings, total_steps=settings.epochs * len(batches), micro_windows=together)
+    total = settings.epochs * len(batches)
+    module = PanelFormerModule(network, data, names, settings, total_steps=total, micro_windows=together, ranks=current())
     store = CheckpointStore(context.scratch / f"{NAME}-fold{context.fold}")
     tail = [] if final else every_window(*_span(examples.tail), length=window)
     x, here, _ = data.gather(torch.tensor([span[0]]), window)

@@ -21,6 +21,7 @@ from trader_pipeline.errors import TraderError, UsageError
 from trader_pipeline.models import checkpoint, novelty
 from trader_pipeline.models.novelty import Novelty
 from trader_pipeline.training import data as inputs
+from trader_pipeline.training import launch
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.recipes import RECIPES, Recipe
 from trader_pipeline.training.request import TrainingRequest
@@ -42,7 +43,10 @@ def recipe_of(name: str) -> Recipe:
 
 
 def run(request: TrainingRequest, report: Callable[[Mapping[str, object]], None]) -> None:
-    """Train, write everything under the request's folder, the manifest last. Progress is told to `report`."""
+    """Train, write everything under the request's folder, the manifest last. Progress is told to `report`.
+
+    Of several ranks, which train one network together, the first alone tells and writes.
+    """
     began = time.perf_counter()
     recipe = recipe_of(request.recipe)
     loaded = inputs.load(request)
@@ -54,11 +58,14 @@ def run(request: TrainingRequest, report: Callable[[Mapping[str, object]], None]
             epochs.append(dict(event))
         if event["event"] == "throughput":
             throughput.append(dict(event))
-        report(event)
+        if launch.is_first():
+            report(event)
 
     request.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".scratch-", dir=request.folder) as scratch:
         result = walk(loaded, recipe, request, tell, Path(scratch))
+    if not launch.is_first():
+        return
     checkpoint.save_members(request.folder, result.members)
     _write_table(request.folder / OUT_OF_FOLD_FILE, out_of_fold_table(result.out_of_fold, loaded.grid, request.model_id))
     _write_table(request.folder / TRIALS_FILE, trials_table(result.out_of_fold, loaded, request))
@@ -76,7 +83,8 @@ def main() -> None:
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and one argument
         sys.exit("usage: python -m trader_pipeline.training.job request.json")
     try:
-        run(TrainingRequest.from_json(Path(sys.argv[1]).read_bytes()), _print_line)
+        with launch.together():
+            run(TrainingRequest.from_json(Path(sys.argv[1]).read_bytes()), _print_line)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except TraderError as error:

@@ -14,7 +14,8 @@ import signal
 import sys
 import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 RESTARTS = 3
@@ -40,6 +41,27 @@ def command(module: str, arguments: Sequence[str], how: Launch) -> list[str]:
         return [sys.executable, "-u", "-m", module, *arguments]
     options = ["--devices", str(how.devices), "--restarts", str(how.restarts)]
     return [sys.executable, "-u", "-m", _SELF, *options, module, *arguments]
+
+
+def is_first() -> bool:
+    """Whether this process is the rank that tells and writes; it is when it is alone."""
+    return _world() == 1 or os.environ["RANK"] == "0"
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Join the other ranks where there are any; costs torch's import only then."""
+    if _world() == 1:
+        yield
+        return
+    from trader_pipeline.training.ranks import joined  # noqa: PLC0415 - torch takes seconds to import
+
+    with joined():
+        yield
+
+
+def _world() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def die_with_parent() -> None:

@@ -86,6 +86,11 @@ class Ranks:
 ALONE = Ranks()
 
 
+def current() -> Ranks:
+    """Return this process's place: that of `joined`, alone outside it."""
+    return Ranks(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else ALONE
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """Join the processes that the launcher started (RANK, WORLD_SIZE, LOCAL_RANK); alone where it started one."""
@@ -97,7 +102,7 @@ def joined() -> Iterator[Ranks]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_TIMEOUT)
     try:
-        yield Ranks(dist.get_rank(), world)
+        yield current()
     finally:
         dist.destroy_process_group()
 

@@ -1,14 +1,17 @@
 """Ranks as processes: two are one, all decide together, a dead one comes back, and a chosen end is final."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 import torch
 
+from trader_pipeline.models.checkpoint import verify
 from trader_pipeline.training.launch import CRASHED, Launch, command
 from trader_pipeline.training.ranks import ALONE
 from trader_pipeline_tests.training import rank_ends, rank_steps
+from trader_pipeline_tests.training.planted import planted, request
 from trader_pipeline_tests.training.test_module import weights
 
 
@@ -73,6 +76,18 @@ def test_after_a_killed_rank_training_goes_on_from_the_last_checkpoint(tmp_path)
     assert fresh == -1
     assert resumed_after in {0, 1}  # the first rank may not have written epoch 1 when the last one died
     assert (died - lived).abs().max() <= 1e-6
+
+
+@pytest.mark.slow
+def test_of_two_ranks_one_tells_and_writes_the_run(tmp_path):
+    asked = request(tmp_path / "model", planted())
+    asked.folder.mkdir()
+    asked.path.write_bytes(asked.to_json())
+    line = command("trader_pipeline.training.job", [str(asked.path)], Launch(devices=2, restarts=0))
+    ended = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    verify(asked.folder)
+    assert [json.loads(told)["event"] for told in ended.stdout.splitlines()].count("done") == 1
 
 
 @pytest.mark.slow
