@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, Dataset
 
 from trader_pipeline import durable
@@ -35,12 +36,19 @@ def fits(panel: PanelTensors, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
-    return sum(tensor.numel() * tensor.element_size() for tensor in _tensors(panel).values()) <= _SHARE_FOR_DATA * free
+    tensors = tree_leaves([getattr(panel, field.name) for field in fields(panel)])
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) <= _SHARE_FOR_DATA * free
 
 
 def mapped(panel: PanelTensors, folder: Path) -> PanelTensors:
     """Return the same panel with every tensor mapped from a file in `folder`. Raises `DiskFullError` before it writes too much."""
-    return replace(panel, **{name: _mapped(tensor, folder / f"{name}.bin") for name, tensor in _tensors(panel).items()})
+
+    def moved(name: str, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return _mapped(value, folder / f"{name}.bin")
+        return type(value)(*(moved(f"{name}-{k}", part) for k, part in enumerate(value)))  # tensors that stand together, by name
+
+    return replace(panel, **{field.name: moved(field.name, getattr(panel, field.name)) for field in fields(panel)})
 
 
 def batches(panel: PanelTensors, starts: Sequence[Tensor], length: int, loading: Loading) -> Iterator[Any]:
@@ -68,10 +76,6 @@ class _Gathered(Dataset[Any]):
 
     def __getitem__(self, k: int) -> Any:
         return self.panel.gather(self.parts[k], self.length)
-
-
-def _tensors(panel: PanelTensors) -> dict[str, Tensor]:
-    return {field.name: value for field in fields(panel) if isinstance(value := getattr(panel, field.name), Tensor)}
 
 
 def _mapped(tensor: Tensor, path: Path) -> Tensor:
