@@ -36,7 +36,7 @@ def fits(panel: PanelTensors, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
-    tensors = tree_leaves([getattr(panel, field.name) for field in fields(panel)])
+    tensors: list[Tensor] = tree_leaves([getattr(panel, field.name) for field in fields(panel)])
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) <= _SHARE_FOR_DATA * free
 
 
