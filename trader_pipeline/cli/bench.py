@@ -1,4 +1,4 @@
-"""Commands that measure: `trader bench features`, `ingest`, `models`, `quality`. Each works in a folder that goes afterwards."""
+"""Commands that measure: `trader bench features`, `ingest`, `models`, `quality`, `gather`, `training`; what they write goes afterwards."""
 
 import datetime as dt
 from enum import StrEnum
@@ -26,6 +26,8 @@ def register(app: typer.Typer) -> None:
     bench_app.command("ingest")(ingest)
     bench_app.command("models")(models)
     bench_app.command("quality")(quality)
+    bench_app.command("gather")(gather)
+    bench_app.command("training")(training)
     app.add_typer(bench_app, name="bench")
 
 
@@ -183,6 +185,46 @@ def quality(
         line(f"\nAll rules on {speed['rows']:,} clean bars, and when one session more is there:")
         more = speed.pop("one_more_session")
         grid([{"checks": "of everything", **{name: speed[name] for name in more}}, {"checks": "of one more session", **more}])
+
+
+def gather(
+    tickers: Annotated[int, typer.Option(help="Tickers of the panel.", min=1)] = 100,
+    columns: Annotated[int, typer.Option(help="Prepared columns of the panel.", min=1)] = 158,
+    sessions: Annotated[int, typer.Option(help="Sessions of a window.", min=1, max=1000)] = 64,
+    seconds: Annotated[float, typer.Option(help="How long each way is measured.", min=0.1)] = 2.0,
+    device: Annotated[str, typer.Option(help="Where the panel lies and the windows are wanted: cpu or cuda.")] = "cpu",
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure windows a second: gathered by index on the device, and brought by a DataLoader from mapped files."""
+    from trader_pipeline.bench.gather import measure
+
+    figures = measure(tickers=tickers, columns=columns, length=sessions, seconds=seconds, device=device)
+    if as_json:
+        print_json("bench_gather", figures)
+        return
+    _told(figures)
+
+
+def training(
+    sizes: Annotated[str, typer.Option(help="Of tiny, 25m, 100m, 500m, with commas; empty: tiny on a CPU, the others on a GPU.")] = "",
+    tickers: Annotated[int, typer.Option(help="Tickers of a window.", min=2)] = 64,
+    windows: Annotated[int, typer.Option(help="Windows a step; half as many where memory runs out.", min=1)] = 4,
+    steps: Annotated[int, typer.Option(help="Steps that are measured.", min=1)] = 20,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure what training a PanelFormer makes of the device; `python -m trader_pipeline.bench.training` has more options."""
+    from trader_pipeline.bench.training import Options, measure
+
+    chosen = tuple(name for name in sizes.split(",") if name)
+    figures = measure(Options(sizes=chosen, tickers=tickers, windows=windows, steps=steps))
+    if as_json:
+        print_json("bench_training", figures)
+        return
+    by_size: Any = figures.pop("sizes")
+    _told(figures)
+    grid([{"size": name, **size} for name, size in by_size.items()])
 
 
 def _told(figures: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """Training in a child process, and the scores and calibration of what it made."""
 
 import datetime as dt
-import sys
 from collections.abc import Iterator
 
 import dagster as dg
@@ -18,6 +17,7 @@ from trader_pipeline.flows.evaluate import evaluate
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.schema import outputs
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.training import launch
 from trader_pipeline.training.request import TrainingRequest
 
 TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
@@ -31,6 +31,7 @@ class TrainOptions(dg.Config):
     seed: int | None = None
     resume: str = ""
     profile: bool = False
+    devices: int = 1
 
 
 @dg.multi_asset(name="trained", specs=[table_spec(t, group="training", deps=[PANEL, TARGETS]) for t in TRAINED], pool="gpu")
@@ -44,7 +45,7 @@ def trained(
     """Fit every member of the recipe, walk-forward and finally, in a process of its own. What was cut short goes on."""
     request = _request(context, trader, options, config)
     forced = record(context, request.forced)
-    command = [sys.executable, "-u", "-m", "trader_pipeline.defs.training_child", str(request.path)]
+    command = launch.command("trader_pipeline.defs.training_child", [str(request.path)], launch.Launch(devices=config.devices))
     said = request.folder / ERROR_FILE
     said.unlink(missing_ok=True)
     with PeakMemory() as memory:

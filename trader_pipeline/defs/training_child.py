@@ -3,9 +3,6 @@
 Its first act ties its life to the parent's: without it, it outlives a killed worker and holds the GPU.
 """
 
-import ctypes
-import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,19 +11,10 @@ from dagster_pipes import open_dagster_pipes
 
 from trader_pipeline import durable
 from trader_pipeline.errors import TraderError
+from trader_pipeline.training.launch import die_with_parent, together
 
 ERROR_FILE = "error.txt"
 """Left in the request's folder when training ends with an error of ours, so that the parent can say it."""
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel for SIGINT when the parent ends; leave at once when it has ended already."""
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-    if os.getppid() != parent:
-        sys.exit(130)
 
 
 def describe(event: Mapping[str, object]) -> str:
@@ -50,7 +38,7 @@ def main() -> None:
 
         request = TrainingRequest.from_json(Path(sys.argv[1]).read_bytes())
         try:
-            with stopping.listening():
+            with stopping.listening(), together():
                 job.run(request, report)
         except stopping.Stopped as stopped:
             pipes.log.warning("stopped by %s; launch the same training again to go on", stopped)

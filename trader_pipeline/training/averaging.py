@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from trader_pipeline.training.sharding import like
+
 
 class Averaged:
     """The average of the network's parameters. Early averages are short: the decay is at most (1 + step) / (10 + step)."""
@@ -24,7 +26,7 @@ class Averaged:
     def load(self, weights: dict[str, Tensor]) -> None:
         """Take up a saved average."""
         for name, tensor in weights.items():
-            self.weights[name].copy_(tensor)
+            self.weights[name].copy_(like(tensor, self.weights[name]))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -57,7 +57,7 @@ class Keeper(lightning.Callback):
         self.module.tell("resumed", step=self.module.step, epoch=len(self.epochs))
 
     def save(self, validation_loss: float = math.nan) -> None:
-        """Keep the state as it is now. Raises `DiskFullError`, `NotWritableError`."""
+        """Keep the state as it is now; of several ranks the first writes. Raises `DiskFullError`, `NotWritableError`."""
         facts = {
             "identity": self.identity,
             "escalation": self.escalation.facts(),
@@ -67,7 +67,8 @@ class Keeper(lightning.Callback):
         }
         now = state.of(self.module)
         epoch = max(0, len(self.epochs) - 1)
-        self.store.save(State(now.tensors, now.facts | facts), step=self.module.step, epoch=epoch, validation_loss=validation_loss)
+        if self.module.ranks.is_first:
+            self.store.save(State(now.tensors, now.facts | facts), step=self.module.step, epoch=epoch, validation_loss=validation_loss)
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -102,7 +103,7 @@ class Keeper(lightning.Callback):
             self.save()
         if self._steps_here == _ETA_AFTER_STEPS:
             self._warn_of_days()
-        stopping.pause()
+        stopping.pause(module.ranks.any)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002 - the same
         """Judge the epoch on the validation tail; without one only the last epoch counts."""
@@ -127,7 +128,7 @@ class Keeper(lightning.Callback):
         module.report(event)
         if self.stale:
             trainer.should_stop = True
-        stopping.pause()
+        stopping.pause(module.ranks.any)
 
     def _roll_back(self) -> int | None:
         found, _ = self.store.newest()

@@ -12,41 +12,41 @@ from trader_pipeline.models import checkpoint
 from trader_pipeline.models.member import Member
 from trader_pipeline.training.recipes import FitContext
 
-_EPOCHS = "epochs.json"
+_EVENTS = "events.json"
 
 
 @contextmanager
-def noting_epochs(context: FitContext) -> Iterator[tuple[FitContext, list[dict[str, object]]]]:
-    """Yield a context that reports as `context` does, and the list of the epochs that it reported."""
-    epochs: list[dict[str, object]] = []
+def noting(context: FitContext) -> Iterator[tuple[FitContext, list[dict[str, object]]]]:
+    """Yield a context that reports as `context` does, and the list of the epochs and the throughput that it reported."""
+    kept: list[dict[str, object]] = []
 
     def report(event: Mapping[str, object]) -> None:
-        if event["event"] == "epoch":
-            epochs.append(dict(event))
+        if event["event"] in {"epoch", "throughput"}:
+            kept.append(dict(event))
         context.report(event)
 
-    yield replace(context, report=report), epochs
+    yield replace(context, report=report), kept
 
 
-def save(folder: Path, member: Member, context: FitContext, epochs: list[dict[str, object]]) -> None:
-    """Keep a fitted member, its epochs and what its fold chose; the manifest, written last, makes it count."""
-    facts = {"epochs": epochs, "chosen": {name: chosen[-1] for name, chosen in context.epochs_of_folds.items()}}
+def save(folder: Path, member: Member, context: FitContext, events: list[dict[str, object]]) -> None:
+    """Keep a fitted member, its events and what its fold chose; the manifest, written last, makes it count."""
+    facts = {"events": events, "chosen": {name: chosen[-1] for name, chosen in context.epochs_of_folds.items()}}
     checkpoint.save_members(folder, [member])
-    durable.write_atomic(folder / _EPOCHS, json.dumps(facts).encode())
-    checkpoint.write_manifest(folder, [*checkpoint.member_paths(folder), _EPOCHS])
+    durable.write_atomic(folder / _EVENTS, json.dumps(facts).encode())
+    checkpoint.write_manifest(folder, [*checkpoint.member_paths(folder), _EVENTS])
 
 
 def load(folder: Path, context: FitContext) -> Member | None:
-    """Return the member that `save` kept and tell its epochs again; None where there is none, or where it is damaged, which is told."""
+    """Return the member that `save` kept and tell its events again; None where there is none, or where it is damaged, which is told."""
     try:
         (member,) = checkpoint.load_members(folder)
-        facts = json.loads(checkpoint.read_verified(folder, _EPOCHS))
+        facts = json.loads(checkpoint.read_verified(folder, _EVENTS))
     except NoModelError:
         return None
     except CorruptPartError as error:
         context.report({"event": "fit_damaged", "fold": context.fold, "said": str(error)})
         return None
-    for event in facts["epochs"]:
+    for event in facts["events"]:
         context.report(event)
     for name, chosen in facts["chosen"].items():
         context.epochs_of_folds.setdefault(name, []).append(chosen)

@@ -24,15 +24,18 @@ from trader_pipeline.models.panel_former import PanelFormerConfig
 from trader_pipeline.models.preparation import Preparation
 from trader_pipeline.training import state, stopping
 from trader_pipeline.training.callbacks import Keeper
-from trader_pipeline.training.checkpoints import CheckpointStore
+from trader_pipeline.training.checkpoints import CheckpointStore, State
+from trader_pipeline.training.compute import machine
+from trader_pipeline.training.metering import Metering, meter_of
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.preflight import beyond_support, overfit_ten, unusual_features
-from trader_pipeline.training.profile import Profile
+from trader_pipeline.training.ranks import current
 from trader_pipeline.training.rate_range import rate_range
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.splits import FINAL
 from trader_pipeline.training.targets import VOLUME, targets_of
+from trader_pipeline.training.tracing import Tracing
 from trader_pipeline.training.windows import PanelTensors, ShuffledWindows, every_window
 
 
@@ -47,14 +50,17 @@ def fit_network(examples: Examples, context: FitContext, size: NetworkConfig, se
     preparation = Preparation.fit(examples)
     with torch_threads(settings.threads), torch.random.fork_rng():
         torch.manual_seed(_seed(context))
-        network = network_of(_sized(size, preparation, examples))
-        start = targets_of(learn)
+        sized, start = _sized(size, preparation, examples), targets_of(learn)
+        network = network_of(sized)
         network.heads.start_at(start.residual, start.market)
+        network.to(machine(settings.compute).device)
         _preflight(network, examples, preparation, context)
-        best = _train(network, examples, preparation, context, settings)
+        best, epoch = _train(network, examples, preparation, context, settings)
+        trained = network_of(sized)  # on the CPU, neither compiled nor split
+    state.load_network(trained, best)
     if not final:
-        context.epochs_of_folds.setdefault(kind_of(size), []).append(best)
-    return NetworkMember(preparation, network.eval())
+        context.epochs_of_folds.setdefault(kind_of(size), []).append(epoch + 1)
+    return NetworkMember(preparation, trained.eval())
 
 
 def _sized(size: NetworkConfig, preparation: Preparation, examples: Examples) -> NetworkConfig:
@@ -71,15 +77,21 @@ def _preflight(network: Network, examples: Examples, preparation: Preparation, c
     facts["beyond_support"] = round(beyond_support(examples.every.scaled_NTH, hl_gauss.SUPPORT_SIGMAS), 6)
     facts["parameters"] = parameters_of(network)
     if context.fold == 0:
-        data = _tensors(examples, preparation, examples.fit)
+        data = _tensors(examples, preparation, examples.fit).to(_device(network))
         counts_T = np.isfinite(examples.fit.score_NTH).any(axis=2).sum(axis=0)
         first = int(np.flatnonzero(counts_T)[-1]) + 1 - network.config.window_sessions
         facts["overfit_ten_left"] = round(overfit_ten(network, data, first), 4)
     context.report({"event": "preflight", "model": kind_of(network.config), "fold": context.fold, **facts})
 
 
-def _train(network: Network, examples: Examples, preparation: Preparation, context: FitContext, settings: Optimisation) -> int:
-    """Train in place, leave the best epoch's weights in the network, and return how many epochs led to them."""
+def _device(network: Network) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _train(
+    network: Network, examples: Examples, preparation: Preparation, context: FitContext, settings: Optimisation
+) -> tuple[State, int]:
+    """Train in place, and return the state of the best epoch and its number."""
     final, window, name = context.fold == FINAL, network.config.window_sessions, kind_of(network.config)
     learn = examples.every if final else examples.fit
     labelled_T = np.flatnonzero(np.isfinite(learn.score_NTH).any(axis=(0, 2)))
@@ -88,12 +100,14 @@ def _train(network: Network, examples: Examples, preparation: Preparation, conte
     batches = ShuffledWindows(*span, length=window, batch=together, seed=_seed(context))
     chosen = context.epochs_of_folds.get(name, [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
-    data = _tensors(examples, preparation, learn, validation=None if final else examples.tail)
+    data = _tensors(examples, preparation, learn, validation=None if final else examples.tail).to(_device(network))
     if settings.learning_rate is None:
         tried = rate_range(network, data, batches, micro_windows=together)
         batches.epoch = 0
         context.report({"event": "rate_range", "model": name, "fold": context.fold, **tried._asdict()})
         settings = replace(settings, learning_rate=tried.pick)
+    inputs, _ = data.gather(torch.tensor([span[0]]), window)
+    meter = meter_of(network, inputs, tickers=len(examples.grid.tickers), sessions=window, dtype=machine(settings.compute).dtype)
     module = NetworkModule(
         network,
         data,
@@ -103,16 +117,17 @@ def _train(network: Network, examples: Examples, preparation: Preparation, conte
         micro_windows=together,
         seed=_seed(context),
         report=context.report,
+        ranks=current(),
     )
     store = CheckpointStore(context.scratch / f"{name}-fold{context.fold}")
     tail = [] if final else every_window(*_span(examples.tail), length=window)
     keeper = Keeper(module, store, batches, tail, _identity(network, preparation, settings, span=span, epochs=epochs, seed=_seed(context)))
     keeper.resume()
-    profile = [Profile(module, context.profile / f"{name}-fold{context.fold}.json")] if context.profile else []
-    _fit(module, keeper, epochs, profile)
-    best, epoch = store.best()
-    state.load_network(network, best)
-    return epoch + 1
+    beside: list[lightning.Callback] = [Metering(meter, context.report, model=name, fold=context.fold)]
+    if context.profile:
+        beside.append(Tracing(module, context.profile / f"{name}-fold{context.fold}.json"))
+    _fit(module, keeper, epochs, beside)
+    return store.best()
 
 
 def _identity(network: Network, preparation: Preparation, settings: Optimisation, *, span: tuple[int, int], epochs: int, seed: int) -> str:
@@ -138,17 +153,18 @@ def _fit(module: NetworkModule, keeper: Keeper, epochs: int, beside: Sequence[li
     if left <= 0 or keeper.stale:
         return
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    device = _device(module.network)
     trainer = lightning.Trainer(
         max_epochs=left,
-        accelerator="cpu",
-        devices=1,
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[torch.cuda.current_device()] if device.type == "cuda" else 1,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        callbacks=[keeper, *beside],
+        callbacks=[*beside, keeper],
     )
     with warnings.catch_warnings(), stopping.safe_places():
         warnings.filterwarnings("ignore", ".isinstance.treespec", FutureWarning)  # Lightning 2.6 speaks torch's older tree API

@@ -21,7 +21,7 @@ from trader_pipeline.errors import TraderError, TrainingError, UsageError
 from trader_pipeline.models import checkpoint, novelty
 from trader_pipeline.models.novelty import Novelty
 from trader_pipeline.training import data as inputs
-from trader_pipeline.training import stopping
+from trader_pipeline.training import launch, stopping
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.incidents import Incidents
 from trader_pipeline.training.recipes import RECIPES, Recipe
@@ -48,8 +48,13 @@ def run(request: TrainingRequest, report: Callable[[Mapping[str, object]], None]
     """Train, write everything under the request's folder, the manifest last. Progress is told to `report`.
 
     A run that was cut short goes on where its checkpoints are; one that is complete is left as it is. Raises `TrainingError` while
-    another process trains in the folder.
+    another process trains in the folder. Of several ranks, which train one network together, the first alone tells and writes.
     """
+    if not launch.is_first():
+        if not (request.folder / checkpoint.MANIFEST).exists():
+            walk(inputs.load(request), recipe_of(request.recipe), request, lambda _: None, request.scratch)
+            launch.meet()
+        return
     durable.make_folder(request.folder)
     if durable.is_locked(request.folder / LOCK):
         raise TrainingError(f"{request.folder} is being trained by another process; wait for it, or end it")
@@ -63,22 +68,27 @@ def _train(request: TrainingRequest, report: Callable[[Mapping[str, object]], No
     recipe = recipe_of(request.recipe)
     loaded = inputs.load(request)
     epochs: list[dict[str, object]] = []
+    throughput: list[dict[str, object]] = []
     incidents = Incidents(request.scratch)
 
     def tell(event: Mapping[str, object]) -> None:
         if event["event"] == "epoch":
             epochs.append(dict(event))
+        if event["event"] == "throughput":
+            throughput.append(dict(event))
         incidents.note(event)
         report(event)
 
     result = walk(loaded, recipe, request, tell, request.scratch)
+    launch.meet()
     checkpoint.save_members(request.folder, result.members)
     _write_table(request.folder / OUT_OF_FOLD_FILE, out_of_fold_table(result.out_of_fold, loaded.grid, request.model_id))
     _write_table(request.folder / TRIALS_FILE, trials_table(result.out_of_fold, loaded, request))
     _write_table(request.folder / CURVES_FILE, curves_table(epochs, request.model_id))
     durable.write_atomic(request.folder / novelty.FILE, _training_distribution(loaded, request).to_json())
     facts = _facts(loaded, recipe, wall_s=time.perf_counter() - began)
-    durable.write_atomic(request.folder / RUN_FILE, json.dumps(facts | {"incidents": incidents.noted}, indent=1, sort_keys=True).encode())
+    record = facts | {"incidents": incidents.noted, "throughput": throughput}
+    durable.write_atomic(request.folder / RUN_FILE, json.dumps(record, indent=1, sort_keys=True).encode())
     own = [OUT_OF_FOLD_FILE, TRIALS_FILE, CURVES_FILE, RUN_FILE, novelty.FILE]
     checkpoint.write_manifest(request.folder, own + checkpoint.member_paths(request.folder))
     shutil.rmtree(request.scratch, ignore_errors=True)  # what is left is the janitor's
@@ -90,7 +100,7 @@ def main() -> None:
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and one argument
         sys.exit("usage: python -m trader_pipeline.training.job request.json")
     try:
-        with stopping.listening():
+        with stopping.listening(), launch.together():
             run(TrainingRequest.from_json(Path(sys.argv[1]).read_bytes()), _print_line)
     except stopping.Stopped as stopped:
         sys.exit(stopped.exit_code)

@@ -1,7 +1,8 @@
 """What is done when memory runs out, mildest first: empty the cache, halve the micro-batch by windows, compute activations twice."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -15,6 +16,33 @@ _CPU_ALLOCATOR = "DefaultCPUAllocator: "
 def is_out_of_memory(error: BaseException) -> bool:
     """Say whether `error` is memory that ran out, on a device or on the host."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (isinstance(error, RuntimeError) and _CPU_ALLOCATOR in str(error))
+
+
+class Short(NamedTuple):
+    """What was said when memory ran out, and the allocator's own account of a GPU's, None without one."""
+
+    said: str
+    summary: str | None
+
+
+Result = TypeVar("Result")
+
+
+def attempted(work: Callable[[], Result]) -> Result | Short:
+    """Return what `work` gives, or that memory ran out in it; what it had allocated is free again by then."""
+    try:
+        return work()
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return Short(str(error), _summary())
+
+
+def _summary() -> str | None:
+    if not torch.cuda.is_available():
+        return None
+    said: Any = torch.cuda.memory_summary()
+    return str(said)
 
 
 class MemoryPlan:
@@ -45,11 +73,3 @@ class MemoryPlan:
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
         self.recompute = True
         return True
-
-    @staticmethod
-    def summary() -> str | None:
-        """Return the allocator's own account of a GPU's memory, None without one."""
-        if not torch.cuda.is_available():
-            return None
-        said: Any = torch.cuda.memory_summary()
-        return str(said)

@@ -2,14 +2,16 @@
 
 Manual optimisation: one Lightning batch is the index vector of one global batch. A bad step never reaches the weights, because the
 fused optimiser is told so on the device (`found_inf`) and leaves weights and moments as they are; the step is counted.
-What a step draws depends on the seed and the step's number alone, so a run that goes on draws what it would have drawn.
+What a step draws depends on the seed, the step's number and the rank alone, so a run that goes on draws what it would have drawn.
+Several ranks take their share of the windows, agree whether memory sufficed, and sum; from there on all do the same.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +22,26 @@ from torch import Tensor
 from trader_pipeline.models.network import Inputs, Network
 from trader_pipeline.training import faults, stopping
 from trader_pipeline.training.averaging import Averaged
+from trader_pipeline.training.compute import Computed, machine
+from trader_pipeline.training.gather import Buffers
 from trader_pipeline.training.guard import RING, Guard
 from trader_pipeline.training.losses import weighted_loss
-from trader_pipeline.training.memory import MemoryPlan, is_out_of_memory
+from trader_pipeline.training.memory import MemoryPlan, Short, attempted
 from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
+from trader_pipeline.training.optimisers import optimiser
+from trader_pipeline.training.ranks import ALONE, Ranks
+from trader_pipeline.training.sharding import shard, whole
 from trader_pipeline.training.windows import PanelTensors
 
 Report = Callable[[Mapping[str, object]], None]
+
+
+class Moved(NamedTuple):
+    """An attempt that fitted: the loss of the global batch, whether the step was left out, and what the guard wants to know."""
+
+    loss: Tensor
+    bad: Tensor
+    seen: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +69,15 @@ class NetworkModule(lightning.LightningModule):
         micro_windows: int,
         seed: int = 0,
         report: Report = lambda _: None,
+        ranks: Ranks = ALONE,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network, self.data, self.names, self.settings, self.seed, self.report = network, data, names, settings, seed, report
-        self.window = network.config.window_sessions
+        self.ranks, self.window, self.gathered = ranks, network.config.window_sessions, Buffers()
+        self.computed = Computed(network, machine(settings.compute))
+        if settings.compute.shard:
+            shard(network, ranks)
         self.memory = MemoryPlan(network, micro_windows)
         self.guard = Guard(settings.spike_factor, data.x_NTP.device)
         self.average = Averaged(network, settings.ema_decay) if settings.ema_decay else None
@@ -69,14 +88,7 @@ class NetworkModule(lightning.LightningModule):
         self.top_rate = settings.learning_rate
         self.recent: dict[int, Tensor] = {}
         self.train_sum = torch.zeros(2, device=data.x_NTP.device)
-        self.optimiser = self._new_optimiser()
-
-    def _new_optimiser(self) -> torch.optim.Optimizer:
-        """Return AdamW without decay on biases and gains."""
-        matrices = [p for p in self.network.parameters() if p.ndim > 1]
-        vectors = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": self.settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, self.top_rate, betas=(0.9, 0.95), eps=1e-8, fused=True)
+        self.optimiser = optimiser(network, settings.optimiser, learning_rate=self.top_rate, weight_decay=settings.weight_decay)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the one optimiser; the learning rate is set at each step."""
@@ -117,51 +129,73 @@ class NetworkModule(lightning.LightningModule):
             for starts_B in tail:
                 inputs, targets = self.data.gather(starts_B, self.window)
                 counts = targets.counts()
-                loss = weighted_loss(self.network(inputs), targets, counts)
+                loss = weighted_loss(self.computed(inputs), targets, counts)
                 labels = int(counts.sum())
                 total, weight = total + float(loss) * labels, weight + labels
         self.network.train()
         return total / weight if weight else math.nan
 
-    def _with_memory(self, starts_B: Tensor, *, dry: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    def _with_memory(self, starts_B: Tensor, *, dry: bool = False) -> Moved:
         """Attempt the step until it fits; what was done for it is told."""
         emptied = False
-        while True:
-            try:
-                return self._attempt(starts_B, dry=dry)
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                said, summary = str(error), self.memory.summary()
-            self.zero_grad(set_to_none=True)  # here, where the traceback no longer holds the activations
+        while isinstance(attempt := self._attempt(starts_B, dry=dry), Short):
+            self.zero_grad(set_to_none=True)
+            if not self.step:
+                self.optimiser.state.clear()  # moments may be half made; they are zeros yet
             done = self.memory.shrink(emptied=emptied)
             emptied = True
-            self.tell("out_of_memory", step=self.step, done=done, said=said, **({"memory_summary": summary} if summary else {}))
+            summary = {"memory_summary": attempt.summary} if attempt.summary else {}
+            self.tell("out_of_memory", step=self.step, done=done, said=attempt.said, **summary)
+        return attempt
 
-    def _attempt(self, starts_B: Tensor, *, dry: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss, whether the step was left out, and what the guard saw."""
-        torch.manual_seed(self.seed * 1_000_003 + self.step)
+    def _attempt(self, starts_B: Tensor, *, dry: bool) -> Moved | Short:
+        """Take the step, or return that memory ran out at one of the ranks.
+
+        Once they have agreed to take it none can go back alone: memory that runs out then ends the process, and the launcher starts
+        all of them again from the last checkpoint.
+        """
+        loss = attempted(partial(self._share, starts_B))
+        is_short = self.ranks.any(isinstance(loss, Short))
+        if isinstance(loss, Short):
+            return loss
+        if is_short:
+            return Short("memory ran out at another rank", None)
+        moved = attempted(partial(self._move, loss, dry=dry))
+        if isinstance(moved, Short) and self.ranks.world > 1:
+            raise torch.OutOfMemoryError(moved.said)
+        return moved
+
+    def _share(self, starts_B: Tensor) -> Tensor:
+        """Leave the gradient of this rank's windows, and return their share of the loss."""
+        torch.manual_seed((self.seed * 1_000_003 + self.step) * self.ranks.world + self.ranks.rank)
         self.zero_grad(set_to_none=True)
         loss = self._accumulate(starts_B)
         faults.reach("gradient", self)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm)
+        return loss
+
+    def _move(self, loss: Tensor, *, dry: bool) -> Moved:
+        """Sum over ranks, judge, and take the step."""
+        self.ranks.add_gradients(self.network.parameters())
+        loss = self.ranks.total(loss)
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_norm))
         bad, seen = self.guard.judge(loss, norm)
         wrapped: Any = self.optimizers()  # Lightning's wrapper of the one optimiser
         wrapped.optimizer.grad_scale = None
         wrapped.optimizer.found_inf = torch.ones_like(norm) if dry else bad.float()
         faults.reach("step", self)
         wrapped.step()
-        return loss, bad, seen
+        return Moved(loss, bad, seen)
 
     def _accumulate(self, starts_B: Tensor) -> Tensor:
-        """Leave the gradient of the global batch, and return its loss."""
-        counts = self.data.gather(starts_B, self.window)[1].counts()
-        total = torch.zeros((), device=starts_B.device)
-        for part_B in torch.split(starts_B, self.memory.micro_windows):
-            stopping.pause()
+        """Add up the gradient of this rank's windows of a global batch, and return their share of its loss."""
+        counts = self.data.labels(starts_B, self.window).counts()  # of all ranks: the data are resident on each
+        total = torch.zeros((), device=self.data.x_NTP.device)
+        for part_B, weight in self.ranks.micro_batches(starts_B, self.memory.micro_windows):
+            if self.ranks.world == 1:
+                stopping.pause()
             faults.reach("forward", self)
-            inputs, targets = self.data.gather(part_B, self.window)
-            loss = weighted_loss(self.network(self._noisy(inputs)), targets, counts)
+            inputs, targets = self.data.gather(part_B, self.window, self.gathered)
+            loss = weighted_loss(self.computed(self._noisy(inputs)), targets, counts) * weight
             faults.reach("backward", self)
             self.manual_backward(loss)
             total += loss.detach()

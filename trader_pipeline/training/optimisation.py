@@ -4,6 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from trader_pipeline.training.compute import DEFAULT, Compute
+from trader_pipeline.training.optimisers import Kind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimisation:
@@ -35,6 +38,8 @@ class Optimisation:
     feature_noise: float = 0.0
     curriculum_epochs: int = 0
     threads: int = 1
+    optimiser: Kind = "adamw"
+    compute: Compute = DEFAULT
 
 
 def warm_up_cosine(settings: Optimisation, total_steps: int) -> Callable[[int], float]:

@@ -11,10 +11,11 @@ from torch import Tensor
 from trader_pipeline.models.network import Network
 from trader_pipeline.training.checkpoints import State
 from trader_pipeline.training.module import NetworkModule
+from trader_pipeline.training.sharding import like, whole
 
 
 def of(module: NetworkModule) -> State:
-    """Return the state of network, optimiser, average, guard and memory plan; tensors are not copied."""
+    """Return the state of network, optimiser, average, guard and memory plan; what is split over ranks is gathered, so all must ask."""
     tensors = {f"network.{name}": tensor for name, tensor in module.network.state_dict().items()}
     tensors |= {f"guard.{name}": tensor for name, tensor in module.guard.tensors().items()} | {"train_sum": module.train_sum}
     if module.average:
@@ -29,7 +30,7 @@ def of(module: NetworkModule) -> State:
         "recompute": memory.recompute,
         "threads": torch.get_num_threads(),
     }
-    return State(tensors, facts)
+    return State({name: whole(tensor) for name, tensor in tensors.items()}, facts)
 
 
 def restore(module: NetworkModule, state: State) -> None:
@@ -45,7 +46,8 @@ def restore(module: NetworkModule, state: State) -> None:
 
 def restore_weights(module: NetworkModule, state: State) -> None:
     """Take weights, moments and average from `state`; cursor, guard and learning rate stay."""
-    module.network.load_state_dict(_under(state, "network."))
+    held_by = module.network.state_dict()
+    module.network.load_state_dict({name: like(tensor, held_by[name]) for name, tensor in _under(state, "network.").items()})
     if module.average:
         module.average.load(_under(state, "average."))
     moments: dict[str, dict[str, Tensor]] = {}
@@ -55,7 +57,11 @@ def restore_weights(module: NetworkModule, state: State) -> None:
     for name, parameter in module.network.named_parameters():
         held: dict[str, Any] = module.optimiser.state[parameter]
         held.clear()
-        held |= {what: value.clone().to(parameter.device) for what, value in moments.get(name, {}).items()}
+        held |= {what: _moment(value, parameter) for what, value in moments.get(name, {}).items()}
+
+
+def _moment(value: Tensor, parameter: Tensor) -> Tensor:
+    return like(value.clone(), parameter) if value.shape == parameter.shape else value.clone().to(parameter.device)
 
 
 def load_network(network: Network, state: State) -> None:

@@ -5,7 +5,7 @@ A second signal does not wait for a safe place; what was last saved stays.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -56,7 +56,7 @@ def safe_places() -> Iterator[None]:
         _Noted.waits = False
 
 
-def pause() -> None:
-    """Raise `Stopped` where a signal waits: weights and cursor are whole here."""
-    if _Noted.number is not None:
-        raise Stopped(_Noted.number)
+def pause(agreed: Callable[[bool], bool] = bool) -> None:
+    """Raise `Stopped` where a signal waits: weights and cursor are whole here. `agreed` says whether one waits at any rank."""
+    if agreed(_Noted.number is not None):
+        raise Stopped(_Noted.number or signal.SIGTERM)

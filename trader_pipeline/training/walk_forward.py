@@ -7,7 +7,7 @@ from pathlib import Path
 from trader_pipeline.models.forecast import Forecast
 from trader_pipeline.models.member import Member
 from trader_pipeline.panel import Grid
-from trader_pipeline.training import finished
+from trader_pipeline.training import finished, launch
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.recipes import FitContext, MemberRecipe, Recipe, Report
 from trader_pipeline.training.request import TrainingRequest
@@ -56,11 +56,12 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
         return done
     context.report({"event": "fit_start", **facts, "first_session": first, "last_session": last})
     began = time.perf_counter()
-    with finished.noting_epochs(context) as (noting, epochs):
+    with finished.noting(context) as (noting, events):
         learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo)
         fitted = member.fit(replace(learnt, families=request.families), noting)
     context.report({"event": "fit_end", **facts, "seconds": round(time.perf_counter() - began, 3)})
-    finished.save(kept, fitted, context, epochs)
+    if launch.is_first():
+        finished.save(kept, fitted, context, events)
     return fitted
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from trader_pipeline.models.network import Inputs
+from trader_pipeline.training.gather import Buffers, gather
 from trader_pipeline.training.targets import Targets
 
 
@@ -20,16 +21,32 @@ class PanelTensors:
     same_NN: Tensor
     targets: Targets
 
-    def gather(self, starts_B: Tensor, length: int) -> tuple[Inputs, Targets]:
-        """Return inputs and targets of the windows of `length` sessions that begin at `starts_B`."""
-        steps_BL = starts_B[:, None] + torch.arange(length, device=starts_B.device)
+    def gather(self, starts_B: Tensor, length: int, buffers: Buffers | None = None) -> tuple[Inputs, Targets]:
+        """Return inputs and targets of the windows of `length` sessions that begin at `starts_B`.
 
-        def windows(panel: Tensor) -> Tensor:
-            return panel[:, steps_BL].transpose(0, 1)
+        With `buffers` x lies in memory that the next gather overwrites: backward must be done by then.
+        """
+        starts_B = starts_B.to(self.x_NTP.device)
+        x_BNLP = gather(self.x_NTP, starts_B, length, (buffers, "x") if buffers else None)
+        market_BLM = gather(self.market_TM[None], starts_B, length)[:, 0]
+        return Inputs(x_BNLP, gather(self.present_NT, starts_B, length), market_BLM, self.same_NN), self.labels(starts_B, length)
 
+    def labels(self, starts_B: Tensor, length: int) -> Targets:
+        """Return the targets alone."""
+        starts_B = starts_B.to(self.x_NTP.device)
         score, residual, market_TH, auxiliary = self.targets
-        inputs = Inputs(windows(self.x_NTP), windows(self.present_NT), self.market_TM[steps_BL], self.same_NN)
-        return inputs, Targets(windows(score), windows(residual), market_TH[steps_BL], windows(auxiliary))
+        market_BLH = gather(market_TH[None], starts_B, length)[:, 0]
+        return Targets(gather(score, starts_B, length), gather(residual, starts_B, length), market_BLH, gather(auxiliary, starts_B, length))
+
+    def to(self, device: torch.device) -> "PanelTensors":
+        """Return the same panel on a device."""
+        return PanelTensors(
+            self.x_NTP.to(device),
+            self.present_NT.to(device),
+            self.market_TM.to(device),
+            self.same_NN.to(device),
+            self.targets.map(lambda labels: labels.to(device)),
+        )
 
 
 class ShuffledWindows:

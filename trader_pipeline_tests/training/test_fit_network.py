@@ -1,6 +1,7 @@
 """The whole fit on a small network: what it learns, that it repeats itself to the byte, and what stops it."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -48,6 +49,16 @@ def test_every_epoch_is_told_with_both_losses(member):
     assert [event["epoch"] for event in epochs] == list(range(len(epochs)))
     assert all(1 < event["train_loss"] < 6 and 1 < event["validation_loss"] < 6 and event["skipped_steps"] == 0 for event in epochs)
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
+
+
+def test_the_fit_tells_its_throughput(member):
+    (told,) = [event for event in member[1] if event["event"] == "throughput"]
+    assert (told["model"], told["fold"], told["warning"], told["gpu_utilisation"]) == ("panel_former", 1, None, None)
+    assert told["tokens_per_s"] == pytest.approx(told["samples_per_s"] * 6 * SIZE.window_sessions)
+    seconds = sum(event["seconds"] for event in member[1] if event["event"] == "epoch")
+    seen = sum(e["event"] == "epoch" for e in member[1]) * (450 - 5 - 1) // SIZE.window_sessions
+    assert told["samples_per_s"] > seen / seconds  # an epoch's seconds hold validation, too
+    assert 0 < told["mfu"] < 1
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(member, tmp_path):
@@ -133,8 +144,8 @@ def test_the_learning_rate_can_be_picked_and_a_fit_be_profiled(tmp_path):
     assert 0 < max(rates) <= tried["pick"]
     (profiled,) = [e for e in events if e["event"] == "profile"]
     assert json.loads((tmp_path / "profile/panel_former-fold1.json").read_text())["traceEvents"]
-    assert profiled["bottleneck"] == "Python between operators" or "::" in profiled["bottleneck"]
-    assert 0 < profiled["share"] < 1
+    assert re.fullmatch(r"\S+ takes [1-9]\d?% of the time on the CPU", profiled["bottleneck"])
+    assert profiled["outside_kernels"] is None
 
 
 def test_a_slow_epoch_is_told(tmp_path, monkeypatch):

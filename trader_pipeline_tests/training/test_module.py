@@ -16,6 +16,7 @@ from trader_pipeline.training.escalation import Escalation
 from trader_pipeline.training.guard import Guard
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
+from trader_pipeline.training.ranks import ALONE
 from trader_pipeline.training.targets import targets_of
 from trader_pipeline.training.windows import PanelTensors
 
@@ -33,14 +34,14 @@ def tensors():
     return PanelTensors(x, present, torch.zeros(SESSIONS, 0), same, targets)
 
 
-def module(data, **settings):
+def module(data, *, ranks=ALONE, dtype=torch.float32, **settings):
     torch.manual_seed(0)
     network = PanelFormer(
         PanelFormerConfig(columns=COLUMNS, width=16, heads=2, key_value_heads=1, blocks=2, dropout=0.0, window_sessions=LENGTH)
-    )
+    ).to(dtype)
     days = np.arange("2020-01-01", "2020-03-05", dtype="datetime64[D]")
     names = PanelNames("net", 0, ("A", "B", "C", "D"), days, ("momentum", "value", "size"))
-    return NetworkModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4)
+    return NetworkModule(network, data, names, Optimisation(**settings), total_steps=30, micro_windows=4, ranks=ranks)
 
 
 class Batches:
