@@ -35,7 +35,7 @@ _INPUTS: dict[str, Any] = {"columns": 256, "market_columns": 25, "families": tup
 SIZES = {
     "tiny": PanelFormerConfig(columns=32, width=64, heads=4, key_value_heads=2, blocks=2, window_sessions=32),
     **{
-        size: replace(PanelFormerConfig(**_INPUTS, **LADDER[f"panel_former_{size}"]), window_sessions=SESSIONS)
+        size: PanelFormerConfig(**_INPUTS | LADDER[f"panel_former_{size}"] | {"window_sessions": SESSIONS})
         for size in ("25m", "100m", "500m")
     },
 }

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,13 +20,15 @@ import torch
 
 from trader_pipeline.bench import training_faults_run as small
 from trader_pipeline.errors import DiskFullError, TraderError
-from trader_pipeline.training import faults
+from trader_pipeline.training import faults, launch
 from trader_pipeline.training.checkpoints import CheckpointStore
 from trader_pipeline.training.module import NetworkModule
 
 KILLS = 20
 _CALM = replace(small.SETTINGS, feature_noise=0.0, ema_decay=0.0)
 _WAIT_S = 120.0
+_DIES_AT = 16
+"""In the second epoch, between two checkpoints."""
 _TRIES = 5
 """Starts for each kill: a machine that is less busy than before has ended the training first."""
 _AGREES = 1e-3
@@ -131,6 +134,11 @@ def _outside(home: Path, kills: int, chance: random.Random) -> Iterator[Cell]:
     expected = clean.weights()
     took = time.monotonic() - began
     yield _killed(home, kills, took, expected, chance)
+    run = _Run(home / "early")
+    run.stopped(signal.SIGKILL, after="preflight")
+    early = not list(run.folder.glob("*/checkpoints.json"))
+    run.start().join()
+    yield _went_on("kill -9 before the first checkpoint", run, expected, holds=early, detail="began again")
     for name, number, wanted in (("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.SIGTERM, 75), ("SIGHUP", signal.SIGHUP, 75)):
         run = _Run(home / name)
         left = run.stopped(number)
@@ -154,6 +162,19 @@ def _outside(home: Path, kills: int, chance: random.Random) -> Iterator[Cell]:
     code = next((e["code"] for e in run.events() if e["event"] == "error"), None)
     run.start().join()
     yield _went_on("full disk", run, expected, holds=code == DiskFullError.code, detail=f"exit {process.exitcode}, {code}")
+    yield _dead_rank(home)
+
+
+def _dead_rank(home: Path) -> Cell:
+    """One of two ranks is killed: the launcher starts both again, and they go on from the last checkpoint."""
+    whole, cut = _Run(home / "two-ranks"), _Run(home / "dead-rank")
+    (cut.folder / small.DEATH).write_text(str(_DIES_AT))
+    for run in (whole, cut):
+        line = launch.command(small.__name__, [str(run.folder)], launch.Launch(devices=2, restarts=1))
+        subprocess.run(line, capture_output=True, check=False, timeout=_WAIT_S)  # noqa: S603 - our own module; what came of it is in the folder
+    died, resumed = not (cut.folder / small.DEATH).exists(), cut.said("resumed")
+    detail = f"killed at step {_DIES_AT}, {'started again from a checkpoint' if resumed else 'no checkpoint was gone on from'}"
+    return _went_on("dead rank", cut, whole.weights(), holds=died and resumed, detail=detail)
 
 
 def _killed(home: Path, kills: int, took: float, expected: str | None, chance: random.Random) -> Cell:
@@ -177,7 +198,7 @@ def _killed(home: Path, kills: int, took: float, expected: str | None, chance: r
 
 
 def _went_on(fault: str, run: "_Run", expected: str | None, *, holds: bool, detail: str) -> Cell:
-    same = run.weights() == expected
+    same = expected is not None and run.weights() == expected
     return Cell(fault=fault, survived=holds and same, detail=f"{detail}; end weights {'the same' if same else 'differ'}")
 
 
@@ -196,10 +217,10 @@ class _Run:
         process.start()
         return process
 
-    def stopped(self, number: int) -> int | None:
-        """Start, send the signal after the first epoch, and return the exit status."""
+    def stopped(self, number: int, *, after: str = "epoch") -> int | None:
+        """Start, send the signal after the first of those events, and return the exit status."""
         process, until = self.start(), time.monotonic() + _WAIT_S
-        while not self.said("epoch") and time.monotonic() < until:
+        while not self.said(after) and time.monotonic() < until:
             time.sleep(0.01)
         os.kill(process.pid, number)
         process.join(_WAIT_S)

@@ -1,7 +1,9 @@
-"""The little training that faults are put into, in this process or in one of its own that can be killed."""
+"""The little training that faults are put into, in this process, in one of its own that can be killed, or in several ranks (`-m`)."""
 
 import json
+import os
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +17,15 @@ from trader_pipeline.models.examples import Examples, Labels
 from trader_pipeline.models.panel_former import PanelFormerConfig
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.training import stopping
+from trader_pipeline.training import faults, launch, stopping
 from trader_pipeline.training.fit_network import fit_network
+from trader_pipeline.training.module import NetworkModule
 from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.recipes import FitContext, Report
 
 WEIGHTS, EVENTS = "weights.sha256", "events.jsonl"
+DEATH = "dies-at-step.txt"
+"""Where it lies in the folder, the last rank is killed at that step, once."""
 SIZE = PanelFormerConfig(columns=0, width=16, heads=2, key_value_heads=1, blocks=2, dropout=0.1, window_sessions=8)
 SETTINGS = Optimisation(
     epochs=4, patience=4, learning_rate=3e-3, rows_per_step=160, checkpoint_steps=3, check_steps=2, ema_decay=0.9, feature_noise=0.01
@@ -54,7 +59,7 @@ def train(folder: Path, report: Report, *, settings: Optimisation = SETTINGS, si
 
 
 def child(folder: Path, file_limit: int | None = None) -> None:
-    """Train in `folder` and leave the sha256 of the weights and the events there.
+    """Train in `folder` and leave the sha256 of the weights and the events there; of several ranks the first does.
 
     Exits as the training job does: 75 after SIGTERM and SIGHUP, 130 after SIGINT, an error's own status, its text in `EVENTS`.
     """
@@ -62,17 +67,37 @@ def child(folder: Path, file_limit: int | None = None) -> None:
     with (folder / EVENTS).open("a") as events:
 
         def report(event: Mapping[str, object]) -> None:
-            events.write(json.dumps(event) + "\n")
-            events.flush()
+            if launch.is_first():
+                events.write(json.dumps(event) + "\n")
+                events.flush()
 
         if file_limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
         try:
-            with stopping.listening():
+            with stopping.listening(), launch.together():
                 done = train(folder, report)
         except stopping.Stopped as stopped:
             sys.exit(stopped.exit_code)
         except TraderError as error:
             report({"event": "error", "code": error.code, "said": str(error)})
             sys.exit(error.exit_code)
-    durable.write_atomic(folder / WEIGHTS, done.encode())
+    if launch.is_first():
+        durable.write_atomic(folder / WEIGHTS, done.encode())
+
+
+def main() -> None:
+    """Be a rank that trains in the folder that the command line names."""
+    folder = Path(sys.argv[1])
+
+    def dies(phase: str, module: NetworkModule) -> None:
+        death, ranks = folder / DEATH, module.ranks
+        if phase == "forward" and ranks.rank == ranks.world - 1 and death.exists() and module.step == int(death.read_text()):
+            death.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with faults.injected(dies):
+        child(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ FAULTS = [
     "OOM in backward",
     "OOM in step",
     "kill -9 at 3 random moments",
+    "kill -9 before the first checkpoint",
     "SIGINT",
     "SIGTERM",
     "SIGHUP",
@@ -20,6 +21,7 @@ FAULTS = [
     "bit-flipped checkpoint",
     "every checkpoint damaged",
     "full disk",
+    "dead rank",
 ]
 
 
