@@ -52,9 +52,9 @@ class Keeper(lightning.Callback):
         facts = found.facts
         self.escalation.load(facts["escalation"])
         self.best, self.best_epoch, self.epochs = facts["best"] or math.inf, facts["best_epoch"], facts["epochs"]
+        self.module.tell("resumed", step=self.module.step, epoch=len(self.epochs))
         for event in self.epochs:
             self.module.report(event)
-        self.module.tell("resumed", step=self.module.step, epoch=len(self.epochs))
 
     def save(self, validation_loss: float = math.nan) -> None:
         """Keep the state as it is now; of several ranks the first writes. Raises `DiskFullError`, `NotWritableError`."""
