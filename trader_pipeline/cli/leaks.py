@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def leaks(
     tickers: Annotated[int, typer.Option(help="Tickers of the simulated market.", min=8)] = 40,
-    sessions: Annotated[int, typer.Option(help="Sessions of the simulated market.", min=450)] = 800,
+    sessions: Annotated[int, typer.Option(help="Sessions of the simulated market; the longest look-back is 504.", min=510)] = 800,
     cuts: Annotated[int, typer.Option(help="Random sessions at which the tables are cut.", min=4)] = 24,
     seed: Annotated[int, typer.Option(help="Seed of the market and of the cuts.")] = 0,
     *,
