@@ -113,9 +113,9 @@ def credit_spread_z_252d(market: Market) -> Float:
 )
 def default_spread(market: Market) -> Float:
     """Yield of Baa bonds above that of Aaa bonds. Fama & French 1989."""
-    if "AAA10Y" in market.macro:
-        return _everywhere(market, _known(market, "BAA10Y") - _known(market, "AAA10Y"))
-    return _everywhere(market, _known(market, "moodys_baa_yield") - _known(market, "moodys_aaa_yield"))
+    daily_1T = _known(market, "BAA10Y") - _known(market, "AAA10Y")
+    monthly_1T = _known(market, "moodys_baa_yield") - _known(market, "moodys_aaa_yield")
+    return _everywhere(market, _else(daily_1T, monthly_1T))
 
 
 @feature(unit="percent / sqrt(year)", inputs=(MACRO,), lookback_sessions=DAILY, formula="vix_close (Cboe), else VIXCLS (FRED)")
@@ -149,10 +149,14 @@ def inflation_12m(market: Market) -> Float:
     return _everywhere(market, np.log(ratio(index_1T, previous(index_1T, 252))))
 
 
-def _known(market: Market, *series: str) -> Float:
-    """Return the first of the series that the dataset has, [1, T]; NaN without any."""
-    found = (market.macro[name] for name in series if name in market.macro)
-    return next(found, np.full((1, market.grid.shape[1]), np.nan))
+def _known(market: Market, series: str) -> Float:
+    """Return a series, [1, T]; NaN where the dataset has none."""
+    return market.macro.get(series, np.full((1, market.grid.shape[1]), np.nan))
+
+
+def _else(first_1T: Float, second_1T: Float) -> Float:
+    """Return the first where it is known on the session, else the second: a series that begins later leaves the past as it was."""
+    return np.where(np.isfinite(first_1T), first_1T, second_1T)
 
 
 def _everywhere(market: Market, x_1T: Float) -> Float:
@@ -164,7 +168,7 @@ def _slope(market: Market) -> Float:
 
 
 def _vix(market: Market) -> Float:
-    return _known(market, "vix_close", "VIXCLS")
+    return _else(_known(market, "vix_close"), _known(market, "VIXCLS"))
 
 
 def _change(x_1T: Float) -> Float:

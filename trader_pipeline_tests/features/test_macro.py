@@ -72,6 +72,15 @@ def test_the_exchanges_own_vix_comes_before_freds():
     assert macro.vix.compute(built(markets.macro("VIXCLS", DAYS, np.full(300, 21.0))))[0, 0] == 21.0
 
 
+def test_a_series_that_begins_later_leaves_what_stood_in_for_it_in_the_past():
+    late = [markets.macro("vix_close", DAYS[200:], np.full(100, 20.0)), markets.macro("AAA10Y", DAYS[200:], np.full(100, 1.0))]
+    old = [markets.macro(name, DAYS, np.full(300, value)) for name, value in (("VIXCLS", 21.0), ("BAA10Y", 2.5))]
+    old += [markets.macro(name, DAYS, np.full(300, value)) for name, value in (("moodys_baa_yield", 5.0), ("moodys_aaa_yield", 4.25))]
+    market = built(pa.concat_tables(late + old))
+    np.testing.assert_array_equal(macro.vix.compute(market)[0, [0, 199, 200]], [21.0, 21.0, 20.0])
+    np.testing.assert_array_equal(macro.default_spread.compute(market)[0, [0, 199, 200]], [0.75, 0.75, 1.5])
+
+
 def test_the_default_spread_is_of_daily_yields_else_of_monthly_means():
     daily = [markets.macro(name, DAYS, np.full(300, value)) for name, value in (("BAA10Y", 2.5), ("AAA10Y", 1.0))]
     monthly = [markets.macro(name, DAYS[:1], [value]) for name, value in (("moodys_baa_yield", 5.0), ("moodys_aaa_yield", 4.25))]
