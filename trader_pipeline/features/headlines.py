@@ -44,12 +44,14 @@ def headline_arrays(news: pa.Table, grid: Grid, known_at: npt.NDArray[np.datetim
 
 
 def _summed(cell: npt.NDArray[np.int64], texts: npt.NDArray[np.int32], values: Float, grid: Grid) -> Float:
-    """Return the sum of one value a cell and text, in the texts' order, [N, T]."""
+    """Return the sum of one value a cell and text, [N, T], smallest first: rows in another order give the same bits."""
     order = np.lexsort((values, texts, cell))
     cell, texts, values = cell[order], texts[order], values[order]
     first = np.ones(len(cell), dtype=np.bool_)
     first[1:] = (cell[1:] != cell[:-1]) | (texts[1:] != texts[:-1])
+    cell, values = cell[first], values[first]
+    order = np.lexsort((values, cell))
     sums_NT = np.zeros(grid.shape)
-    np.add.at(sums_NT.reshape(-1), cell[first], values[first])
+    np.add.at(sums_NT.reshape(-1), cell[order], values[order])
     sums_NT[:, 0] = np.nan
     return sums_NT

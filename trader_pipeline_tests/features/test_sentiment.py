@@ -69,6 +69,13 @@ def test_one_text_told_twice_in_a_session_counts_once_and_on_another_day_again()
     np.testing.assert_array_equal(sentiment.headlines_1d.compute(market)[0, 10:13], [1, 2, 0])
 
 
+def test_the_order_of_the_rows_changes_no_bit():
+    generator = np.random.default_rng(0)
+    rows = [scored("A", 10, f"text {number}", generator.uniform(-1, 1)) for number in range(7)]
+    found = {sentiment.sentiment_vader_21d.compute(built(*(rows[i] for i in generator.permutation(7))))[0, 10] for _ in range(20)}
+    assert len(found) == 1
+
+
 def test_the_first_session_says_nothing_as_it_cannot_tell_its_own_headlines():
     market = built(scored("A", 0, "old", 0.8), scored("A", 1, "new", -0.2))
     assert np.isnan(sentiment.headlines_1d.compute(market)[0, 0])
