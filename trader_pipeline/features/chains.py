@@ -45,7 +45,8 @@ class Snapshots:
 def snapshots(quotes: pa.Table, rate_of: Mapping[np.datetime64, float]) -> Snapshots:
     """Return what each chain of core.option_quotes says, with the rate (percent a year) of its session in `rate_of`; none, no volatility.
 
-    A snapshot is what was asked at one moment, the first of its session; contracts that came later never join it. A quote without bid or ask, or with the ask below the bid, is none; its contract still counts as traded.
+    A snapshot is what was asked at one moment, the first of its session; contracts that came later never join it.
+    A quote without bid or ask, or with the ask below the bid, is none; its contract still counts as traded.
     """
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("set timezone = 'UTC'")

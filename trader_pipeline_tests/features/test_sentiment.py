@@ -18,11 +18,11 @@ def built(*rows, tickers=("A", "B")):
 
 
 def scored(ticker, session, text, score, *, model="vader", late=False):
-    """Known at the close + 30 min, or a minute later."""
-    return ticker, KNOWN_AT[session] + MINUTE * late, text, model, score
+    """Known at the close, or ten minutes later, before the session's bar is."""
+    return ticker, KNOWN_AT[session] - 30 * MINUTE + 10 * MINUTE * late, text, model, score
 
 
-def test_news_after_the_close_and_half_an_hour_belongs_to_the_next_session():
+def test_news_after_the_close_belongs_to_the_next_session():
     market = built(scored("A", 10, "on time", 0.5), scored("A", 20, "late", -0.5, late=True))
     count, tone = sentiment.headlines_1d.compute(market)[0], sentiment.sentiment_vader_21d.compute(market)[0]
     assert np.flatnonzero(count == 1).tolist() == [10, 21]

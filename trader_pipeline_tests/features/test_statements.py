@@ -98,7 +98,9 @@ def test_a_restatement_makes_a_statement_no_younger():
 
 def test_a_ticker_without_net_income_is_not_dated_by_the_one_before():
     facts = filings.filed(
-        *(("A", *row) for row in YEAR), ("B", "shares_outstanding", "2018-12-31", 0, "2019-02-20", 3.0), ("B", *YEAR[0][:3], "2019-06-03", 5.0)
+        *(("A", *row) for row in YEAR),
+        ("B", "shares_outstanding", "2018-12-31", 0, "2019-02-20", 3.0),
+        ("B", *YEAR[0][:3], "2019-06-03", 5.0),
     )
     made = markets.market(markets.core(markets.bars(["A", "B"], DAYS, close=np.full((2, len(DAYS)), 10.0)), filed=facts), DAYS)
     ages, known = quality.days_since_statement.compute(made)[1], np.datetime64("2019-06-04") <= DAYS
