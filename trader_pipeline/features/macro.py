@@ -17,6 +17,9 @@ from trader_pipeline.schema.features import MARKET_STATE
 DAILY, MONTHLY = MAXIMUM_AGE_SESSIONS, 80
 """Sessions after its day that an observation may be the newest: a month's figure comes out six weeks to 75 days after its first."""
 MONTHLY_SERIES = frozenset({"CPIAUCSL", "moodys_aaa_yield", "moodys_baa_yield"})
+PRICES = "CPIAUCSL"
+INFLATION, INFLATION_SESSIONS = "CPIAUCSL over a year", 252 + MONTHLY
+"""Under this name market.macro holds its growth, from a month that is at most so many sessions old."""
 _INPUTS = (MACRO, CHARACTERISTICS, ACCEPTED_BARS, UNIVERSE)
 STATE = "features.market_state"
 """Under this name market.macro holds the probability of turbulence."""
@@ -142,11 +145,15 @@ def breakeven_inflation(market: Market) -> Float:
     return _everywhere(market, _known(market, "T10YIE"))
 
 
-@feature(unit="fraction", inputs=(MACRO,), lookback_sessions=252 + MONTHLY, formula="log(CPIAUCSL known at t / CPIAUCSL known at t-252)")
+@feature(
+    unit="fraction",
+    inputs=(MACRO,),
+    lookback_sessions=INFLATION_SESSIONS,
+    formula="log(CPIAUCSL of the newest month / of the month 12 before), both as known at t",
+)
 def inflation_12m(market: Market) -> Float:
     """Rise of consumer prices in a year, of the figures released by then, as first told or revised. Fama & Schwert 1977."""
-    index_1T = _known(market, "CPIAUCSL")
-    return _everywhere(market, np.log(ratio(index_1T, previous(index_1T, 252))))
+    return _everywhere(market, _known(market, INFLATION))
 
 
 def _known(market: Market, series: str) -> Float:
