@@ -37,4 +37,5 @@ def risen_in_a_year(facts: pa.Table, sessions: Days, known_at: Instants, *, newe
 
 def _year_before(day: np.datetime64) -> np.datetime64:
     month = day.astype("datetime64[M]")
-    return (month - _YEAR).astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
+    before: np.datetime64 = (month - _YEAR).astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
+    return before
