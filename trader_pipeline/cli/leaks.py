@@ -36,10 +36,14 @@ def leaks(
         print_json("leaks", figures)
     else:
         line(f"{tickers} tickers, {figures['sessions']} sessions, cut at {cuts} of them; seed {seed}")
-        families = figures["truncation"].pop("by_family")
-        grid([{"proof": name, **figures[name], "violating": ", ".join(figures[name]["violating"])} for name in VERDICTS])
+        grid(
+            [
+                {"proof": name, "features": row["features"], "violations": row["violations"], "violating": ", ".join(row["violating"])}
+                for name, row in ((name, figures[name]) for name in VERDICTS)
+            ]
+        )
         line()
-        grid(families)
+        grid(figures["truncation"]["by_family"])
         line("\nPlanted leaks: cells that differ, rows stamped too early")
         grid(figures["detected"])
     if found := leaking(figures):

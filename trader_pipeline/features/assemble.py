@@ -12,6 +12,7 @@ from trader_pipeline import adjustment, panel
 from trader_pipeline.features import chains, characteristics, kernels, macro
 from trader_pipeline.features.earnings_reports import read_reports
 from trader_pipeline.features.headlines import SCORED_NEWS, headline_arrays
+from trader_pipeline.features.inflation import risen_in_a_year
 from trader_pipeline.features.intervals import members, spans
 from trader_pipeline.features.known import splits_of
 from trader_pipeline.features.market import Float, Index, Market, Prices
@@ -164,6 +165,9 @@ def _macro(tables: CoreTables, grid: Grid, known_at: Instants) -> Mapping[str, F
     for series in sorted(pc.unique(facts["series"]).to_pylist()):
         own = facts.filter(pc.equal(facts["series"], series))
         arrays[series] = _as_known(own, np.zeros(own.num_rows, np.int64), single, known_at, macro.maximum_age(series))
+        if series == macro.PRICES:
+            ages = {"newest_age": macro.MONTHLY, "oldest_age": macro.INFLATION_SESSIONS}
+            arrays[macro.INFLATION] = risen_in_a_year(own, grid.sessions, known_at, **ages)
     if tables.market_state.num_rows:
         states = tables.market_state.select(["session", "known_at", "p_turbulent"]).rename_columns(["observed_on", "known_at", "value"])
         arrays[macro.STATE] = _as_known(states, np.zeros(states.num_rows, np.int64), single, known_at, 0)

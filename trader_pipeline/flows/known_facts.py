@@ -16,7 +16,7 @@ with held as (
 ), first_told as (
     select ticker, published_at, known_at, sha256(title) as text_sha256 from core.news anti join held using (ticker, source, news_id)
     where known_at <= ? and trim(title) <> ''
-    qualify row_number() over (partition by ticker, source, news_id, title order by known_at) = 1
+    qualify row_number() over (partition by ticker, source, news_id, title order by known_at, published_at) = 1
 )
 select n.ticker, n.known_at, n.text_sha256, s.model, s.score
 from first_told n left join core.news_scores s on n.text_sha256 = s.text_sha256 and n.published_at::date >= s.released_on

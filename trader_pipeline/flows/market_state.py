@@ -16,7 +16,7 @@ from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import core
 from trader_pipeline.schema.features import MARKET_STATE
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Rises when the same bars would give other states."""
 
 _BENCHMARK = """
