@@ -49,16 +49,18 @@ class CoreTables:
 def assemble(tables: CoreTables, sessions: Days, known_at: Instants, *, start: int = 0, first_bars: pa.Table | None = None) -> Market:
     """Return the market on the given sessions; `known_at` [T] is when each session's bar is known, UTC without zone.
 
-    Tickers with the role `benchmark` are no rows of the panel; the first of them that has bars is the benchmark.
+    Tickers with the role `benchmark` are no rows of the panel; one of them is the benchmark (`benchmark_of`).
 
     With `start` the market begins there, and of bars only those from there on need be in `tables`; `first_bars` (ticker, session)
-    then says since when each ticker has bars, for adjustment begins there.
+    then says since when each ticker has bars, for adjustment begins there, and which benchmark was the first.
     """
-    grid = Grid(Grid.of(tables.accepted_bars).tickers, sessions[start:])
+    first_bars = tables.accepted_bars if first_bars is None else first_bars
+    benchmark, apart = benchmark_of(tables.ticker_map, first_bars), benchmarks(tables.ticker_map)
+    names = {*pc.unique(tables.accepted_bars["ticker"]).to_pylist(), *([benchmark] if benchmark else [])}
+    grid = Grid(tuple(sorted(names)), sessions[start:])
     rows = panel.present(tables.accepted_bars, grid)
-    prices = _prices(tables, grid, sessions, _first_bars(tables.accepted_bars if first_bars is None else first_bars, grid, sessions))
-    stands_apart = np.array([name in _benchmarks(tables.ticker_map) for name in grid.tickers], dtype=np.bool_)
-    chosen = np.flatnonzero(stands_apart)[:1]
+    prices = _prices(tables, grid, sessions, _first_bars(first_bars, grid, sessions))
+    stands_apart = np.array([name in apart for name in grid.tickers], dtype=np.bool_)
     history = Grid(tuple(np.array(grid.tickers, dtype=object)[~stands_apart]), sessions)
     stocks = Grid(history.tickers, grid.sessions)
     rows = rows[~stands_apart]
@@ -69,7 +71,7 @@ def assemble(tables: CoreTables, sessions: Days, known_at: Instants, *, start: i
         rows=rows,
         members=members(tables.universe, stocks, rows),
         prices=prices.rows(~stands_apart),
-        benchmark=prices.rows(np.isin(np.arange(len(grid.tickers)), chosen)) if len(chosen) else None,
+        benchmark=prices.rows(np.array([name == benchmark for name in grid.tickers])) if benchmark else None,
         sector=_sectors(tables.sectors, stocks),
         characteristics=_characteristics(tables.characteristics, history, known_at, rows),
         macro=_since(series, start),
@@ -93,8 +95,19 @@ def _first_bars(bars: pa.Table, grid: Grid, sessions: Days) -> Index:
     return first_N
 
 
-def _benchmarks(ticker_map: pa.Table) -> set[str]:
+def benchmarks(ticker_map: pa.Table) -> set[str]:
+    """Return the tickers with the role `benchmark`."""
     return set(ticker_map.filter(pc.equal(ticker_map["role"], BENCHMARK))["ticker"].to_pylist())
+
+
+def benchmark_of(ticker_map: pa.Table, bars: pa.Table) -> str | None:
+    """Return the benchmark whose bars (ticker, session) begin first, ties by name; None where none has bars.
+
+    One that begins later changes nothing: what was computed stands.
+    """
+    own = bars.filter(pc.is_in(bars["ticker"], pa.array(sorted(benchmarks(ticker_map)), pa.string())))
+    first = own.group_by("ticker").aggregate([("session", "min")]).sort_by([("session_min", "ascending"), ("ticker", "ascending")])
+    return str(first["ticker"][0].as_py()) if first.num_rows else None
 
 
 def _prices(tables: CoreTables, grid: Grid, sessions: Days, first_N: Index) -> Prices:

@@ -22,7 +22,7 @@ from trader_pipeline.schema.features import COVERAGE, TARGETS
 
 __all__ = ["INPUTS", "FeatureOutcome", "build_features", "read_market"]
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 """Rises when a formula changes without its declaration."""
 
 _MARGIN = 10

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trader_pipeline.features.assemble import BENCHMARK, CoreTables
+from trader_pipeline.features.assemble import CoreTables, benchmark_of, benchmarks
+from trader_pipeline.features.intervals import still_open
 from trader_pipeline.flows.feature_tables import History
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.columns import DATE
@@ -45,8 +46,8 @@ class Past:
 def past(snapshot: Snapshot, tables: CoreTables, history: History, *, last: dt.date, as_of: dt.datetime) -> Past:
     """Return the past up to `last`. Of facts beside bars and actions those count that were known by its close + 30 minutes.
 
-    Bars of older years count by their files. A split or dividend that is learnt of later changes the past, and so do a sector and the
-    end of a membership.
+    Bars of older years count by their files. A split or dividend that is learnt of later changes the past; sectors and memberships count
+    as they stood at `last`, with no end that was still to come.
     """
     known_by = history.known_at[np.searchsorted(history.sessions, np.datetime64(last))]
     facts = [
@@ -54,9 +55,9 @@ def past(snapshot: Snapshot, tables: CoreTables, history: History, *, last: dt.d
         snapshot.sql(_BARS.format(columns=", ".join(column.name for column in ACCEPTED_BARS.columns)), {"as_of": as_of, "last": last}),
         snapshot.sql(_COUNT, {"as_of": as_of, "last": last}),
         _digest(_until(tables.corporate_actions, "session", pa.scalar(last, DATE))),
-        _digest(tables.sectors),
-        _digest(_until(tables.universe, "valid_from", pa.scalar(last, DATE))),
-        _digest(tables.ticker_map.filter(pc.equal(tables.ticker_map["role"], BENCHMARK)).select(["ticker"])),
+        _digest(_until(still_open(tables.sectors, np.datetime64(last)), "valid_from", pa.scalar(last, DATE))),
+        _digest(_until(still_open(tables.universe, np.datetime64(last)), "valid_from", pa.scalar(last, DATE))),
+        [benchmark_of(tables.ticker_map, history.first_bars), *sorted(benchmarks(tables.ticker_map))],
         _digest(_until(tables.market_state.select(["session", "known_at", "p_turbulent"]), "session", pa.scalar(last, DATE))),
         *(
             _digest(_until(table, "known_at", pa.scalar(known_by, pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))))

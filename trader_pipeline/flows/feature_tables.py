@@ -101,7 +101,12 @@ def read_history(snapshot: Snapshot, as_of: dt.datetime) -> History:
     exchange = _exchange(snapshot.read(TICKER_MAP, ["exchange"]))
     days = snapshot.sql(_DAYS, [as_of])["session"].to_numpy().astype("datetime64[D]")
     sessions = np.union1d(calendar.sessions(exchange, days[0].item(), days[-1].item()), days) if len(days) else days
-    return History(sessions=sessions, known_at=calendar.known_at_array(exchange, sessions), first_bars=snapshot.sql(_FIRST_BARS, [as_of]))
+    return History(sessions=sessions, known_at=calendar.known_at_array(exchange, sessions), first_bars=first_bars(snapshot, as_of))
+
+
+def first_bars(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
+    """Return the session of each ticker's first bar, by ticker."""
+    return snapshot.sql(_FIRST_BARS, [as_of])
 
 
 def read_tables(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.date.min) -> CoreTables:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from trader_pipeline.durable import sha256_file
 from trader_pipeline.errors import UsageError
@@ -57,6 +56,8 @@ def _outputs(model: str, id2label: dict[int, str]) -> list[int]:
 
 
 def _batches(network: Any, tokenizer: Any, texts: Sequence[str], batch: int) -> Iterator[Float]:
+    import torch  # noqa: PLC0415 - loading the definitions needs none
+
     for first in range(0, len(texts), batch):
         tokens = tokenizer(list(texts[first : first + batch]), padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
         with torch.inference_mode():
