@@ -110,7 +110,7 @@ def first_bars(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
 
 
 def read_tables(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.date.min) -> CoreTables:
-    """Return what was known at `as_of`, of bars those of the sessions from `since` on."""
+    """Return what was known at `as_of`, of bars and option quotes those of the sessions from `since` on."""
     return CoreTables(
         accepted_bars=snapshot.sql(_BARS_SINCE, {"as_of": as_of, "since": since}),
         corporate_actions=snapshot.actions(as_of),
@@ -122,7 +122,7 @@ def read_tables(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.d
         earnings=_known_versions(snapshot, EARNINGS, as_of),
         market_state=snapshot.known(MARKET_STATE, as_of),
         scored_news=scored_news(snapshot, as_of),
-        option_quotes=option_quotes(snapshot, as_of),
+        option_quotes=option_quotes(snapshot, as_of, since=since),
         universe=snapshot.sql(_MEMBERS, [list(INDICES)]),
     )
 

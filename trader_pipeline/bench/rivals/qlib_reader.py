@@ -25,9 +25,7 @@ def main(folder: str, task: str, kept: str, cache: str) -> None:
     kind, _, port = cache.partition(":")
     where = {"local_cache_path": str(Path(folder).parent / "qlib_cache"), "redis_host": "127.0.0.1", "redis_port": int(port or 0)}
     where |= {"expression_cache": None, "dataset_cache": kind or None}
-    qlib.init(
-        provider_uri=folder, region="us", kernels=1, logging_level=logging.ERROR, **where
-    )
+    qlib.init(provider_uri=folder, region="us", kernels=1, logging_level=logging.ERROR, **where)
     expressions, names = Alpha158DL.get_feature_config()
     wanted = sys.argv[5].split(",") if task == "f14" else names
     chosen = [expressions[names.index(name)] for name in wanted]
