@@ -23,8 +23,9 @@ DECIMALS = 6
 def finbert(model: str, *, released_on: dt.date, batch: int, hub_revision: str | None = None) -> TextScorer:
     """Return the scorer of a folder, or of a name on the Hugging Face hub, whose score is P(positive) - P(negative).
 
-    Which output means what is read from the model's config. `hub_revision` is a commit on the hub, else its newest. The revision is the sha256 of the model's files. Raises `UsageError`
-    without transformers, where the model cannot be opened, and for other labels than the three.
+    Which output means what is read from the model's config. `hub_revision` is a commit on the hub, else its newest. The revision is
+    the sha256 of the model's files. Raises `UsageError` without transformers, where the model cannot be opened, and for other
+    labels than the three.
     """
     try:
         import huggingface_hub  # noqa: PLC0415 - an extra
