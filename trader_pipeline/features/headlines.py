@@ -25,8 +25,8 @@ ALL = "headlines"
 def headline_arrays(news: pa.Table, grid: Grid, known_at: npt.NDArray[np.datetime64]) -> Mapping[str, Float]:
     """Return [N, T] by name: `headlines`, and by model `<model>_headlines` (scored) and `<model>_score` (their sum).
 
-    0 where there is none; NaN in the first session, since when its headlines began to be its own is not known. The same
-    text of a ticker in one session counts once. No news at all gives no arrays: no coverage is not silence.
+    0 where there is none; NaN in the first session, since when its headlines began to be its own is not known, and before the
+    first headline of any ticker. The same text of a ticker in one session counts once. No news at all gives no arrays: no coverage is not silence.
     """
     published = news["known_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
     closes = known_at - np.timedelta64(KNOWN_AFTER_CLOSE)
@@ -55,5 +55,5 @@ def _summed(cell: npt.NDArray[np.int64], texts: npt.NDArray[np.int32], values: F
     order = np.lexsort((values, cell))
     sums_NT = np.zeros(grid.shape)
     np.add.at(sums_NT.reshape(-1), cell[order], values[order])
-    sums_NT[:, 0] = np.nan
+    sums_NT[:, : max(1, int((cell % grid.shape[1]).min()))] = np.nan
     return sums_NT

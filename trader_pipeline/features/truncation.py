@@ -18,6 +18,7 @@ import pyarrow as pa
 from trader_pipeline.calendar import KNOWN_AFTER_CLOSE
 from trader_pipeline.features.assemble import CoreTables, Instants, assemble
 from trader_pipeline.features.feature import Feature
+from trader_pipeline.features.intervals import still_open
 from trader_pipeline.features.market import Float, Market
 from trader_pipeline.panel import Days
 
@@ -113,7 +114,7 @@ def differing(a_NT: npt.NDArray[np.floating], b_NT: npt.NDArray[np.floating]) ->
 
 def cut(tables: Tables, session: np.datetime64, moment: np.datetime64) -> Tables:
     """Return what was known at `moment` (close + 30 min, UTC without zone) of sessions up to `session`; later ends are open."""
-    return _each(tables, lambda table: _still_open(table.filter(pa.array(~_not_yet(table, session, moment))), session))
+    return _each(tables, lambda table: still_open(table.filter(pa.array(~_not_yet(table, session, moment))), session))
 
 
 def scrambled(tables: Tables, which: Callable[[pa.Table], Flags], random: np.random.Generator) -> Tables:
@@ -174,11 +175,3 @@ def _before(table: pa.Table, session: np.datetime64) -> Flags:
 def _any(table: pa.Table, marks: list[Flags]) -> Flags:
     marked: Flags = np.logical_or.reduce([np.zeros(table.num_rows, np.bool_), *marks])
     return marked
-
-
-def _still_open(table: pa.Table, session: np.datetime64) -> pa.Table:
-    if "valid_to" not in table.column_names:
-        return table
-    place = table.column_names.index("valid_to")
-    ended = pa.array(np.where(moments(table, "valid_to") <= session, moments(table, "valid_to"), np.datetime64("NaT")))
-    return table.set_column(place, table.schema.field(place), ended.cast(table.schema.field(place).type))

@@ -26,7 +26,7 @@ _OPTION_QUOTES = """
 with held as (
     select ticker, session, source, item from quality.quarantine where table_name = 'core.option_quotes'
 )
-select * from (select *, expiry || ' ' || kind || ' ' || strike as item from core.option_quotes where known_at <= ?)
+select * from (select *, expiry || ' ' || kind || ' ' || strike as item from core.option_quotes where known_at <= ? and session >= ?)
 anti join held using (ticker, session, source, item)
 """
 
@@ -42,6 +42,6 @@ def scored_news(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
     return snapshot.sql(_SCORED_NEWS, [as_of]).select(["ticker", "known_at", "text_sha256", "model", "score"])
 
 
-def option_quotes(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
-    """Return the quotes of core.option_quotes."""
-    return snapshot.sql(_OPTION_QUOTES, [as_of]).drop_columns(["item"])
+def option_quotes(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.date.min) -> pa.Table:
+    """Return the quotes of core.option_quotes of the sessions from `since` on."""
+    return snapshot.sql(_OPTION_QUOTES, [as_of, since]).drop_columns(["item"])
