@@ -26,7 +26,8 @@ def headline_arrays(news: pa.Table, grid: Grid, known_at: npt.NDArray[np.datetim
     """Return [N, T] by name: `headlines`, and by model `<model>_headlines` (scored) and `<model>_score` (their sum).
 
     0 where there is none; NaN in the first session, since when its headlines began to be its own is not known, and before the
-    first headline of any ticker. The same text of a ticker in one session counts once. No news at all gives no arrays: no coverage is not silence.
+    first headline of any ticker. The same text of a ticker in one session counts once. No news at all gives no arrays: no
+    coverage is not silence.
     """
     published = news["known_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
     closes = known_at - np.timedelta64(KNOWN_AFTER_CLOSE)
