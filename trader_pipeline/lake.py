@@ -215,7 +215,7 @@ def open(home: str | Path) -> Snapshot:  # noqa: A001 - lake.open(home) is what 
     root = Path(home) / "lake"
     commit = parts.read_head(root)
     if commit is None:
-        raise UsageError(
-            f"{root} holds no lake; run `trader demo`, or name the folder of one dataset, for example ~/.local/share/trader/deep"
-        )
+        others = sorted(path.parent.name for path in root.parent.parent.glob("*/lake") if parts.read_head(path) is not None)
+        named = f"TRADER_DATASET chooses among {', '.join(others)}" if others else "run `trader demo`"
+        raise UsageError(f"{root} holds no lake; {named}, or name the folder of one dataset, for example ~/.local/share/trader/deep")
     return Snapshot(root, commit)

@@ -139,7 +139,12 @@ def _days(column: pa.ChunkedArray | pa.Array) -> Days:
 
 
 def _position(ordered: Days, wanted: Days) -> Index:
-    if not len(ordered):
+    """Look each day up in a table of all days between the first and the last: a few thousand entries, and no search."""
+    if not len(ordered) or not len(wanted):
         return np.full(len(wanted), -1, np.int64)
-    index = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    return np.where(ordered[index] == wanted, index, -1).astype(np.int64)
+    first, last = (int(day) for day in ordered[[0, -1]].view(np.int64))
+    places = np.full(last - first + 2, -1, np.int64)  # the last entry stands for all days outside
+    places[ordered.view(np.int64) - first] = np.arange(len(ordered))
+    at = wanted.astype("datetime64[D]").view(np.int64) - first
+    found: Index = places[np.where((at >= 0) & (at <= last - first), at, -1)]
+    return found

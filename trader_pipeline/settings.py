@@ -152,6 +152,9 @@ class NlpSettings(BaseModel):
     finbert: str | None = Field(
         None, description="FinBERT: a folder, or a hub name such as ProsusAI/finbert; wants the extra nlp. Unset leaves its column null."
     )
+    finbert_revision: str | None = Field(
+        None, description="Commit of that model on the hub. Unset takes the newest, and all texts are scored anew when it changes."
+    )
     finbert_released_on: dt.date = Field(
         dt.date(2019, 8, 27), description="When that model came out: older headlines get no score of it in features."
     )

@@ -172,7 +172,13 @@ def test_another_datasets_lake_is_refused(lake):
 
 def test_no_lake_is_a_clear_error(tmp_path):
     with pytest.raises(UsageError, match="holds no lake; run `trader demo`"):
-        lakes.open(tmp_path)
+        lakes.open(tmp_path / "deep")
+
+
+def test_where_another_dataset_has_a_lake_it_is_named(tmp_path):
+    Lake(tmp_path / "own" / "lake", "own").publish(Change.append(NAMES, pa.table({"ticker": ["A"]})))
+    with pytest.raises(UsageError, match="holds no lake; TRADER_DATASET chooses among own, or"):
+        lakes.open(tmp_path / "deep")
 
 
 def test_an_older_schema_version_is_named(lake):

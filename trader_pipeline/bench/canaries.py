@@ -116,7 +116,7 @@ def news_of_the_date(tables: PlantedTables, market: Market) -> Float:
 
 
 def news_as_known(tables: PlantedTables, market: Market) -> Float:
-    """Return headlines by the first close that they are known at."""
+    """Return headlines by the first close by which they were told."""
     return _sparse(tables, market)
 
 
@@ -138,7 +138,8 @@ def _next(x_NT: Float, sessions: int) -> Float:
 
 
 def _sparse(tables: PlantedTables, market: Market) -> Float:
-    return _placed(market, tables.headlines, _as_known(market, tables.headlines))
+    closes = calendar.known_at_array(EXCHANGE, market.grid.sessions) - np.timedelta64(calendar.KNOWN_AFTER_CLOSE)
+    return _placed(market, tables.headlines, np.searchsorted(closes, moments(tables.headlines, "known_at")))
 
 
 CANARIES = (

@@ -53,8 +53,9 @@ def measure(home: Path, *, tickers: int, sessions: int, cuts: int, seed: int) ->
 
 
 def leaking(figures: Mapping[str, Any]) -> list[str]:
-    """Return in words what is wrong: violations, canaries that nothing caught, honest twins that something objected to."""
+    """Return in words what is wrong: violations, absent families, canaries that nothing caught, honest twins that were objected to."""
     found = [f"{name}: {', '.join(figures[name]['violating'])}" for name in VERDICTS if figures[name]["violations"]]
+    found += [f"{row['family']} is absent: nothing is proven of it" for row in figures["truncation"]["by_family"] if row["absent"]]
     found += [f"stamps of {table}: {rows} rows too early" for table, rows in figures["stamps"].items()]
     found += [f"canary {name} was not caught" for name, caught in figures["canaries"].items() if not caught]
     return found + [f"the honest twin of {row['canary']} was called a leak" for row in figures["detected"] if not row["honest_passes"]]

@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trader_pipeline.calendar import KNOWN_AFTER_CLOSE
 from trader_pipeline.features.assemble import CoreTables, Instants
 from trader_pipeline.panel import Days
 
 EXCHANGE = "XNYS"
 _QUARTER, _FILED_AFTER, _RESTATED_AFTER = 63, 20, 80
 _HEADLINES = 0.1
-"""Share of the sessions with one, an hour and a half after their bar is known."""
-_LATER = np.timedelta64(90, "m")
+"""Share of the sessions with one, ten minutes after the close, before their bar is known."""
+_AFTER_CLOSE = np.timedelta64(10, "m")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,13 +39,15 @@ def plant(tables: CoreTables, sessions: Days, known_at: Instants, random: np.ran
                 if end + after < count:
                     moment = known_at[end + after]
                     filings.append((ticker, sessions[end], moment, moment, random.lognormal()))
-        headlines += [(ticker, known_at[t] + _LATER, random.standard_normal()) for t in np.flatnonzero(random.random(count) < _HEADLINES)]
+        for t in np.flatnonzero(random.random(count) < _HEADLINES):
+            moment = known_at[t] - np.timedelta64(KNOWN_AFTER_CLOSE) + _AFTER_CLOSE
+            headlines.append((ticker, moment, f"{ticker} {t}", random.standard_normal()))
         comes, goes = np.sort(random.integers(0, count, 2))
         members.append((ticker, sessions[comes], random.choice([sessions[goes], np.datetime64("NaT")])))
     return PlantedTables(
         **{field.name: getattr(tables, field.name) for field in fields(tables)},
         filings=_table(filings, ticker=None, period_end="D", known_at="us", accepted_at="us", value=None),
-        headlines=_table(headlines, ticker=None, known_at="us", value=None),
+        headlines=_table(headlines, ticker=None, known_at="us", text_sha256=None, value=None),
         members=_table(members, ticker=None, valid_from="D", valid_to="D"),
     )
 

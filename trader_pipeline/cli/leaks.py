@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def leaks(
     tickers: Annotated[int, typer.Option(help="Tickers of the simulated market.", min=8)] = 40,
-    sessions: Annotated[int, typer.Option(help="Sessions of the simulated market.", min=450)] = 800,
+    sessions: Annotated[int, typer.Option(help="Sessions of the simulated market; the longest look-back is 504.", min=510)] = 800,
     cuts: Annotated[int, typer.Option(help="Random sessions at which the tables are cut.", min=4)] = 24,
     seed: Annotated[int, typer.Option(help="Seed of the market and of the cuts.")] = 0,
     *,
@@ -36,10 +36,14 @@ def leaks(
         print_json("leaks", figures)
     else:
         line(f"{tickers} tickers, {figures['sessions']} sessions, cut at {cuts} of them; seed {seed}")
-        families = figures["truncation"].pop("by_family")
-        grid([{"proof": name, **figures[name], "violating": ", ".join(figures[name]["violating"])} for name in VERDICTS])
+        grid(
+            [
+                {"proof": name, "features": row["features"], "violations": row["violations"], "violating": ", ".join(row["violating"])}
+                for name, row in ((name, figures[name]) for name in VERDICTS)
+            ]
+        )
         line()
-        grid(families)
+        grid(figures["truncation"]["by_family"])
         line("\nPlanted leaks: cells that differ, rows stamped too early")
         grid(figures["detected"])
     if found := leaking(figures):

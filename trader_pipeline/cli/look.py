@@ -1,4 +1,4 @@
-"""Commands that only look: status, sql, factors, export, universe."""
+"""Commands that only look: status, sql, features, factors, export, universe."""
 
 import datetime as dt
 from pathlib import Path
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(status)
     app.command()(sql)
+    app.command()(features)
     app.command()(factors)
     app.command()(export)
     universe_app.command("add")(universe_add)
@@ -104,6 +105,24 @@ def sql(
         grid(rows)
 
 
+def features(family: Annotated[str | None, typer.Option(help="One family: momentum, say.")] = None, *, as_json: Json = False) -> None:
+    """List the features: unit, look-back, clock, formula, and the share of values that the newest session and year have."""
+    from trader_pipeline.features import FEATURES
+    from trader_pipeline.flows.feature_list import feature_list
+    from trader_pipeline.lake import Lake
+    from trader_pipeline.settings import Settings
+
+    families = list(dict.fromkeys(feature.family for feature in FEATURES))
+    if family is not None and family not in families:
+        raise UsageError(f"no family {family!r}; choose one of {', '.join(families)}")
+    settings = Settings()
+    rows = feature_list(Lake(settings.dataset_home / "lake", settings.dataset).snapshot(), family=family)
+    if as_json:
+        print_json("features", {"features": rows})
+    else:
+        grid(rows)
+
+
 def factors(*, as_json: Json = False) -> None:
     """Hold the factors made from your own tickers against Ken French's (TRADER_SOURCES__FACTORS)."""
     from trader_pipeline.flows.due import default_as_of
@@ -116,8 +135,10 @@ def factors(*, as_json: Json = False) -> None:
     rows = factor_agreement(snapshot, default_as_of(settings, now=dt.datetime.now(dt.UTC)))
     if as_json:
         print_json("factors", {"factors": rows})
-    else:
-        grid(rows)
+        return
+    grid(rows)
+    if not any(row["sessions"] for row in rows):
+        line("\nNothing to compare: TRADER_SOURCES__FACTORS=french fetches the published factors; your own need nine tickers and a year.")
 
 
 def export(

@@ -12,6 +12,7 @@ from trader_pipeline import adjustment, panel
 from trader_pipeline.features import chains, characteristics, kernels, macro
 from trader_pipeline.features.earnings_reports import read_reports
 from trader_pipeline.features.headlines import SCORED_NEWS, headline_arrays
+from trader_pipeline.features.inflation import risen_in_a_year
 from trader_pipeline.features.intervals import members, spans
 from trader_pipeline.features.known import splits_of
 from trader_pipeline.features.market import Float, Index, Market, Prices
@@ -49,34 +50,35 @@ class CoreTables:
 def assemble(tables: CoreTables, sessions: Days, known_at: Instants, *, start: int = 0, first_bars: pa.Table | None = None) -> Market:
     """Return the market on the given sessions; `known_at` [T] is when each session's bar is known, UTC without zone.
 
-    Tickers with the role `benchmark` are no rows of the panel; the first of them that has bars is the benchmark.
+    Tickers with the role `benchmark` are no rows of the panel; one of them is the benchmark (`benchmark_of`).
 
-    With `start` the market begins there, and of bars only those from there on need be in `tables`; `first_bars` (ticker, session)
-    then says since when each ticker has bars, for adjustment begins there.
+    With `start` the market begins there, and of bars and quotes only those from there on need be in `tables`; `first_bars` (ticker,
+    session) then says since when each ticker has bars, for adjustment begins there, and which benchmark was the first.
     """
-    grid = Grid(Grid.of(tables.accepted_bars).tickers, sessions[start:])
+    first_bars = tables.accepted_bars if first_bars is None else first_bars
+    benchmark, apart = benchmark_of(tables.ticker_map, first_bars), benchmarks(tables.ticker_map)
+    names = {*pc.unique(tables.accepted_bars["ticker"]).to_pylist(), *([benchmark] if benchmark else [])}
+    grid = Grid(tuple(sorted(names)), sessions[start:])
     rows = panel.present(tables.accepted_bars, grid)
-    prices = _prices(tables, grid, sessions, _first_bars(tables.accepted_bars if first_bars is None else first_bars, grid, sessions))
-    stands_apart = np.array([name in _benchmarks(tables.ticker_map) for name in grid.tickers], dtype=np.bool_)
-    chosen = np.flatnonzero(stands_apart)[:1]
-    history = Grid(tuple(np.array(grid.tickers, dtype=object)[~stands_apart]), sessions)
-    stocks = Grid(history.tickers, grid.sessions)
+    prices = _prices(tables, grid, sessions, _first_bars(first_bars, grid, sessions))
+    stands_apart = np.array([name in apart for name in grid.tickers], dtype=np.bool_)
+    stocks = Grid(tuple(np.array(grid.tickers, dtype=object)[~stands_apart]), grid.sessions)
     rows = rows[~stands_apart]
     splits = splits_of(tables.corporate_actions, stocks)
-    series = _macro(tables, history, known_at)
+    series = _since(_macro(tables, sessions, known_at), start)
     return Market(
         grid=stocks,
         rows=rows,
         members=members(tables.universe, stocks, rows),
         prices=prices.rows(~stands_apart),
-        benchmark=prices.rows(np.isin(np.arange(len(grid.tickers)), chosen)) if len(chosen) else None,
+        benchmark=prices.rows(np.array([name == benchmark for name in grid.tickers])) if benchmark else None,
         sector=_sectors(tables.sectors, stocks),
-        characteristics=_characteristics(tables.characteristics, history, known_at, rows),
-        macro=_since(series, start),
-        statements=read_statements(tables.fundamentals, history, known_at, splits).columns(start, len(sessions)),
-        reports=read_reports(tables.earnings, history, known_at, splits).columns(start, len(sessions)),
-        news=_since(headline_arrays(tables.scored_news, history, known_at), start),
-        options=_since(_options(tables.option_quotes, history, known_at, series), start),
+        characteristics=_characteristics(tables.characteristics, stocks, known_at[start:], rows),
+        macro=series,
+        statements=read_statements(tables.fundamentals, stocks, known_at[start:], splits),
+        reports=read_reports(tables.earnings, stocks, known_at[start:], splits),
+        news=headline_arrays(tables.scored_news, stocks, known_at[start:]),
+        options=_options(tables.option_quotes, stocks, known_at[start:], series),
         first=start,
     )
 
@@ -93,8 +95,19 @@ def _first_bars(bars: pa.Table, grid: Grid, sessions: Days) -> Index:
     return first_N
 
 
-def _benchmarks(ticker_map: pa.Table) -> set[str]:
+def benchmarks(ticker_map: pa.Table) -> set[str]:
+    """Return the tickers with the role `benchmark`."""
     return set(ticker_map.filter(pc.equal(ticker_map["role"], BENCHMARK))["ticker"].to_pylist())
+
+
+def benchmark_of(ticker_map: pa.Table, bars: pa.Table) -> str | None:
+    """Return the benchmark whose bars (ticker, session) begin first, ties by name; None where none has bars.
+
+    One that begins later changes nothing: what was computed stands.
+    """
+    own = bars.filter(pc.is_in(bars["ticker"], pa.array(sorted(benchmarks(ticker_map)), pa.string())))
+    first = own.group_by("ticker").aggregate([("session", "min")]).sort_by([("session_min", "ascending"), ("ticker", "ascending")])
+    return str(first["ticker"][0].as_py()) if first.num_rows else None
 
 
 def _prices(tables: CoreTables, grid: Grid, sessions: Days, first_N: Index) -> Prices:
@@ -153,17 +166,20 @@ def _characteristics(facts: pa.Table, grid: Grid, known_at: Instants, rows: npt.
     for name in sorted(pc.unique(facts["name"]).to_pylist()):
         own = facts.filter(pc.equal(facts["name"], name))
         values = _as_known(own, grid.ticker_index(own["ticker"]), grid, known_at, characteristics.MAXIMUM_AGE_SESSIONS)
-        arrays[name] = np.where(rows, values[:, grid.shape[1] - rows.shape[1] :], np.nan)
+        arrays[name] = np.where(rows, values, np.nan)
     return arrays
 
 
-def _macro(tables: CoreTables, grid: Grid, known_at: Instants) -> Mapping[str, Float]:
+def _macro(tables: CoreTables, sessions: Days, known_at: Instants) -> Mapping[str, Float]:
     """Return each series as known at each session, and the probability of turbulence, [1, T]."""
     facts, arrays = tables.macro, {}
-    single = Grid(("",), grid.sessions)
+    single = Grid(("",), sessions)
     for series in sorted(pc.unique(facts["series"]).to_pylist()):
         own = facts.filter(pc.equal(facts["series"], series))
         arrays[series] = _as_known(own, np.zeros(own.num_rows, np.int64), single, known_at, macro.maximum_age(series))
+        if series == macro.PRICES:
+            ages = {"newest_age": macro.MONTHLY, "oldest_age": macro.INFLATION_SESSIONS}
+            arrays[macro.INFLATION] = risen_in_a_year(own, sessions, known_at, **ages)
     if tables.market_state.num_rows:
         states = tables.market_state.select(["session", "known_at", "p_turbulent"]).rename_columns(["observed_on", "known_at", "value"])
         arrays[macro.STATE] = _as_known(states, np.zeros(states.num_rows, np.int64), single, known_at, 0)
@@ -175,6 +191,9 @@ def _options(quotes: pa.Table, grid: Grid, known_at: Instants, series: Mapping[s
     if not quotes.num_rows:
         return {}
     rate_T = series.get(chains.RATE_SERIES, np.full((1, len(grid.sessions)), np.nan))[0]
+    quotes = quotes.filter(pc.greater_equal(quotes["session"], pa.scalar(grid.sessions[0].item(), pa.date32())))
+    if not quotes.num_rows:
+        return {}
     found = chains.snapshots(quotes, dict(zip(grid.sessions, rate_T, strict=True)))
     numbered = pa.table({"observed_on": found.session, "known_at": found.known_at, "value": np.arange(len(found.session), dtype=float)})
     newest_NT = _as_known(numbered, grid.ticker_index(found.ticker), grid, known_at, chains.MAXIMUM_AGE_SESSIONS)

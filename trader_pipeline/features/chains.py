@@ -26,8 +26,8 @@ _SIDES = """
 select ticker, session, source, known_at, expiry, strike,
   max((bid + ask) / 2) filter (kind = 'call' and sound) as call, max((bid + ask) / 2) filter (kind = 'put' and sound) as put,
   coalesce(sum(volume_contracts) filter (kind = 'call'), 0) as calls, coalesce(sum(volume_contracts) filter (kind = 'put'), 0) as puts
-from (select * exclude (known_at), max(known_at) over (partition by ticker, session, source) as known_at,
-        coalesce(bid > 0 and ask >= bid, false) as sound from quotes)
+from (select *, coalesce(bid > 0 and ask >= bid, false) as sound from quotes
+      qualify known_at = min(known_at) over (partition by ticker, session, source))
 group by all order by ticker, session, source, known_at, expiry, strike
 """
 
@@ -45,6 +45,7 @@ class Snapshots:
 def snapshots(quotes: pa.Table, rate_of: Mapping[np.datetime64, float]) -> Snapshots:
     """Return what each chain of core.option_quotes says, with the rate (percent a year) of its session in `rate_of`; none, no volatility.
 
+    A snapshot is what was asked at one moment, the first of its session; contracts that came later never join it.
     A quote without bid or ask, or with the ask below the bid, is none; its contract still counts as traded.
     """
     with duckdb.connect(config={"threads": 2}) as con:

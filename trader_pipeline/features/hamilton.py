@@ -101,12 +101,12 @@ def _filter(return_T: Float, parameters: Float) -> tuple[Float, Float, float]:
         if np.isfinite(return_T[t]):
             z0 = (return_T[t] - parameters[0]) / parameters[2]
             z1 = (return_T[t] - parameters[1]) / parameters[3]
-            calm = (1 - p) * np.exp(-0.5 * z0 * z0) / parameters[2]
-            turbulent = p * np.exp(-0.5 * z1 * z1) / parameters[3]
-            total = max(calm + turbulent, _FLOOR)
-            filtered_T2[t, 1] = turbulent / total
+            most = -0.5 * min(z0 * z0, z1 * z1)  # both densities may be too small for a float
+            calm = (1 - p) * np.exp(-0.5 * z0 * z0 - most) / parameters[2]
+            turbulent = p * np.exp(-0.5 * z1 * z1 - most) / parameters[3]
+            filtered_T2[t, 1] = turbulent / (calm + turbulent)
             filtered_T2[t, 0] = 1 - filtered_T2[t, 1]
-            likelihood += np.log(total)
+            likelihood += np.log(calm + turbulent) + most
     return filtered_T2, predicted_T2, likelihood
 
 

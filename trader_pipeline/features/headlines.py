@@ -1,4 +1,4 @@
-"""From scored headlines to counts and sums by session: a headline belongs to the first session at whose close + 30 min it was known."""
+"""From scored headlines to counts and sums by session: a headline belongs to the first session at whose close it was known."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trader_pipeline.calendar import KNOWN_AFTER_CLOSE
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import KNOWN_AT, TICKER, number, text
 
@@ -24,11 +25,13 @@ ALL = "headlines"
 def headline_arrays(news: pa.Table, grid: Grid, known_at: npt.NDArray[np.datetime64]) -> Mapping[str, Float]:
     """Return [N, T] by name: `headlines`, and by model `<model>_headlines` (scored) and `<model>_score` (their sum).
 
-    0 where there is none; NaN in the first session, since when its headlines began to be its own is not known. The same
-    text of a ticker in one session counts once. No news at all gives no arrays: no coverage is not silence.
+    0 where there is none; NaN in the first session, since when its headlines began to be its own is not known, and before the
+    first headline of any ticker. The same text of a ticker in one session counts once. No news at all gives no arrays: no
+    coverage is not silence.
     """
     published = news["known_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
-    row, column = grid.ticker_index(news["ticker"]), np.searchsorted(known_at, published, side="left")
+    closes = known_at - np.timedelta64(KNOWN_AFTER_CLOSE)
+    row, column = grid.ticker_index(news["ticker"]), np.searchsorted(closes, published, side="left")
     inside = (row >= 0) & (column < len(grid.sessions))
     if not inside.any():
         return {}
@@ -44,12 +47,14 @@ def headline_arrays(news: pa.Table, grid: Grid, known_at: npt.NDArray[np.datetim
 
 
 def _summed(cell: npt.NDArray[np.int64], texts: npt.NDArray[np.int32], values: Float, grid: Grid) -> Float:
-    """Return the sum of one value a cell and text, in the texts' order, [N, T]."""
+    """Return the sum of one value a cell and text, [N, T], smallest first: rows in another order give the same bits."""
     order = np.lexsort((values, texts, cell))
     cell, texts, values = cell[order], texts[order], values[order]
     first = np.ones(len(cell), dtype=np.bool_)
     first[1:] = (cell[1:] != cell[:-1]) | (texts[1:] != texts[:-1])
+    cell, values = cell[first], values[first]
+    order = np.lexsort((values, cell))
     sums_NT = np.zeros(grid.shape)
-    np.add.at(sums_NT.reshape(-1), cell[first], values[first])
-    sums_NT[:, 0] = np.nan
+    np.add.at(sums_NT.reshape(-1), cell[order], values[order])
+    sums_NT[:, : max(1, int((cell % grid.shape[1]).min()))] = np.nan
     return sums_NT

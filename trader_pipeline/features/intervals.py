@@ -20,6 +20,15 @@ def spans(facts: pa.Table, grid: Grid) -> Iterator[tuple[int, slice, dict[str, A
             yield row, slice(start, stop), fact
 
 
+def still_open(facts: pa.Table, session: np.datetime64) -> pa.Table:
+    """Return the facts with an end (`valid_to`) after `session` as not ended; tables without ends as they are."""
+    if "valid_to" not in facts.column_names:
+        return facts
+    end = facts["valid_to"]
+    place, ended = facts.column_names.index("valid_to"), pc.less_equal(end, pa.scalar(session.astype("datetime64[D]").item(), end.type))
+    return facts.set_column(place, facts.schema.field(place), pc.if_else(ended, end, pa.scalar(None, end.type)))
+
+
 def members(universe: pa.Table, grid: Grid, rows_NT: Flag) -> Flag:
     """Return who was in the universe on each session and had a bar, [N, T]; everybody with a bar before its first membership begins.
 

@@ -17,6 +17,9 @@ from trader_pipeline.schema.features import MARKET_STATE
 DAILY, MONTHLY = MAXIMUM_AGE_SESSIONS, 80
 """Sessions after its day that an observation may be the newest: a month's figure comes out six weeks to 75 days after its first."""
 MONTHLY_SERIES = frozenset({"CPIAUCSL", "moodys_aaa_yield", "moodys_baa_yield"})
+PRICES = "CPIAUCSL"
+INFLATION, INFLATION_SESSIONS = "CPIAUCSL over a year", 252 + MONTHLY
+"""Under this name market.macro holds its growth, from a month that is at most so many sessions old."""
 _INPUTS = (MACRO, CHARACTERISTICS, ACCEPTED_BARS, UNIVERSE)
 STATE = "features.market_state"
 """Under this name market.macro holds the probability of turbulence."""
@@ -113,9 +116,9 @@ def credit_spread_z_252d(market: Market) -> Float:
 )
 def default_spread(market: Market) -> Float:
     """Yield of Baa bonds above that of Aaa bonds. Fama & French 1989."""
-    if "AAA10Y" in market.macro:
-        return _everywhere(market, _known(market, "BAA10Y") - _known(market, "AAA10Y"))
-    return _everywhere(market, _known(market, "moodys_baa_yield") - _known(market, "moodys_aaa_yield"))
+    daily_1T = _known(market, "BAA10Y") - _known(market, "AAA10Y")
+    monthly_1T = _known(market, "moodys_baa_yield") - _known(market, "moodys_aaa_yield")
+    return _everywhere(market, _else(daily_1T, monthly_1T))
 
 
 @feature(unit="percent / sqrt(year)", inputs=(MACRO,), lookback_sessions=DAILY, formula="vix_close (Cboe), else VIXCLS (FRED)")
@@ -142,17 +145,25 @@ def breakeven_inflation(market: Market) -> Float:
     return _everywhere(market, _known(market, "T10YIE"))
 
 
-@feature(unit="fraction", inputs=(MACRO,), lookback_sessions=252 + MONTHLY, formula="log(CPIAUCSL known at t / CPIAUCSL known at t-252)")
+@feature(
+    unit="fraction",
+    inputs=(MACRO,),
+    lookback_sessions=INFLATION_SESSIONS,
+    formula="log(CPIAUCSL of the newest month / of the month 12 before), both as known at t",
+)
 def inflation_12m(market: Market) -> Float:
     """Rise of consumer prices in a year, of the figures released by then, as first told or revised. Fama & Schwert 1977."""
-    index_1T = _known(market, "CPIAUCSL")
-    return _everywhere(market, np.log(ratio(index_1T, previous(index_1T, 252))))
+    return _everywhere(market, _known(market, INFLATION))
 
 
-def _known(market: Market, *series: str) -> Float:
-    """Return the first of the series that the dataset has, [1, T]; NaN without any."""
-    found = (market.macro[name] for name in series if name in market.macro)
-    return next(found, np.full((1, market.grid.shape[1]), np.nan))
+def _known(market: Market, series: str) -> Float:
+    """Return a series, [1, T]; NaN where the dataset has none."""
+    return market.macro.get(series, np.full((1, market.grid.shape[1]), np.nan))
+
+
+def _else(first_1T: Float, second_1T: Float) -> Float:
+    """Return the first where it is known on the session, else the second: a series that begins later leaves the past as it was."""
+    return np.where(np.isfinite(first_1T), first_1T, second_1T)
 
 
 def _everywhere(market: Market, x_1T: Float) -> Float:
@@ -164,7 +175,7 @@ def _slope(market: Market) -> Float:
 
 
 def _vix(market: Market) -> Float:
-    return _known(market, "vix_close", "VIXCLS")
+    return _else(_known(market, "vix_close"), _known(market, "VIXCLS"))
 
 
 def _change(x_1T: Float) -> Float:

@@ -22,7 +22,7 @@ _SCORED = (NEWS, NEWS_SCORES)
 _FORMULA = "sum(0.87^age * score) / sum(0.87^age * headlines), 21 sessions"
 
 
-@feature(unit="headlines", inputs=(NEWS,), lookback_sessions=COVERAGE_SESSIONS, formula="headlines known since the last close + 30 min")
+@feature(unit="headlines", inputs=(NEWS,), lookback_sessions=COVERAGE_SESSIONS, formula="headlines known since the last close")
 def headlines_1d(market: Market) -> Float:
     """Headlines of the session; null where the ticker had none in 63 sessions. Barber & Odean 2008."""
     return _covered(market, lambda count: count)

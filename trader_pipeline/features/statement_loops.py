@@ -195,7 +195,7 @@ def follow(figure_R: Records, split_S: Records, layout: Layout, event_E: Records
     for r in range(len(figure_R)):
         one = figure_R[r]
         if one["row"] != row:
-            row, newest, currency = one["row"], _NEVER, -1
+            row, newest, fresh, currency = one["row"], _NEVER, 0, -1
             ring.period_LM[:], newest_shares[:] = _NEVER, _NEVER
             own = split_S[np.searchsorted(split_S["row"], row) : np.searchsorted(split_S["row"], row, side="right")]
         else:

@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trader_pipeline.calendar import KNOWN_AFTER_CLOSE
 from trader_pipeline.features.assemble import CoreTables, Instants, assemble
 from trader_pipeline.features.feature import Feature
+from trader_pipeline.features.intervals import still_open
 from trader_pipeline.features.market import Float, Market
 from trader_pipeline.panel import Days
 
@@ -24,6 +26,8 @@ Tables = TypeVar("Tables", bound=CoreTables)
 Flags = npt.NDArray[np.bool_]
 _ROLES = "ticker_map"
 """Which ticker is the benchmark is a setting and no fact about markets: never cut."""
+_HEADLINE = "text_sha256"
+"""A table that has it is of headlines: after the close they belong to the next session."""
 _OBSERVED = ("session", "observed_on")
 """The days that a look-back counts. Filings and headlines are read as known, whatever day they speak of."""
 
@@ -109,8 +113,8 @@ def differing(a_NT: npt.NDArray[np.floating], b_NT: npt.NDArray[np.floating]) ->
 
 
 def cut(tables: Tables, session: np.datetime64, moment: np.datetime64) -> Tables:
-    """Return what was known at `moment` (UTC without zone) of sessions up to `session`; intervals that end later are open."""
-    return _each(tables, lambda table: _still_open(table.filter(pa.array(~_not_yet(table, session, moment))), session))
+    """Return what was known at `moment` (close + 30 min, UTC without zone) of sessions up to `session`; later ends are open."""
+    return _each(tables, lambda table: still_open(table.filter(pa.array(~_not_yet(table, session, moment))), session))
 
 
 def scrambled(tables: Tables, which: Callable[[pa.Table], Flags], random: np.random.Generator) -> Tables:
@@ -157,6 +161,8 @@ def _each(tables: Tables, change: Callable[[pa.Table], pa.Table]) -> Tables:
 
 def _not_yet(table: pa.Table, session: np.datetime64, moment: np.datetime64) -> Flags:
     """Mark the rows that cannot be known yet: by their clock, their session, or the first day of their interval."""
+    if _HEADLINE in table.column_names:
+        moment = moment - np.timedelta64(KNOWN_AFTER_CLOSE)
     limits = {"known_at": moment, "session": session, "valid_from": session}
     return _any(table, [moments(table, name) > limit for name, limit in limits.items() if name in table.column_names])
 
@@ -169,11 +175,3 @@ def _before(table: pa.Table, session: np.datetime64) -> Flags:
 def _any(table: pa.Table, marks: list[Flags]) -> Flags:
     marked: Flags = np.logical_or.reduce([np.zeros(table.num_rows, np.bool_), *marks])
     return marked
-
-
-def _still_open(table: pa.Table, session: np.datetime64) -> pa.Table:
-    if "valid_to" not in table.column_names:
-        return table
-    place = table.column_names.index("valid_to")
-    ended = pa.array(np.where(moments(table, "valid_to") <= session, moments(table, "valid_to"), np.datetime64("NaT")))
-    return table.set_column(place, table.schema.field(place), ended.cast(table.schema.field(place).type))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from trader_pipeline.features import FEATURES, PANEL
-from trader_pipeline.features.assemble import assemble
+from trader_pipeline.features.assemble import CoreTables, assemble
 from trader_pipeline.features.build import blocks, build_panel
 from trader_pipeline.features.coverage import count_coverage
 from trader_pipeline.features.targets import LOOKBACK_SESSIONS, build_targets
@@ -22,7 +22,7 @@ from trader_pipeline.schema.features import COVERAGE, TARGETS
 
 __all__ = ["INPUTS", "FeatureOutcome", "build_features", "read_market"]
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 """Rises when a formula changes without its declaration."""
 
 _MARGIN = 10
@@ -80,7 +80,7 @@ def _publish_whole(lake: Lake, snapshot: Snapshot, history: History, *, as_of: d
         rows = build_panel(market, FEATURES, start=start, stop=stop)
         staged += lake.stage(PANEL, rows)
         counted.append(count_coverage(rows, FEATURES))
-    inputs = _inputs(snapshot, history, version, as_of)
+    inputs = _inputs(snapshot, tables, history, version, as_of)
     lake.publish(
         Change.replace_staged(PANEL, tuple(staged), inputs=inputs),
         Change.replace(TARGETS, build_targets(market), inputs=inputs),
@@ -97,10 +97,11 @@ def _added(lake: Lake, snapshot: Snapshot, history: History, before: Past, *, as
     if not (begin > 0 and old < len(sessions) and before.as_of <= as_of):
         return 0
     tables = read_tables(snapshot, as_of, since=sessions[begin].item())
-    if past(snapshot, tables, history, last=before.last, as_of=as_of).digest != before.digest:
+    if changed := past(snapshot, tables, history, last=before.last, as_of=as_of).differing(before):
+        _log.info("older rows of %s changed: the panel is made anew", ", ".join(changed))
         return 0
     market = assemble(tables, sessions, history.known_at, start=begin, first_bars=history.first_bars)
-    inputs = _inputs(snapshot, history, version, as_of)
+    inputs = _inputs(snapshot, tables, history, version, as_of)
     rows = build_panel(market, FEATURES, start=old - begin)
     lake.publish(
         Change.append(PANEL, rows, inputs=inputs),
@@ -110,11 +111,10 @@ def _added(lake: Lake, snapshot: Snapshot, history: History, before: Past, *, as
     return len(sessions) - old
 
 
-def _inputs(snapshot: Snapshot, history: History, version: str, as_of: dt.datetime) -> str:
+def _inputs(snapshot: Snapshot, tables: CoreTables, history: History, version: str, as_of: dt.datetime) -> str:
     """Return the version with what the rows up to the newest session were made from."""
     if not len(history.sessions):
         return version
-    tables = read_tables(snapshot, as_of, since=dt.date.max)
     return f"{version}|{past(snapshot, tables, history, last=history.sessions[-1].item(), as_of=as_of)}"
 
 

@@ -101,11 +101,16 @@ def read_history(snapshot: Snapshot, as_of: dt.datetime) -> History:
     exchange = _exchange(snapshot.read(TICKER_MAP, ["exchange"]))
     days = snapshot.sql(_DAYS, [as_of])["session"].to_numpy().astype("datetime64[D]")
     sessions = np.union1d(calendar.sessions(exchange, days[0].item(), days[-1].item()), days) if len(days) else days
-    return History(sessions=sessions, known_at=calendar.known_at_array(exchange, sessions), first_bars=snapshot.sql(_FIRST_BARS, [as_of]))
+    return History(sessions=sessions, known_at=calendar.known_at_array(exchange, sessions), first_bars=first_bars(snapshot, as_of))
+
+
+def first_bars(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
+    """Return the session of each ticker's first bar, by ticker."""
+    return snapshot.sql(_FIRST_BARS, [as_of])
 
 
 def read_tables(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.date.min) -> CoreTables:
-    """Return what was known at `as_of`, of bars those of the sessions from `since` on."""
+    """Return what was known at `as_of`, of bars and option quotes those of the sessions from `since` on."""
     return CoreTables(
         accepted_bars=snapshot.sql(_BARS_SINCE, {"as_of": as_of, "since": since}),
         corporate_actions=snapshot.actions(as_of),
@@ -117,7 +122,7 @@ def read_tables(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.d
         earnings=_known_versions(snapshot, EARNINGS, as_of),
         market_state=snapshot.known(MARKET_STATE, as_of),
         scored_news=scored_news(snapshot, as_of),
-        option_quotes=option_quotes(snapshot, as_of),
+        option_quotes=option_quotes(snapshot, as_of, since=since),
         universe=snapshot.sql(_MEMBERS, [list(INDICES)]),
     )
 

@@ -16,7 +16,7 @@ with held as (
 ), first_told as (
     select ticker, published_at, known_at, sha256(title) as text_sha256 from core.news anti join held using (ticker, source, news_id)
     where known_at <= ? and trim(title) <> ''
-    qualify row_number() over (partition by ticker, source, news_id, title order by known_at) = 1
+    qualify row_number() over (partition by ticker, source, news_id, title order by known_at, published_at) = 1
 )
 select n.ticker, n.known_at, n.text_sha256, s.model, s.score
 from first_told n left join core.news_scores s on n.text_sha256 = s.text_sha256 and n.published_at::date >= s.released_on
@@ -26,7 +26,7 @@ _OPTION_QUOTES = """
 with held as (
     select ticker, session, source, item from quality.quarantine where table_name = 'core.option_quotes'
 )
-select * from (select *, expiry || ' ' || kind || ' ' || strike as item from core.option_quotes where known_at <= ?)
+select * from (select *, expiry || ' ' || kind || ' ' || strike as item from core.option_quotes where known_at <= ? and session >= ?)
 anti join held using (ticker, session, source, item)
 """
 
@@ -42,6 +42,6 @@ def scored_news(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
     return snapshot.sql(_SCORED_NEWS, [as_of]).select(["ticker", "known_at", "text_sha256", "model", "score"])
 
 
-def option_quotes(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
-    """Return the quotes of core.option_quotes."""
-    return snapshot.sql(_OPTION_QUOTES, [as_of]).drop_columns(["item"])
+def option_quotes(snapshot: Snapshot, as_of: dt.datetime, *, since: dt.date = dt.date.min) -> pa.Table:
+    """Return the quotes of core.option_quotes of the sessions from `since` on."""
+    return snapshot.sql(_OPTION_QUOTES, [as_of, since]).drop_columns(["item"])

@@ -10,19 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import calendar
-from trader_pipeline.features.assemble import CoreTables, assemble
+from trader_pipeline.features.assemble import CoreTables, assemble, benchmark_of
 from trader_pipeline.features.hamilton import PARAMETERS, market_states
+from trader_pipeline.flows.feature_tables import first_bars
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import core
 from trader_pipeline.schema.features import MARKET_STATE
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Rises when the same bars would give other states."""
 
-_BENCHMARK = """
-select ticker, exchange from core.ticker_map m where role = 'benchmark'
-and exists (from core.accepted_bars b where b.ticker = m.ticker and known_at <= ?) order by ticker limit 1
-"""
 _BARS = """
 select * from core.accepted_bars where ticker = ? and known_at <= ?
 qualify row_number() over (partition by session order by known_at desc) = 1 order by session
@@ -43,17 +40,18 @@ def market_state(lake: Lake, *, as_of: dt.datetime, run_id: str) -> bool:
 
 
 def _rows(snapshot: Snapshot, as_of: dt.datetime) -> pa.Table:
-    benchmarks = snapshot.sql(_BENCHMARK, [as_of]).to_pylist()
-    if not benchmarks:
+    ticker_map = snapshot.read(core.TICKER_MAP)
+    ticker = benchmark_of(ticker_map, first_bars(snapshot, as_of))
+    if ticker is None:
         return MARKET_STATE.empty()
-    ticker, exchange = benchmarks[0]["ticker"], benchmarks[0]["exchange"]
-    bars, ticker_map = snapshot.sql(_BARS, [ticker, as_of]), snapshot.read(core.TICKER_MAP)
+    ticker_map = ticker_map.filter(pc.equal(ticker_map["ticker"], ticker))
+    exchange, bars = ticker_map["exchange"][0].as_py(), snapshot.sql(_BARS, [ticker, as_of])
     days = bars["session"].to_numpy().astype("datetime64[D]")
     sessions = np.union1d(calendar.sessions(exchange, days.min().item(), days.max().item()), days)
     tables = CoreTables(
         accepted_bars=bars,
         corporate_actions=snapshot.actions(as_of, ticker),
-        ticker_map=ticker_map.filter(pc.equal(ticker_map["ticker"], ticker)),
+        ticker_map=ticker_map,
         sectors=core.SECTORS.empty(),
         characteristics=core.CHARACTERISTICS.empty(),
         macro=core.MACRO.empty(),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.models.text_finbert import finbert
@@ -35,7 +34,11 @@ class ScoreOutcome:
 def text_scorers(settings: Settings) -> tuple[TextScorer, ...]:
     """Return the models of the settings: VADER, and FinBERT where a model is named. Raises `UsageError` as `finbert` does."""
     nlp = settings.nlp
-    heavy = (finbert(nlp.finbert, released_on=nlp.finbert_released_on, batch=nlp.batch),) if nlp.finbert else ()
+    heavy = (
+        (finbert(nlp.finbert, released_on=nlp.finbert_released_on, batch=nlp.batch, hub_revision=nlp.finbert_revision),)
+        if nlp.finbert
+        else ()
+    )
     return (vader(), *heavy)
 
 
@@ -49,16 +52,20 @@ def score_news(lake: Lake, scorers: Sequence[TextScorer], *, as_of: dt.datetime,
     inputs = f"{snapshot.data_version([NEWS])}:{' '.join(f'{one.name} {one.revision}' for one in scorers)}"
     if snapshot.inputs(NEWS_SCORES) == inputs:
         return ScoreOutcome(scored=0, changed=False)
-    rows = snapshot.read(NEWS_SCORES)
-    scored = 0
+    new = []
     for scorer in scorers:
-        other = pc.and_(pc.equal(rows["model"], scorer.name), pc.not_equal(rows["revision"], scorer.revision))
         texts = snapshot.sql(_UNSCORED, [scorer.name, scorer.revision])
-        rows = pa.concat_tables([rows.filter(pc.invert(other)), _rows(scorer, texts)])
-        scored += texts.num_rows
+        new.append(_rows(scorer, texts))
         _log.info("run %s: %s %s scored %d texts", run_id, scorer.name, scorer.revision, texts.num_rows)
-    lake.publish(Change.replace(NEWS_SCORES, rows, inputs=inputs))
-    return ScoreOutcome(scored=scored, changed=True)
+    rows = pa.concat_tables(new)
+    held = snapshot.read(NEWS_SCORES, ["model", "revision"]).group_by(["model", "revision"]).aggregate([])
+    revision_of = {scorer.name: scorer.revision for scorer in scorers}
+    outdated = held.filter(pa.array([revision_of.get(r["model"], r["revision"]) != r["revision"] for r in held.to_pylist()], pa.bool_()))
+    if outdated.num_rows:
+        lake.publish(Change.replace_where(NEWS_SCORES, rows, outdated, inputs=inputs))
+    else:
+        lake.publish(Change.append(NEWS_SCORES, rows, inputs=inputs))
+    return ScoreOutcome(scored=rows.num_rows, changed=True)
 
 
 def _rows(scorer: TextScorer, texts: pa.Table) -> pa.Table:

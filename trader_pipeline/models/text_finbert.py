@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from trader_pipeline.durable import sha256_file
 from trader_pipeline.errors import UsageError
@@ -17,13 +16,16 @@ LABELS = ("negative", "neutral", "positive")
 _FILES = ("*.json", "*.txt", "*.safetensors", "*.bin")
 MOST_TOKENS = 128
 """A headline has some twenty; what is longer is cut."""
+DECIMALS = 6
+"""Which texts share a batch moves the last bits; they are not stored."""
 
 
-def finbert(model: str, *, released_on: dt.date, batch: int) -> TextScorer:
+def finbert(model: str, *, released_on: dt.date, batch: int, hub_revision: str | None = None) -> TextScorer:
     """Return the scorer of a folder, or of a name on the Hugging Face hub, whose score is P(positive) - P(negative).
 
-    Which output means what is read from the model's config. The revision is the sha256 of the model's files. Raises `UsageError`
-    without transformers, where the model cannot be opened, and for other labels than the three.
+    Which output means what is read from the model's config. `hub_revision` is a commit on the hub, else its newest. The revision is
+    the sha256 of the model's files. Raises `UsageError` without transformers, where the model cannot be opened, and for other
+    labels than the three.
     """
     try:
         import huggingface_hub  # noqa: PLC0415 - an extra
@@ -33,7 +35,11 @@ def finbert(model: str, *, released_on: dt.date, batch: int) -> TextScorer:
             'FinBERT wants transformers; pip install "trader-pipeline[nlp]", or leave TRADER_NLP__FINBERT unset for VADER alone'
         ) from error
     try:
-        folder = Path(model) if Path(model).is_dir() else Path(huggingface_hub.snapshot_download(model, allow_patterns=_FILES))
+        folder = (
+            Path(model)
+            if Path(model).is_dir()
+            else Path(huggingface_hub.snapshot_download(model, revision=hub_revision, allow_patterns=_FILES))
+        )
         config = transformers.AutoConfig.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise UsageError(f"{model} cannot be opened as a text model: {error}; set TRADER_NLP__FINBERT to a folder or a hub name") from error
@@ -43,6 +49,7 @@ def finbert(model: str, *, released_on: dt.date, batch: int) -> TextScorer:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         network = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
         shares_n3 = np.concatenate([np.empty((0, 3)), *_batches(network, tokenizer, texts, batch)])[:, outputs]
+        shares_n3 = shares_n3.round(DECIMALS)
         return TextScores(shares_n3=shares_n3, score_n=shares_n3[:, 2] - shares_n3[:, 0])
 
     return TextScorer(name="finbert", revision=_sha256(folder), released_on=released_on, score=score)
@@ -57,6 +64,8 @@ def _outputs(model: str, id2label: dict[int, str]) -> list[int]:
 
 
 def _batches(network: Any, tokenizer: Any, texts: Sequence[str], batch: int) -> Iterator[Float]:
+    import torch  # noqa: PLC0415 - loading the definitions needs none
+
     for first in range(0, len(texts), batch):
         tokens = tokenizer(list(texts[first : first + batch]), padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
         with torch.inference_mode():

@@ -40,7 +40,9 @@ def canonical_columns(columns: list[str], file: str) -> dict[str, str]:
             raise InputError(f"{file}: the columns {found[name]!r} and {column!r} both mean {name}; keep one")
         found[name] = column
     if missing := [name for name in REQUIRED if name not in found]:
-        raise InputError(f"{file}: no column for {missing}, only {columns}; rename or add them (date, open, high, low, close, volume)")
+        raise InputError(
+            f"{file}: no column for {missing}, only {columns}; rename or add them (files hold bars: date, open, high, low, close, volume)"
+        )
     return found
 
 

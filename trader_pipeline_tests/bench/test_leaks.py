@@ -50,11 +50,13 @@ def test_a_planted_leak_is_caught_and_its_honest_twin_passes(figures, name):
 def test_all_that_can_be_wrong_is_told(figures):
     wrong = copy.deepcopy(figures)
     wrong["look_back"] |= {"violations": 1, "violating": ["beta_252d"]}
+    wrong["truncation"]["by_family"][0]["absent"] = True
     wrong["stamps"] = {"macro": 3}
     wrong["canaries"]["one_day_shift"] = False
     wrong["detected"][0]["honest_passes"] = False
     assert leaks.leaking(wrong) == [
         "look_back: beta_252d",
+        f"{FEATURES[0].family} is absent: nothing is proven of it",
         "stamps of macro: 3 rows too early",
         "canary one_day_shift was not caught",
         "the honest twin of centred_window was called a leak",

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from trader_pipeline.bench.rivals import F14, compare, sql
@@ -25,6 +26,18 @@ def test_sql_and_pandas_say_what_our_kernels_say_of_every_feature(figures):
     assert figures["max_rel_diff"]["duckdb"] < 5e-3  # its logs and differences are float32, as the columns are
 
 
+def test_columns_that_differ_are_named(figures):
+    assert figures["max_rel_diff_columns"].keys() == {"duckdb"}
+    assert figures["max_rel_diff_columns"]["duckdb"].keys() <= {"CORR", "CORD", "WVMA", "STD"}
+
+
+def test_a_value_that_one_of_two_lacks_is_infinitely_far():
+    nan = np.nan
+    ours = np.array([[1.0, 1.0, nan], [1000.0, nan, 2.0], [1e-6, 3.0, nan]], np.float32)
+    theirs = np.array([[1.1, 1.0, nan], [1000.0, nan, 2.0], [2e-6, nan, nan]], np.float32)
+    assert compare.difference(theirs, ours) == pytest.approx([0.1, np.inf, 0.0], rel=1e-5)
+
+
 def test_every_engine_is_timed_in_a_process_of_its_own(figures):
     assert list(figures["engines"]) == ["ours", "duckdb", "pandas"]
     for engine in figures["engines"].values():
@@ -46,7 +59,7 @@ def test_pandas_seconds_are_scaled_to_all_tickers_and_the_answer_says_from_how_m
     answers = {"ours": {"f14": ours, "alpha158": ours}, "pandas": {"f14": run, "alpha158": run}}
     monkeypatch.setattr(compare, "write_market", lambda *_, **__: None)
     monkeypatch.setattr(compare, "_round", lambda *_: answers)
-    monkeypatch.setattr(compare, "_apart", lambda *_: {"pandas": 0.0})
+    monkeypatch.setattr(compare, "_apart", lambda *_: {"pandas": {"KMID": 0.0}})
     figures = compare.measure(cache, tickers=12, sessions=320, runs=1, pandas_tickers=3)
     assert figures["pandas_tickers"] == 3
     assert figures["engines"]["pandas"]["alpha158_cpu_s"] == 4

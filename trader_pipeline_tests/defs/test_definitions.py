@@ -1,6 +1,8 @@
 """What the Dagster location promises by name."""
 
 import datetime as dt
+import subprocess
+import sys
 from itertools import islice, pairwise
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -25,6 +27,11 @@ NEW_YORK = ZoneInfo("America/New_York")
 @pytest.fixture(scope="module")
 def defs(tmp_path_factory):
     return build_defs(Settings(home=tmp_path_factory.mktemp("home"), dataset="live"))
+
+
+def test_loading_the_definitions_brings_no_torch():
+    code = "import sys, trader_pipeline.definitions; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 def test_the_chain_is_there_by_its_names(defs):

@@ -79,7 +79,10 @@ LEVELS = {
 
 
 def random_filings(names, first, last, seed=23):
-    """Quarters of every ticker from `first` on, known by `last` or after: two filed year to date, some restated a quarter later."""
+    """Quarters of every ticker from `first` on, known by `last` or after, some restated a quarter later.
+
+    A figure in fifty is never filed; of the fourth ticker nothing but shares until 500 days before `last`.
+    """
     generator = np.random.default_rng(seed)
     rows, told = [], []
     ends = [
@@ -94,6 +97,9 @@ def random_filings(names, first, last, seed=23):
             for metric, level in LEVELS.items():
                 value = size * level * float(np.exp(0.2 * generator.standard_normal()))
                 months = 0 if METRIC_OF[metric].balance else 3
+                young = name in names[3:4] and on < last - dt.timedelta(500)
+                if (young and metric != "shares_outstanding") or generator.random() < 0.02:
+                    continue
                 rows.append((name, metric, end, months, on, value))
                 if generator.random() < 0.05:
                     rows.append((name, metric, end, months, on + dt.timedelta(91), value * 1.1))

@@ -101,13 +101,14 @@ def characteristic(name, tickers, days, values):
     )
 
 
-def macro(series, days, values):
+def macro(series, days, values, *, told=None):
+    """Known with the bars of `days`, or of the days `told`."""
     return MACRO.conform(
         pa.table(
             {
                 "series": [series] * len(days),
                 "observed_on": pa.array(days).cast(pa.date32()),
-                "known_at": known(days),
+                "known_at": known(days if told is None else told),
                 "known_at_basis": ["assumed"] * len(days),
                 "source": ["own"] * len(days),
                 "vintage": ["final"] * len(days),
@@ -203,7 +204,8 @@ def random_core(count=440, seed=5):
     """Fourteen tickers and a benchmark: gaps, late listings, an early end, splits, dividends, three sectors, and facts of every kind.
     One joins the universe late, one leaves it, one is never in it.
 
-    Headlines come out at 23:00 UTC, after the close; of options there are the last 40 sessions.
+    Headlines come out in the morning, ten minutes after the close (of summer) and at 23:00 UTC. Of options there are the last 40
+    sessions, some contracts asked for a session late. Two series begin late and stand before others; consumer prices are revised.
     """
     generator = np.random.default_rng(seed)
     days, names = sessions(count), [f"T{i:02d}" for i in range(14)]
@@ -238,6 +240,8 @@ def random_core(count=440, seed=5):
             [
                 macro("regime", days, np.where(generator.random(count) < 0.5, -1.0, 1.0)),
                 *(macro(name, days, 50 + np.cumsum(0.1 * generator.standard_normal(count))) for name in SERIES),
+                *(macro(name, days[-150:], 30 + np.cumsum(0.1 * generator.standard_normal(150))) for name in ("vix_close", "AAA10Y")),
+                macro("CPIAUCSL", days[:-30], 50 + np.cumsum(0.1 * generator.standard_normal(count - 30)), told=days[30:]),
             ]
         ),
         market_state=states(days, generator.random(count)),
@@ -256,13 +260,16 @@ def random_core(count=440, seed=5):
 def random_news(generator, names, days):
     rows = []
     for i, t in zip(*np.nonzero(generator.random((len(names), len(days))) < 0.3), strict=True):
-        at = days[t] + np.timedelta64(23, "h")
+        at = days[t] + np.timedelta64(int(generator.choice((13 * 60, 20 * 60 + 10, 23 * 60))), "m")
         rows += [(names[i], at, f"text {i} {t}", model, generator.uniform(-1, 1)) for model in ("finbert", "vader")]
     return news(*rows)
 
 
 def random_quotes(generator, names, days):
     rows = []
+    for name, day in itertools.product(names[::3], days[:-1]):
+        late = known([calendar.offset("XNYS", day.item(), 1)])[0].as_py().replace(tzinfo=None).isoformat()
+        rows.append(quote(name, day, 45, kind="put", strike=97.5, mid=generator.uniform(2, 9), volume_contracts=9.0, known_at=late))
     for name, day in itertools.product(names, days):
         for ahead, strike in itertools.product((20, 45, 100), (80.0, 90.0, 100.0, 110.0, 120.0)):
             extra = generator.uniform(0.5, 1.0) * np.sqrt(ahead) * np.exp(-(((strike - 100) / (2 * np.sqrt(ahead))) ** 2))

@@ -29,6 +29,12 @@ def test_a_step_of_the_filter_by_hand():
     np.testing.assert_allclose(p, [0.496505, 0.496505 * 0.8 + 0.503495 * 0.1], atol=1e-6)
 
 
+def test_a_return_beyond_all_that_was_seen_is_turbulent():
+    # 150 and 50 deviations: e^-1250 is no float
+    p = hamilton.filtered(np.array([-0.5, NAN]), np.array([0.0, 0.0, 0.0033, 0.01, 0.9, 0.8]))
+    np.testing.assert_allclose(p, [1.0, 0.8])
+
+
 def test_the_fit_finds_the_parameters_that_made_the_returns():
     returns, _ = switching(20_000)
     found = hamilton.fit(returns, hamilton.start(returns))

@@ -42,11 +42,28 @@ def test_a_month_may_be_80_sessions_old_and_a_day_5():
     assert np.flatnonzero(np.isfinite(daily)).tolist() == [22, 23, 24, 25]
 
 
-def test_inflation_by_hand():
-    level = np.where(np.arange(300) < 100, 200.0, 206.0)
-    found = macro.inflation_12m.compute(built(markets.macro("CPIAUCSL", DAYS, level)))
-    assert np.isnan(found[:, :252]).all()
-    np.testing.assert_allclose(found[:, 260], [np.log(1.03)] * 2)
+def monthly(*rows):
+    """Each row is (month, days after the month's end until its release, value)."""
+    said = [(f"{month}-01", f"{(np.datetime64(month) + 1).astype('datetime64[D]') + after}T13:30", value) for month, after, value in rows]
+    return vintages("CPIAUCSL", *said)
+
+
+def test_prices_that_rise_3_percent_a_year_do_so_every_session_whenever_the_month_comes_out():
+    after = np.random.default_rng(1).integers(8, 18, 26).tolist()
+    rows = [(np.datetime64("2014-01") + month, after[month], 100 * 1.03 ** (month / 12)) for month in range(26)]
+    found = macro.inflation_12m.compute(built(monthly(*rows)))
+    np.testing.assert_allclose(found[:, 40:], np.log(1.03))
+
+
+def test_inflation_is_of_the_newest_versions_and_null_without_the_month_a_year_before():
+    rows = [("2014-02", 12, 200.0), ("2015-01", 12, 205.0), ("2015-02", 12, 206.0), ("2014-02", 400, 202.0)]
+    found = macro.inflation_12m.compute(built(monthly(*rows)))[0]
+    at = dict(zip(DAYS.astype(str).tolist(), found, strict=True))
+    assert np.isnan(at["2015-03-12"])
+    assert at["2015-03-13"] == at["2015-04-02"] == pytest.approx(np.log(1.03))
+    assert at["2015-04-06"] == pytest.approx(np.log(206 / 202))
+    first = np.searchsorted(DAYS, np.datetime64("2015-02-01")) - 1
+    assert np.flatnonzero(np.isfinite(found))[-1] == first + macro.MONTHLY
 
 
 def test_slope_and_its_change():
@@ -70,6 +87,15 @@ def test_the_exchanges_own_vix_comes_before_freds():
     both = pa.concat_tables([markets.macro("vix_close", DAYS, np.full(300, 20.0)), markets.macro("VIXCLS", DAYS, np.full(300, 21.0))])
     assert macro.vix.compute(built(both))[0, 0] == 20.0
     assert macro.vix.compute(built(markets.macro("VIXCLS", DAYS, np.full(300, 21.0))))[0, 0] == 21.0
+
+
+def test_a_series_that_begins_later_leaves_what_stood_in_for_it_in_the_past():
+    late = [markets.macro("vix_close", DAYS[200:], np.full(100, 20.0)), markets.macro("AAA10Y", DAYS[200:], np.full(100, 1.0))]
+    old = [markets.macro(name, DAYS, np.full(300, value)) for name, value in (("VIXCLS", 21.0), ("BAA10Y", 2.5))]
+    old += [markets.macro(name, DAYS, np.full(300, value)) for name, value in (("moodys_baa_yield", 5.0), ("moodys_aaa_yield", 4.25))]
+    market = built(pa.concat_tables(late + old))
+    np.testing.assert_array_equal(macro.vix.compute(market)[0, [0, 199, 200]], [21.0, 21.0, 20.0])
+    np.testing.assert_array_equal(macro.default_spread.compute(market)[0, [0, 199, 200]], [0.75, 0.75, 1.5])
 
 
 def test_the_default_spread_is_of_daily_yields_else_of_monthly_means():

@@ -50,6 +50,15 @@ def test_a_snapshot_taken_after_the_close_and_half_an_hour_is_known_at_the_next_
     assert np.flatnonzero(np.isfinite(found)).tolist() == [11]
 
 
+def test_contracts_that_are_asked_for_later_neither_join_a_snapshot_nor_delay_it():
+    early = list(chain_rows("A", DAYS[10], 0.35))
+    later = [{**row, "strike": row["strike"] + 0.5, "known_at": markets.known(DAYS[11:12])[0].as_py()} for row in early]
+    for feature in options.FEATURES:
+        expected, got = (feature.compute(built(rows)) for rows in (early, early + later))
+        np.testing.assert_array_equal(got, expected, err_msg=feature.name)
+    assert np.flatnonzero(np.isfinite(options.put_call_volume.compute(built(early + later))[0])).tolist() == [10, 11]
+
+
 @pytest.mark.parametrize("broken", [{"bid": 0.0}, {"ask": 0.0}, {"bid": None}, {"bid": 9.0, "ask": 8.0}])
 def test_without_a_sound_bid_and_ask_there_is_no_volatility(broken):
     market = built(chain_rows("A", DAYS[10], 0.35, **broken))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from trader_pipeline import calendar
-from trader_pipeline.features import FEATURES
+from trader_pipeline.features import FEATURES, macro
 from trader_pipeline.features.stamps import too_early
 from trader_pipeline.features.truncation import Proof, Tally, cut, differing, moments, proof_of, summed, told_with_session
 from trader_pipeline_tests.features import markets
@@ -18,8 +18,8 @@ from trader_pipeline_tests.features import markets
 COUNT = 620
 TODAY = COUNT - 15
 SESSIONS = ("session", "observed_on")
-LONGEST_GAP = 80
-"""Sessions for which a monthly series may be silent."""
+GAPS = (*range(macro.DAILY + 1), *range(macro.MONTHLY - 2, macro.MONTHLY + 1))
+"""Sessions for which a daily or a monthly series may be silent; a year has 250 to 254."""
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +73,11 @@ def lacking(tables, gaps):
 
 
 def markets_with_gaps(tables, days, lookback):
-    """Yield markets until one lets the oldest fact that is still young enough matter: series silent ever longer, chains for a day."""
+    """Yield markets until one lets the oldest fact that is still young enough matter: series silent early or of late, chains for a day."""
     edge = TODAY - lookback
-    for chains, gap in itertools.product((0, 1), range(min(lookback, LONGEST_GAP) + 1)):
-        yield lacking(tables, {"observed_on": (days[edge], days[edge + gap]), "session": (days[TODAY - chains], days[TODAY])})
+    for chains, gap in itertools.product((0, 1), GAPS):
+        for after in (edge, TODAY - gap) if gap <= lookback else ():
+            yield lacking(tables, {"observed_on": (days[after], days[after + gap]), "session": (days[TODAY - chains], days[TODAY])})
 
 
 OF_SESSIONS = [f for f in FEATURES if any(column.name in SESSIONS for table in f.inputs for column in table.columns)]

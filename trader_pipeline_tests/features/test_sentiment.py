@@ -18,11 +18,11 @@ def built(*rows, tickers=("A", "B")):
 
 
 def scored(ticker, session, text, score, *, model="vader", late=False):
-    """Known at the close + 30 min, or a minute later."""
-    return ticker, KNOWN_AT[session] + MINUTE * late, text, model, score
+    """Known at the close, or ten minutes later, before the session's bar is."""
+    return ticker, KNOWN_AT[session] - 30 * MINUTE + 10 * MINUTE * late, text, model, score
 
 
-def test_news_after_the_close_and_half_an_hour_belongs_to_the_next_session():
+def test_news_after_the_close_belongs_to_the_next_session():
     market = built(scored("A", 10, "on time", 0.5), scored("A", 20, "late", -0.5, late=True))
     count, tone = sentiment.headlines_1d.compute(market)[0], sentiment.sentiment_vader_21d.compute(market)[0]
     assert np.flatnonzero(count == 1).tolist() == [10, 21]
@@ -67,6 +67,13 @@ def test_models_are_not_mixed_and_a_headline_counts_once_whoever_scored_it():
 def test_one_text_told_twice_in_a_session_counts_once_and_on_another_day_again():
     market = built(scored("A", 10, "same", 0.8), scored("A", 10, "same", 0.8), scored("A", 11, "same", 0.8), scored("A", 11, "else", 0.0))
     np.testing.assert_array_equal(sentiment.headlines_1d.compute(market)[0, 10:13], [1, 2, 0])
+
+
+def test_the_order_of_the_rows_changes_no_bit():
+    generator = np.random.default_rng(0)
+    rows = [scored("A", 10, f"text {number}", generator.uniform(-1, 1)) for number in range(7)]
+    found = {sentiment.sentiment_vader_21d.compute(built(*(rows[i] for i in generator.permutation(7))))[0, 10] for _ in range(20)}
+    assert len(found) == 1
 
 
 def test_the_first_session_says_nothing_as_it_cannot_tell_its_own_headlines():

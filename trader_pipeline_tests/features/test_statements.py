@@ -96,6 +96,18 @@ def test_a_restatement_makes_a_statement_no_younger():
     assert on(quality.days_since_statement, made, "2020-01-16") == (dt.date(2020, 1, 16) - dt.date(2019, 2, 21)).days
 
 
+def test_a_ticker_without_net_income_is_not_dated_by_the_one_before():
+    facts = filings.filed(
+        *(("A", *row) for row in YEAR),
+        ("B", "shares_outstanding", "2018-12-31", 0, "2019-02-20", 3.0),
+        ("B", *YEAR[0][:3], "2019-06-03", 5.0),
+    )
+    made = markets.market(markets.core(markets.bars(["A", "B"], DAYS, close=np.full((2, len(DAYS)), 10.0)), filed=facts), DAYS)
+    ages, known = quality.days_since_statement.compute(made)[1], np.datetime64("2019-06-04") <= DAYS
+    assert np.isnan(ages[~known]).all()
+    assert ages[known][0] == 0
+
+
 def test_figures_in_another_currency_are_not_mixed_and_have_no_value_in_dollars():
     euros = market(*YEAR, ("shares_outstanding", "2018-12-31", 0, "2019-02-20", 3.0), currency="EUR")
     assert figure(euros, "net_income_year", "2019-02-21") == 15.0

@@ -136,7 +136,8 @@ def with_gaps(tables, days, feature, today):
     """Facts are lacking where they let the value at `today` depend on the oldest that are still young enough."""
     edge = today - feature.lookback_sessions
     age = macro.MONTHLY if any(name in feature.formula for name in macro.MONTHLY_SERIES) else macro.DAILY
-    young = {"macro": ("observed_on", edge, edge + age), "characteristics": ("observed_on", edge, edge + age)}
+    series = ("observed_on", today - age + 1, today) if feature is macro.inflation_12m else ("observed_on", edge, edge + age)
+    young = {"macro": series, "characteristics": ("observed_on", edge, edge + age)}
     gaps = young | {"option_quotes": ("session", today - 1, today)}
     lacking = {
         name: without(getattr(tables, name), column, days[first].item(), days[min(last, today)].item())

@@ -8,13 +8,14 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from trader_pipeline import panel
@@ -27,9 +28,12 @@ TASKS = {"f14": F14, "alpha158": NAMES}
 _LONGEST = 61
 _TOUCHED_FILES = 100
 _REDIS_TRIES = 100
+_EQUAL = 1e-5
+"""Columns that differ by more are named; docs/LOG.md says why each does."""
 _NO_QLIB = "pyqlib is left out: {}"
 
 Run = dict[str, Any]
+Float32 = npt.NDArray[np.float32]
 
 
 def measure(cache: Path, *, tickers: int, sessions: int, runs: int, pandas_tickers: int) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def measure(cache: Path, *, tickers: int, sessions: int, runs: int, pandas_ticke
         "engines": engines,
         **{name: ours.pop(name) for name in ("read_cpu_s", "one_day_cpu_s", "one_day_equal")},
         "times_ours": {name: _times(ours, engine) for name, engine in engines.items() if name != "ours"},
-        "max_rel_diff": {name: max(found[name] for found in apart.values()) for name in apart["f14"]},
+        **_told(apart),
         **({"skipped": skipped} if skipped else {}),
     }
 
@@ -162,8 +166,8 @@ def _times(ours: Run, engine: Run) -> dict[str, float]:
     return {name: round(engine[name] / ours[own], 1) for name, own in against.items() if name in engine}
 
 
-def _apart(folder: Path, task: str) -> dict[str, float]:
-    """Return the largest |theirs - ours| / max(|ours|, a thousandth of the column's largest), where 61 sessions have bars without a gap."""
+def _apart(folder: Path, task: str) -> dict[str, dict[str, float]]:
+    """Return engine -> column -> `difference`, where 61 sessions have bars without a gap and the engine computed the ticker."""
     names = list(TASKS[task])
     grid, ours = panel.read_features([_kept(folder, "ours", task)], names)
     complete = np.isfinite(ours[:, :, names.index("KMID")])
@@ -181,7 +185,34 @@ def _apart(folder: Path, task: str) -> dict[str, float]:
         for k, name in enumerate(names):
             flat[cells[inside], k] = table[name].to_numpy()[inside]
         there = whole & np.isfinite(theirs[:, :, names.index("KMID")])
-        largest = 1e-3 * np.nanmax(np.abs(ours[there]), axis=0)
-        difference = np.abs(theirs[there] - ours[there]) / np.maximum(np.abs(ours[there]), largest)
-        apart[engine] = float(f"{np.nanmax(difference):.2g}")
+        apart[engine] = dict(zip(names, difference(theirs[there], ours[there]).tolist(), strict=True))
     return apart
+
+
+def difference(theirs_RF: Float32, ours_RF: Float32) -> Float32:
+    """Return each column's largest difference relative to our value, or to a thousandth of the column's largest where that is more.
+
+    A value that only one of them has is infinitely far.
+    """
+    known = np.isfinite(ours_RF)
+    scale = np.maximum(np.abs(ours_RF), 1e-3 * np.max(np.abs(ours_RF), axis=0, where=known, initial=0.0))
+    apart = np.where(known & np.isfinite(theirs_RF), np.abs(theirs_RF - ours_RF) / scale, 0.0)
+    apart[known != np.isfinite(theirs_RF)] = np.inf
+    found: Float32 = apart.max(axis=0)
+    return found
+
+
+def _told(apart: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
+    """Return `max_rel_diff` of each engine and `max_rel_diff_columns`: those that are over `_EQUAL`, by the stem of their names."""
+    largest: dict[str, float] = {}
+    over: dict[str, dict[str, float]] = {}
+    for found in apart.values():
+        for engine, columns in found.items():
+            for name, value in columns.items():
+                told = float(f"{value:.2g}")
+                largest[engine] = max(largest.get(engine, 0.0), told)
+                if value > _EQUAL:
+                    stems = over.setdefault(engine, {})
+                    stem = name.rstrip("0123456789")
+                    stems[stem] = max(stems.get(stem, 0.0), told)
+    return {"max_rel_diff": largest, "max_rel_diff_columns": over}

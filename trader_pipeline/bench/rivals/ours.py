@@ -18,7 +18,8 @@ Float32 = npt.NDArray[np.float32]
 def read(path: Path, names: Sequence[str]) -> tuple[panel.Grid, Bars]:
     """Return grid and bars [N, T] for the named features; where none of them needs vwap it is not read, and the close stands there."""
     fields = FIELDS if "VWAP0" in names else FIELDS[:-1]
-    table = pq.read_table(path, columns=["ticker", "session", *fields], read_dictionary=["ticker"])
+    columns = ["ticker", "session", *fields]
+    table = pq.read_table(path, columns=columns, read_dictionary=["ticker"], memory_map=True, pre_buffer=False)  # no copy of the file
     grid = panel.Grid.of(table)
     x = panel.dense_columns(table, grid, fields)
     return grid, (x["open"], x["high"], x["low"], x["close"], x["volume"], x.get("vwap", x["close"]))
