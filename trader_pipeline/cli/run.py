@@ -119,6 +119,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed; empty: TRADER_SEED.")] = None,
     resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with this model, which was cut short, on the data it began with.")] = "",
     as_of: Annotated[str, typer.Option("--as-of", help="Session YYYY-MM-DD: its close + 30 min. Empty: the newest.")] = "",
+    devices: Annotated[int, typer.Option(help="Devices of this host that train one network together, one process each.", min=1)] = 1,
     *,
     profile: Annotated[bool, typer.Option("--profile", help="Trace a few steps of each fold; models/RUN/profile has them.")] = False,
     force: Force = False,
@@ -139,7 +140,14 @@ def train(
         prepare_environment(settings)
         launcher = Launcher(definitions=build_defs(settings, progress=show), settings=settings, progress=show)
         launcher.train(
-            now=dt.datetime.now(dt.UTC), as_of=as_of or None, force=force, recipe=recipe, seed=seed, resume=resume, profile=profile
+            now=dt.datetime.now(dt.UTC),
+            as_of=as_of or None,
+            force=force,
+            recipe=recipe,
+            seed=seed,
+            resume=resume,
+            profile=profile,
+            devices=devices,
         )
     newest = "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb from training.runs"
     (done,) = lake.open(settings.dataset_home).sql(f"{newest} order by finished_at desc limit 1").to_pylist()

@@ -121,10 +121,12 @@ class Launcher:
         keys = [dg.AssetKey(list(table.path)) for feed in feeds for table in feed.raw_tables]
         self.launch("fetch", as_of=default_as_of(self.settings, now=now), ask=ask, only=keys, run_id=run_id)
 
-    def train(self, *, now: dt.datetime, as_of: str | None, force: bool, recipe: str, seed: int | None, resume: str, profile: bool) -> None:
+    def train(
+        self, *, now: dt.datetime, as_of: str | None, force: bool, recipe: str, seed: int | None, resume: str, profile: bool, devices: int
+    ) -> None:
         """Fit and calibrate a model on the features that are there, or go on with the model `resume`. Raises as `launch` does."""
         moment = moment_of(as_of, now=now) if as_of else default_as_of(self.settings, now=now)
-        config = {"recipe": recipe, "resume": resume, "profile": profile} | ({} if seed is None else {"seed": seed})
+        config = {"recipe": recipe, "resume": resume, "profile": profile, "devices": devices} | ({} if seed is None else {"seed": seed})
         self.launch("train", as_of=moment, ask=Ask(force=force), ops={"trained": config})
 
     def launch(
