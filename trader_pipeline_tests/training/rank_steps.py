@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch.distributed.tensor import DTensor
 
-from trader_pipeline.training import faults
+from trader_pipeline.training import faults, state
 from trader_pipeline.training.compute import Compute
 from trader_pipeline.training.ranks import joined
 from trader_pipeline.training.sharding import whole_state
@@ -58,6 +58,15 @@ def sharded(ranks):
     return weights(train(in_double(ranks), batches)), weights_of(train(split, batches).network), held
 
 
+def goes_on_split(ranks):
+    """A split network, its moments and its average, saved whole and taken up by another: the weights of both after one more step."""
+    how = {"compute": Compute(shard=True), "ema_decay": 0.5}
+    first, second = (in_double(ranks, **how) for _ in range(2))
+    train(first, BATCHES[:2])
+    state.restore(second, state.of(first))
+    return weights_of(train(first, BATCHES[2:]).network), weights_of(train(second, BATCHES[2:]).network)
+
+
 def whole_or_part(parameter):
     """What this rank holds of a parameter."""
     return parameter.to_local() if isinstance(parameter, DTensor) else parameter
@@ -65,11 +74,11 @@ def whole_or_part(parameter):
 
 def weights_of(network):
     """All weights of a network that may be split, in the order of `weights`."""
-    state = whole_state(network)
-    return torch.cat([state[name].flatten() for name, _ in network.named_parameters()])
+    every = whole_state(network)
+    return torch.cat([every[name].flatten() for name, _ in network.named_parameters()])
 
 
-STEPS = (trained, short_of_memory, poisoned, sharded)
+STEPS = (trained, short_of_memory, poisoned, sharded, goes_on_split)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,13 @@ def test_a_network_split_over_ranks_takes_the_same_steps(together):
 
 
 @pytest.mark.slow
+def test_a_network_split_over_ranks_goes_on_where_it_was_saved(together):
+    for went_on, taken_up in (t["goes_on_split"] for t in together):
+        assert (went_on - weights(rank_steps.in_double(ALONE))).abs().max() > 1e-4
+        assert torch.equal(went_on, taken_up)
+
+
+@pytest.mark.slow
 def test_after_a_killed_rank_training_goes_on_from_the_last_checkpoint(tmp_path):
     for name in ("die", "live"):
         (tmp_path / name).mkdir()

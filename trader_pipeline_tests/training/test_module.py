@@ -201,6 +201,21 @@ def test_memory_that_runs_out_empties_the_cache_then_halves_then_computes_twice(
     assert torch.equal(short.optimiser.state[short.network.embed.weight]["step"], torch.tensor(1.0))
 
 
+def test_moments_that_were_half_made_when_memory_ran_out_are_made_again():
+    disturbed, failed = module(tensors()), []
+
+    def short_of_moments(phase, trained):
+        if phase == "step" and not failed:
+            failed.append(trained.step)
+            trained.optimiser.state[trained.network.embed.weight]["step"] = torch.zeros(())
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with faults.injected(short_of_moments):
+        train(disturbed, BATCHES)
+    assert failed == [0]
+    assert torch.equal(weights(disturbed), weights(train(module(tensors()), BATCHES)))
+
+
 def test_one_window_that_does_not_fit_is_an_error():
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trader_pipeline.errors import TrainingError
+from trader_pipeline.training import optimisers
 from trader_pipeline.training.optimisers import hidden_matrices, optimiser, orthogonal
 
 
@@ -102,6 +103,40 @@ def test_a_bad_gradient_changes_neither_weights_nor_moments(kind):
     after = everything()
     assert all(torch.isfinite(v).all() for v in after)
     assert not any(torch.equal(a, b) for a, b in zip(good[:8], after[:8], strict=True))
+
+
+def test_memory_that_runs_out_in_the_middle_of_a_step_of_muon_changes_nothing(monkeypatch):
+    torch.manual_seed(0)
+    network = Stack()
+    network.blocks.append(nn.Linear(16, 12))  # a second shape
+    opt = optimiser(network, "muon", learning_rate=1e-2, weight_decay=0.1)
+
+    def gradients():
+        opt.zero_grad()
+        (network(torch.ones(4, 8)).square().mean() + network.blocks[2](torch.ones(4, 16)).square().mean()).backward()
+
+    network.forward = lambda x: network.head(network.blocks[1](network.blocks[0](network.embed(x))))
+    gradients()
+    opt.step()
+    gradients()
+    before = copy.deepcopy((network.state_dict(), opt.state_dict()["state"]))
+    calls = []
+
+    def short(matrices):
+        calls.append(matrices.shape)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return orthogonal(matrices)
+
+    monkeypatch.setattr(optimisers, "orthogonal", short)
+    with pytest.raises(torch.OutOfMemoryError):
+        opt.step()
+    assert len(calls) == 2
+    assert all(torch.equal(now, before[0][name]) for name, now in network.state_dict().items())
+    after = opt.state_dict()["state"]
+    assert all(torch.equal(value, before[1][p][what]) for p, state in after.items() for what, value in state.items())
+    opt.step()
+    assert not torch.equal(network.blocks[0].weight, before[0]["blocks.0.weight"])
 
 
 def test_the_state_is_saved_and_loaded():
