@@ -131,12 +131,19 @@ def test_an_unknown_recipe_lists_the_known():
         job.recipe_of("magic")
 
 
-@pytest.mark.slow
-def test_three_members_train_in_a_process_without_the_libraries_of_the_rest(tmp_path):
-    asked = request(tmp_path / "model", planted(), recipe="three_members")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Three members, trained in a process of their own: the request, and what was told."""
+    asked = request(tmp_path_factory.mktemp("undisturbed") / "model", planted(), recipe="three_members")
     child = start(asked)
     out, err = child.communicate(timeout=200)
     assert child.returncode == 0, err
+    return asked, out
+
+
+@pytest.mark.slow
+def test_three_members_train_in_a_process_without_the_libraries_of_the_rest(undisturbed):
+    asked, out = undisturbed
     events = [json.loads(line) for line in out.splitlines()]
     epochs = [event for event in events if event["event"] == "epoch"]
     assert {event["fold"] for event in epochs} == {-1, 0, 1, 2}
@@ -147,9 +154,8 @@ def test_three_members_train_in_a_process_without_the_libraries_of_the_rest(tmp_
 
 
 @pytest.mark.slow
-def test_an_interrupted_job_exits_and_goes_on_to_the_same_members(tmp_path):
-    undisturbed = request(tmp_path / "undisturbed", planted(), recipe="three_members")
-    assert start(undisturbed).wait(timeout=200) == 0
+def test_an_interrupted_job_exits_and_goes_on_to_the_same_members(undisturbed, tmp_path):
+    whole, _ = undisturbed
     asked = request(tmp_path / "model", planted(), recipe="three_members")
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 75)):
         child = start(asked)
@@ -167,10 +173,10 @@ def test_an_interrupted_job_exits_and_goes_on_to_the_same_members(tmp_path):
     fitted = [event["model"] for event in map(json.loads, out.splitlines()) if event["event"] == "fit_start"]
     assert "ridge" not in fitted  # its fits were done
     assert not asked.scratch.exists()
-    for a, b in zip(load_members(asked.folder), load_members(undisturbed.folder), strict=True):
+    for a, b in zip(load_members(asked.folder), load_members(whole.folder), strict=True):
         assert a.files() == b.files()
     assert pq.read_table(asked.folder / job.CURVES_FILE)["validation_loss"].equals(
-        pq.read_table(undisturbed.folder / job.CURVES_FILE)["validation_loss"]
+        pq.read_table(whole.folder / job.CURVES_FILE)["validation_loss"]
     )
     incidents = [incident["event"] for incident in json.loads((asked.folder / job.RUN_FILE).read_bytes())["incidents"]]
     assert incidents.count("resumed") >= 2
