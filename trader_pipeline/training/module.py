@@ -9,7 +9,7 @@ Several ranks take their share of the windows, agree whether memory sufficed, an
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -75,9 +75,9 @@ class NetworkModule(lightning.LightningModule):
         self.automatic_optimization = False
         self.network, self.data, self.names, self.settings, self.seed, self.report = network, data, names, settings, seed, report
         self.ranks, self.window, self.gathered = ranks, network.config.window_sessions, Buffers()
-        self.computed = Computed(network, machine(settings.compute))
         if settings.compute.shard:
             shard(network, ranks)
+        self.computed = Computed(network, machine(replace(settings.compute, device=data.x_NTP.device.type)))
         self.memory = MemoryPlan(network, micro_windows)
         self.guard = Guard(settings.spike_factor, data.x_NTP.device)
         self.average = Averaged(network, settings.ema_decay) if settings.ema_decay else None
