@@ -46,5 +46,5 @@ def _likelihood(numbers: Tensor, labels: Tensor) -> Tensor:
 
 def _weighed(cost: Tensor, labels: Tensor) -> Tensor:
     """Return the sum over labels [..., H] or [..., A], where A runs over the horizons again and again."""
-    by_horizon = torch.where(torch.isfinite(labels), cost, 0.0).unflatten(-1, (-1, len(HORIZON_WEIGHTS))).flatten(0, -2).sum(0)
+    by_horizon = torch.where(torch.isfinite(labels), cost, 0.0).reshape(-1, len(HORIZON_WEIGHTS)).sum(0)
     return torch.stack([weight * part for weight, part in zip(HORIZON_WEIGHTS, by_horizon, strict=True)]).sum()
