@@ -131,7 +131,7 @@ def models(
     tickers: Annotated[int, typer.Option(help="Tickers of the market.", min=20)] = 150,
     sessions: Annotated[int, typer.Option(help="Sessions of the market.", min=400)] = 1500,
     seed: Annotated[int, typer.Option(help="Seed of market and training.", min=0)] = 0,
-    epochs: Annotated[int, typer.Option(help="Most epochs of each fit.", min=1)] = 24,
+    epochs: Annotated[int, typer.Option(help="Most epochs of each fit.", min=1)] = 16,
     *,
     as_json: Json = False,
 ) -> None:

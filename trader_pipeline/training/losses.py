@@ -1,21 +1,31 @@
-"""The loss of a network as a sum over labels, so that micro-batches of any size add up to the same gradient."""
+"""The loss of a network as a sum over labels, so that micro-batches of any size add up to the same gradient.
+
+Legend: H horizons, A auxiliary targets.
+"""
 
 import torch
 from torch import Tensor
 
 from trader_pipeline.models import distribution
 from trader_pipeline.models.network import Outputs
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.training.targets import Targets
 
 MARKET_WEIGHT, AUXILIARY_WEIGHT = 0.1, 0.1
 """Beside 1 for the score and for the distribution."""
+HORIZON_WEIGHTS = tuple(len(HORIZONS_SESSIONS) / h / sum(1 / other for other in HORIZONS_SESSIONS) for h in HORIZONS_SESSIONS)
+"""Proportional to 1 / h, 1 in the mean: the part of a holding period that the label of the session before does not share.
+
+With equal weights the gradient is mostly the noise of the longest horizon, and what pays for one session only is not found.
+"""
 
 
 def weighted_loss(outputs: Outputs, targets: Targets, counts: Tensor) -> Tensor:
     """Return the sum of the parts, each over its labels and divided by its count (`Targets.counts`) over the whole global batch.
 
-    Squared error of the score and of the auxiliary forecasts, negative log likelihood of the two distributions. Where there is no
-    label nothing is added, without a look at how many there are: that would make a device wait.
+    Squared error of the score and of the auxiliary forecasts, negative log likelihood of the two distributions, each label times
+    the weight of its horizon. Where there is no label nothing is added, without a look at how many there are: that would make a
+    device wait.
     """
     loss = _squared(outputs.score_BNLH, targets.score) / counts[0]
     loss = loss + _likelihood(outputs.distribution_BNLHK, targets.residual) / counts[1]
@@ -27,9 +37,14 @@ def weighted_loss(outputs: Outputs, targets: Targets, counts: Tensor) -> Tensor:
 
 
 def _squared(said: Tensor, labels: Tensor) -> Tensor:
-    return torch.where(torch.isfinite(labels), said - torch.nan_to_num(labels), 0.0).square().sum()
+    return _weighed((said - torch.nan_to_num(labels)).square(), labels)
 
 
 def _likelihood(numbers: Tensor, labels: Tensor) -> Tensor:
-    cost = distribution.negative_log_likelihood(numbers, torch.nan_to_num(labels))
-    return torch.where(torch.isfinite(labels), cost, 0.0).sum()
+    return _weighed(distribution.negative_log_likelihood(numbers, torch.nan_to_num(labels)), labels)
+
+
+def _weighed(cost: Tensor, labels: Tensor) -> Tensor:
+    """Return the sum over labels [..., H] or [..., A], where A runs over the horizons again and again."""
+    by_horizon = torch.where(torch.isfinite(labels), cost, 0.0).reshape(-1, len(HORIZON_WEIGHTS)).sum(0)
+    return torch.stack([weight * part for weight, part in zip(HORIZON_WEIGHTS, by_horizon, strict=True)]).sum()

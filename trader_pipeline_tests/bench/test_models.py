@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trader_pipeline.bench.models import examples_of, recovered
+from trader_pipeline.bench.models import examples_of, measure, recovered
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.sources.simulation import MarketSize, simulate
 
@@ -36,3 +36,12 @@ def test_nothing_after_the_end_is_learnt_from(market):
     for h, horizon in enumerate(HORIZONS_SESSIONS):
         decided = np.flatnonzero(np.isfinite(short.every.score_NTH[:, :, h]).any(axis=0)).max() + horizon
         assert decided == 399
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+def test_a_small_panel_former_finds_what_needs_other_tickers_and_the_regime():
+    found = measure("panel_former", tickers=150, sessions=1500, seed=0, epochs=16)
+    assert found["share_of_lead"] >= 0.5
+    assert found["share_of_regime"] >= 0.4
+    assert found["share_of_oracle"] >= 0.6

@@ -7,7 +7,8 @@ import torch
 from trader_pipeline.models import distribution
 from trader_pipeline.models.examples import Labels
 from trader_pipeline.models.network import AUXILIARY, Outputs
-from trader_pipeline.training.losses import AUXILIARY_WEIGHT, MARKET_WEIGHT, weighted_loss
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.training.losses import AUXILIARY_WEIGHT, HORIZON_WEIGHTS, MARKET_WEIGHT, weighted_loss
 from trader_pipeline.training.targets import Targets, targets_of
 
 
@@ -53,5 +54,22 @@ def test_the_loss_is_a_sum_over_known_labels_of_each_part_by_its_own_count():
     targets = Targets(*map(torch.from_numpy, (score, score, market, auxiliary)))
     said = Outputs(torch.zeros(1, 3, 1, 4), torch.zeros(1, 3, 1, 4, 3), torch.zeros(1, 1, 4, 3), torch.ones(1, 3, 1, AUXILIARY))
     t = distribution.negative_log_likelihood(torch.zeros(3, 3), torch.tensor([1.0, -2.0, 0.5])).tolist()
-    expected = 2.5 + (t[0] + t[1]) / 2 + MARKET_WEIGHT * t[2] + AUXILIARY_WEIGHT * 4.0
+    expected = 2.5 + (t[0] + t[1]) / 2 + MARKET_WEIGHT * t[2] + AUXILIARY_WEIGHT * 4.0 * HORIZON_WEIGHTS[0]
     assert float(weighted_loss(said, targets, targets.counts())) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_label_weighs_one_over_its_horizon(part):
+    """Of every part: what an error at one horizon costs, times its sessions, is the same for all four."""
+    shapes = ((1, 3, 2, 4), (1, 3, 2, 4), (1, 2, 4), (1, 3, 2, AUXILIARY))
+    labels = Targets(*(torch.zeros(shape) for shape in shapes))
+    said = Outputs(torch.zeros(shapes[0]), torch.zeros(*shapes[1], 3), torch.zeros(*shapes[2], 3), torch.zeros(shapes[3]))
+    base, costs = weighted_loss(said, labels, labels.counts()), []
+    for k in range(shapes[part][-1]):
+        moved = labels[part].clone()
+        moved[..., k] = 1.0
+        changed = labels._replace(**{Targets._fields[part]: moved})
+        costs.append(float(weighted_loss(said, changed, labels.counts()) - base) * HORIZONS_SESSIONS[k % 4])
+    assert costs == pytest.approx([costs[0]] * len(costs), rel=1e-3)
+    assert costs[0] > 0.01
+    assert np.mean(HORIZON_WEIGHTS) == pytest.approx(1.0)
