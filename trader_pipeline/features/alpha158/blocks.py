@@ -7,7 +7,7 @@ from trader_pipeline.features.alpha158.candle import candle, past
 from trader_pipeline.features.alpha158.changes import changes
 from trader_pipeline.features.alpha158.extremes import extremes
 from trader_pipeline.features.alpha158.order import order_statistics
-from trader_pipeline.features.alpha158.rows import CORD, CORR, COUNT, MA, MAX, QTLD, QTLU, RANK, ROC, RSV, VMA, WINDOWS, WVMA
+from trader_pipeline.features.alpha158.rows import CORD, CORR, COUNT, IMAX, MA, MAX, QTLD, QTLU, RANK, ROC, RSV, VMA, WINDOWS, WVMA
 from trader_pipeline.features.alpha158.values import values
 from trader_pipeline.features.alpha158.windows import LEVELS
 from trader_pipeline.features.compiled import njit
@@ -40,7 +40,7 @@ def write_block(bars: Bars, rows: Index, emit: int, first_ticker: int, stop_tick
             first, stop = max(0, start - LOOKBACK_SESSIONS), min(start + _STRETCH_SESSIONS, close_NT.shape[1])
             work_ALT = work[: _ARRAYS * LEVELS * (stop - first)].reshape(_ARRAYS, LEVELS, stop - first)
             out_FT = written[: COUNT * (stop - start)].reshape(COUNT, stop - start)
-            _stretch(
+            known_T = _stretch(
                 open_NT[i, first:stop],
                 high_NT[i, first:stop],
                 low_NT[i, first:stop],
@@ -53,7 +53,9 @@ def write_block(bars: Bars, rows: Index, emit: int, first_ticker: int, stop_tick
                 out_FT,
             )
             for k in range(len(rows)):
-                out_FNT[k, i, start - emit : stop - emit] = out_FT[rows[k]]
+                found_T, target_T = out_FT[rows[k]], out_FNT[k, i, start - emit : stop - emit]
+                for t in range(stop - start):
+                    target_T[t] = found_T[t] if known_T[t] else np.float32(np.nan)
 
 
 @njit
@@ -68,11 +70,12 @@ def _stretch(
     wanted_F: Flag,
     work_ALT: Float,
     out_FT: Float32,
-) -> None:
-    """Write what is wanted of the sessions from `skip` on, and what comes with it."""
+) -> Flag:
+    """Write what is wanted of the sessions from `skip` on, and what comes with it; return which of them have a bar."""
     known_T = np.isfinite(open_T + high_T + low_T + close_T + volume_T + vwap_T)
     close_T = np.where(known_T, close_T, np.nan)
-    first_WT = _first_bars(known_T)
+    moves = wanted_F[CORD:VMA].any() or wanted_F[WVMA:].any()
+    first_WT = _first_bars(known_T) if moves or wanted_F[IMAX:CORR].any() else np.empty((len(WINDOWS), 0), np.int64)
     candle(open_T[skip:], high_T[skip:], low_T[skip:], close_T[skip:], vwap_T[skip:], out_FT)
     for w in range(len(WINDOWS)):
         if wanted_F[ROC + w]:
@@ -83,11 +86,9 @@ def _stretch(
         extremes(high_T, low_T, close_T, first_WT, skip, wanted_F, work_ALT, out_FT)
     if wanted_F[MA:MAX].any() or wanted_F[CORR:CORD].any() or wanted_F[VMA:WVMA].any():
         values(close_T, volume_T, skip, wanted_F, work_ALT, out_FT)
-    if wanted_F[CORD:VMA].any() or wanted_F[WVMA:].any():
+    if moves:
         changes(close_T, volume_T, first_WT, skip, work_ALT, out_FT)
-    for t in range(skip, len(close_T)):
-        if not known_T[t]:
-            out_FT[:, t - skip] = np.nan
+    return known_T[skip:]
 
 
 @njit
