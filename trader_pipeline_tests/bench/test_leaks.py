@@ -65,7 +65,7 @@ def test_all_that_can_be_wrong_is_told(figures):
 
 def test_a_leaking_feature_ends_the_command_with_its_name(monkeypatch):
     monkeypatch.setattr(leaks, "FEATURES", (FEATURES[0], TOMORROW))
-    ended = CliRunner().invoke(app, ["leaks", "--tickers", "8", "--sessions", "450", "--cuts", "4"])
+    ended = CliRunner().invoke(app, ["leaks", "--tickers", "8", "--sessions", "510", "--cuts", "4"])
     assert isinstance(ended.exception, LeakError)
     assert str(ended.exception) == "truncation: tomorrow; perturbation: tomorrow"
     assert "tomorrow" in ended.output

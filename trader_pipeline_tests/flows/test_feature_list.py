@@ -16,7 +16,7 @@ AS_OF = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     lake = Lake(tmp_path_factory.mktemp("list") / "lake", "own")
-    tables, _ = markets.random_core(80)
+    tables, _ = markets.random_core(200)
     markets.publish(lake, tables)
     build_features(lake, as_of=AS_OF, run_id="r")
     return lake
