@@ -52,6 +52,13 @@ def test_a_quiet_session_is_0_only_while_the_ticker_is_covered():
     assert often[0, 50] == 0
 
 
+def test_sessions_before_the_first_headline_of_all_are_no_silence():
+    market = built(scored("A", 10, "a", 0.8), scored("B", 12, "b", 0.8))
+    often = sentiment.headlines_21d.compute(market)
+    assert often[0, 10] == 1
+    assert often[1, 12] == pytest.approx(1 / (1 + 0.87 + 0.87**2))
+
+
 def test_without_any_news_nothing_is_0():
     for feature in sentiment.FEATURES:
         assert np.isnan(feature.compute(built())).all()

@@ -36,6 +36,7 @@ def test_every_feature_is_listed_with_its_coverage(lake):
     assert by_name["return_1d"]["newest"] == round(held, 4) > 0
     assert by_name["momentum_12_1"]["newest"] == by_name["momentum_12_1"]["year"] == 0
     assert by_name["return_1d"]["look_back"] == 1
+    assert by_name["return_63d"]["newest"] > by_name["return_63d"]["year"] > 0
 
 
 def test_one_family_is_listed_alone(lake):

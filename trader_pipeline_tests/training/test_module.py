@@ -1,5 +1,6 @@
 """Steps that survive what goes wrong: gradients that are not finite, memory that runs out."""
 
+import contextlib
 import gc
 import math
 
@@ -16,7 +17,7 @@ from trader_pipeline.training.escalation import Escalation
 from trader_pipeline.training.guard import Guard
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
-from trader_pipeline.training.ranks import ALONE
+from trader_pipeline.training.ranks import ALONE, Ranks
 from trader_pipeline.training.targets import targets_of
 from trader_pipeline.training.windows import PanelTensors
 
@@ -261,6 +262,17 @@ def test_noise_is_drawn_by_seed_and_step():
         losses.append(train(noisy, BATCHES[:1]).train_loss())
     assert losses[1] == losses[2]
     assert len(set(losses)) == 3
+
+
+def test_ranks_draw_other_noise():
+    drawn = set()
+    for rank in range(2):
+        noisy = module(tensors(), feature_noise=0.5, ranks=Ranks(rank=rank, world=2))
+        noisy.step = 3
+        with contextlib.suppress(RuntimeError):  # a module without a trainer draws, and cannot go backward
+            noisy._share(BATCHES[0])
+        drawn.add(torch.initial_seed())
+    assert len(drawn) == 2
 
 
 def test_steps_leave_no_tensor_behind():
