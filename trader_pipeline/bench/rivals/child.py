@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trader_pipeline.bench.rivals import F14, frames, ours, sql
-from trader_pipeline.bench.rivals.qlib_reader import NEWEST, peak_mb
+from trader_pipeline.bench.rivals.qlib_reader import NEWEST, on_one_cpu, peak_mb
 from trader_pipeline.features.alpha158 import ALPHAS, alpha158
 from trader_pipeline.panel import long
 
@@ -70,4 +70,5 @@ def _newest(table: pa.Table) -> pa.Table:
 
 
 if __name__ == "__main__":
+    on_one_cpu()
     print(json.dumps(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))))  # noqa: T201 - its answer
