@@ -45,6 +45,8 @@ _SECTORS = 11
 _ABSENT = 0.05
 _WARM_UP = 3
 _PROFILED = 3
+_KERNELS = 8
+"""How many of the longest are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +143,7 @@ def _one(config: PanelFormerConfig, options: Options, on: Machine, ceiling: floa
         "peak_gb": torch.cuda.max_memory_allocated(on.device) / 1e9 if on.is_cuda else None,
         "outside_kernels": seen.outside_kernels,
         "bottleneck": seen.bottleneck,
+        "kernels": seen.longest(_KERNELS),
         "warm_up_s": warm_up_s,
         "loss": float(loss),
     }
@@ -157,7 +160,7 @@ def _step(network: PanelFormer, panel: PanelTensors, starts_SB: Tensor, options:
         starts_B = starts_SB[next(turn) % len(starts_SB)]
         inputs, targets = panel.gather(starts_B, network.config.window_sessions, buffers)
         moved.zero_grad(set_to_none=True)
-        loss = weighted_loss(computed(inputs), targets, targets.counts())
+        loss = computed.loss(inputs, targets, targets.counts())
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(parameters, 1.0)
         moved.grad_scale, moved.found_inf = None, (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]

@@ -30,7 +30,8 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the same shape."""
-        gate, value = self.up(x).chunk(2, -1)
+        # two products by halves of one weight: the gradient of a split would be put together again at the cost of the activations' size
+        gate, value = (F.linear(x, half) for half in self.up.weight.chunk(2))
         out: Tensor = self.down(F.silu(gate) * value)
         return out
 

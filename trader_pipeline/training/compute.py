@@ -15,7 +15,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_map_only
 
 from trader_pipeline.errors import UsageError
-from trader_pipeline.models.network import Inputs, Outputs
+from trader_pipeline.models.network import Inputs, Network, Outputs
+from trader_pipeline.training.losses import weighted_loss
+from trader_pipeline.training.targets import Targets
 
 Precision = Literal["auto", "bf16", "fp32"]
 CompileMode = Literal["auto", "off", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
@@ -87,21 +89,34 @@ def machine(compute: Compute) -> Machine:
 
 
 class Computed:
-    """The network as the machine computes it: weights are the network's own, outputs never less exact than fp32."""
+    """The loss of a network as the machine computes it: weights stay the network's own, the loss itself is fp32.
 
-    def __init__(self, network: nn.Module, on: Machine) -> None:
-        self.on = on
-        self._network: Callable[[Inputs], Outputs] = network
+    Compiled are the blocks, which are alike, so that a deep network costs no more to compile than a shallow one; then the heads and
+    the loss.
+    """
+
+    def __init__(self, network: Network, on: Machine) -> None:
+        self.on, self._network = on, network
+        self._loss: Callable[[Outputs, Targets, Tensor], Tensor] = _exact_loss
         if on.compile_mode != "off":
-            self._network = torch.compile(network, mode=None if on.compile_mode == "default" else on.compile_mode, dynamic=False)
+            mode = None if on.compile_mode == "default" else on.compile_mode
+            for part in _parts(network):
+                part.compile(mode=mode, dynamic=False)
+            self._loss = torch.compile(_exact_loss, mode=mode, dynamic=False)
 
-    def __call__(self, inputs: Inputs) -> Outputs:
-        """Return the outputs of one micro-batch."""
+    def loss(self, inputs: Inputs, targets: Targets, counts: Tensor) -> Tensor:
+        """Return `weighted_loss` of one micro-batch."""
         if self.on.compile_mode in _RECORDS_GRAPHS:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # what a recorded graph returned before may be overwritten
         with self.on.arithmetic():
             outputs = self._network(inputs)
-        if self.on.dtype == torch.float32:
-            return outputs
-        exact: Outputs = tree_map_only(Tensor, Tensor.float, outputs)
-        return exact
+        return self._loss(outputs, targets, counts)
+
+
+def _parts(network: Network) -> list[nn.Module]:
+    blocks = getattr(network, "blocks", None)
+    return [*blocks, network.heads] if isinstance(blocks, nn.ModuleList) else [network]
+
+
+def _exact_loss(outputs: Outputs, targets: Targets, counts: Tensor) -> Tensor:
+    return weighted_loss(tree_map_only(Tensor, Tensor.float, outputs), targets, counts)

@@ -25,7 +25,6 @@ from trader_pipeline.training.averaging import Averaged
 from trader_pipeline.training.compute import Computed, machine
 from trader_pipeline.training.gather import Buffers
 from trader_pipeline.training.guard import RING, Guard
-from trader_pipeline.training.losses import weighted_loss
 from trader_pipeline.training.memory import MemoryPlan, Short, attempted
 from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
 from trader_pipeline.training.optimisers import optimiser
@@ -129,7 +128,7 @@ class NetworkModule(lightning.LightningModule):
             for starts_B in tail:
                 inputs, targets = self.data.gather(starts_B, self.window)
                 counts = targets.counts()
-                loss = weighted_loss(self.computed(inputs), targets, counts)
+                loss = self.computed.loss(inputs, targets, counts)
                 labels = int(counts.sum())
                 total, weight = total + float(loss) * labels, weight + labels
         self.network.train()
@@ -195,7 +194,7 @@ class NetworkModule(lightning.LightningModule):
                 stopping.pause()
             faults.reach("forward", self)
             inputs, targets = self.data.gather(part_B, self.window, self.gathered)
-            loss = weighted_loss(self.computed(self._noisy(inputs)), targets, counts) * weight
+            loss = self.computed.loss(self._noisy(inputs), targets, counts) * weight
             faults.reach("backward", self)
             self.manual_backward(loss)
             total += loss.detach()

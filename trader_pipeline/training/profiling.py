@@ -42,6 +42,11 @@ class Profile:
             )
         return most
 
+    def longest(self, count: int) -> dict[str, float]:
+        """Return the longest operations or kernels by name, each as a share of all of them."""
+        total = sum(self.seconds.values())
+        return {name: seconds / total for name, seconds in list(self.seconds.items())[:count]}
+
 
 def profiled(step: Callable[[], object], device: torch.device, *, steps: int, trace: Path | None = None) -> Profile:
     """Run `step` once to warm up, `steps` times by the clock and `steps` times under torch.profiler; write the trace where `trace` says.
