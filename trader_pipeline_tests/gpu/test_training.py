@@ -28,7 +28,15 @@ pytestmark = [
 
 CUDA = torch.device("cuda")
 CONFIG = PanelFormerConfig(
-    columns=20, market_columns=3, width=128, heads=4, key_value_heads=2, blocks=2, window_sessions=64, dropout=0.0, families=((0, 1, 2), (5, 6))
+    columns=20,
+    market_columns=3,
+    width=128,
+    heads=4,
+    key_value_heads=2,
+    blocks=2,
+    window_sessions=64,
+    dropout=0.0,
+    families=((0, 1, 2), (5, 6)),
 )
 TICKERS, SESSIONS = 30, 400
 
@@ -41,12 +49,12 @@ def panel(seed=0):
         return torch.randn(*shape, generator=draw)
 
     present = torch.rand(TICKERS, SESSIONS, generator=draw) > 0.05
-    score, residual, auxiliary = (
-        normal(TICKERS, SESSIONS, n).masked_fill(~present[..., None], torch.nan) for n in (4, 4, 8)
-    )
+    score, residual, auxiliary = (normal(TICKERS, SESSIONS, n).masked_fill(~present[..., None], torch.nan) for n in (4, 4, 8))
     sector = torch.arange(TICKERS) % 5
     x = normal(TICKERS, SESSIONS, CONFIG.columns) * present[..., None]
-    data = PanelTensors(x, present, normal(SESSIONS, 3), sector[:, None] == sector, Targets(score, residual, normal(SESSIONS, 4), auxiliary))
+    data = PanelTensors(
+        x, present, normal(SESSIONS, 3), sector[:, None] == sector, Targets(score, residual, normal(SESSIONS, 4), auxiliary)
+    )
     return data.to(CUDA)
 
 

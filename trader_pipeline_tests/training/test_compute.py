@@ -81,7 +81,7 @@ def test_every_attention_kernel_gives_the_same_loss(attention):
     assert (auto[1] - named[1]).abs().max() < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("default")  # torch's compiler warns of itself
 def test_compiled_code_gives_the_same_loss_and_keeps_the_weights_names():
     torch.manual_seed(0)
