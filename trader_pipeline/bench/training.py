@@ -22,7 +22,6 @@ from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.training.compute import DEFAULT, Attention, CompileMode, Compute, Computed, Machine, Precision, machine
 from trader_pipeline.training.flops import training_flops
 from trader_pipeline.training.gather import Buffers
-from trader_pipeline.training.losses import weighted_loss
 from trader_pipeline.training.optimisers import Kind, optimiser
 from trader_pipeline.training.profiling import profiled
 from trader_pipeline.training.recipes import LADDER

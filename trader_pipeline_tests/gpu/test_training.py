@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ pytestmark = [
 ]
 
 CUDA = torch.device("cuda")
+FAMILIES = ((0, 1, 2), (5, 6))
 CONFIG = PanelFormerConfig(
     columns=20,
     market_columns=3,
@@ -36,7 +38,7 @@ CONFIG = PanelFormerConfig(
     blocks=2,
     window_sessions=64,
     dropout=0.0,
-    families=((0, 1, 2), (5, 6)),
+    families=FAMILIES,
 )
 TICKERS, SESSIONS = 30, 400
 
@@ -76,8 +78,9 @@ def gradient(model, compute, starts=(0, 100)):
 def module(settings, starts_per_step=4):
     names = PanelNames("panel_former", 0, tuple(f"T{n}" for n in range(TICKERS)), np.arange(SESSIONS).astype("datetime64[D]"), ())
     made = NetworkModule(network(), panel(), names, settings, total_steps=100, micro_windows=starts_per_step)
-    made.optimizers = lambda: type("Wrapped", (), {"optimizer": made.optimiser, "step": staticmethod(made.optimiser.step)})()
-    made.manual_backward = lambda loss: loss.backward()
+    wrapped = SimpleNamespace(optimizer=made.optimiser, step=made.optimiser.step)
+    made.optimizers = lambda: wrapped  # what Lightning gives inside a fit
+    made.manual_backward = torch.autograd.backward
     return made
 
 
