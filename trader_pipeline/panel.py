@@ -3,7 +3,7 @@
 Legend: N tickers, T sessions, F features.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,47 +37,42 @@ class Grid:
     def of(cls, *tables: pa.Table) -> "Grid":
         """Return the grid of all tickers and sessions that occur in `tables` (columns ticker, session)."""
         tickers = sorted({name for table in tables for name in pc.unique(table["ticker"]).to_pylist()})
-        days = [_days(pc.unique(table["session"])) for table in tables]
-        return cls(tuple(tickers), np.unique(np.concatenate(days)))
+        days = [_day_numbers(pc.unique(table["session"])) for table in tables]
+        return cls(tuple(tickers), np.unique(np.concatenate([np.empty(0, np.int32), *days])).astype("datetime64[D]"))
 
     @property
     def shape(self) -> tuple[int, int]:
         """(N, T)."""
         return len(self.tickers), len(self.sessions)
 
-    def session_index(self, days: Days) -> Index:
-        """Return each day's position, -1 where the grid has no such session."""
-        return _position(self.sessions, np.asarray(days, dtype="datetime64[D]"))
-
     def ticker_index(self, names: pa.ChunkedArray | pa.Array) -> Index:
         """Return each ticker's position, -1 where the grid has no such ticker."""
-        encoded = pa.chunked_array([names] if isinstance(names, pa.Array) else names.chunks, names.type).combine_chunks()
-        encoded = encoded if pa.types.is_dictionary(encoded.type) else encoded.dictionary_encode()
+        encoded = names if pa.types.is_dictionary(names.type) else names.dictionary_encode()
+        encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
         if not len(encoded):
             return np.empty(0, np.int64)
         where = pc.fill_null(pc.index_in(encoded.dictionary.cast(pa.string()), pa.array(self.tickers, pa.string())), -1)
-        codes: Index = where.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy(zero_copy_only=False)].astype(np.int64)
+        codes: Index = where.to_numpy(zero_copy_only=False).astype(np.int64)[encoded.indices.to_numpy(zero_copy_only=False)]
         return codes
 
     def cells(self, table: pa.Table, session_column: str = "session") -> Index:
-        """Return each row's flat position in an [N, T] array, -1 for a row outside of the grid."""
-        row, column = self.ticker_index(table["ticker"]), self.session_index(_days(table[session_column]))
-        return np.where((row < 0) | (column < 0), -1, row * len(self.sessions) + column)
+        """Return each row's flat position in an [N, T] array, negative for a row outside of the grid."""
+        cells, column = self.ticker_index(table["ticker"]), _position(self.sessions, _day_numbers(table[session_column]))
+        cells *= len(self.sessions)
+        cells += column
+        cells[column < 0] = -1
+        return cells
 
 
 def dense(table: pa.Table, grid: Grid, column: str) -> Float:
     """Return one numeric column as float64 [N, T]; NaN where the table has no row or null. Rows outside of the grid are left out."""
-    values = np.full(grid.shape, np.nan)
-    _scatter(values.reshape(-1), grid.cells(table), table[column])
-    return values
+    return dense_columns(table, grid, [column])[column]
 
 
 def dense_columns(table: pa.Table, grid: Grid, columns: Sequence[str]) -> dict[str, Float]:
     """Return `dense` of each column, finding the cells once."""
-    cells, arrays = grid.cells(table), {}
-    for name in columns:
-        arrays[name] = np.full(grid.shape, np.nan)
-        _scatter(arrays[name].reshape(-1), cells, table[name])
+    arrays = {name: np.full(grid.shape, np.nan) for name in columns}
+    _lay({name: values.reshape(-1) for name, values in arrays.items()}, grid.cells(table), table)
     return arrays
 
 
@@ -102,49 +97,66 @@ def long(grid: Grid, rows_NT: Flag, columns: Mapping[str, npt.NDArray[np.floatin
 def read_features(paths: Sequence[Path | str], columns: Sequence[str]) -> tuple[Grid, Float32]:
     """Return the grid and x_NTF float32 of the Parquet parts of features.panel (or any ticker-session table); NaN where there is no value.
 
-    Reads part by part, so the peak is the array and one part.
+    Reads row group by row group, so the peak is the array, the keys and one group.
     """
-    keys = [pq.read_table(path, columns=["ticker", "session"]) for path in paths]
-    grid = Grid.of(*keys) if keys else Grid((), np.empty(0, "datetime64[D]"))
+    keys = [_read_keys(path) for path in paths]
+    grid = Grid.of(*keys)
     x_NTF = np.full((*grid.shape, len(columns)), np.nan, np.float32)
     flat = x_NTF.reshape(-1, len(columns))
-    for path, key in zip(paths, keys, strict=True):
-        cells, part = grid.cells(key), pq.read_table(path, columns=list(columns))
-        for number, name in enumerate(columns):
-            _scatter(flat[:, number], cells, part[name])
+    _fill({name: flat[:, k] for k, name in enumerate(columns)}, grid, paths, keys)
     return grid, x_NTF
 
 
-def read_column(paths: Iterable[Path | str], grid: Grid, column: str) -> Float:
-    """Return one column of the Parquet parts on a given grid, float64 [N, T]; rows outside of the grid are left out."""
-    values = np.full(grid.shape, np.nan)
-    for path in paths:
-        part = pq.read_table(path, columns=["ticker", "session", column])
-        _scatter(values.reshape(-1), grid.cells(part), part[column])
-    return values
+def read_columns(paths: Sequence[Path | str], columns: Sequence[str], grid: Grid | None = None) -> tuple[Grid, dict[str, Float]]:
+    """Return columns of the Parquet parts, float64 [N, T], on the grid of all their rows or on a given one; rows outside are left out."""
+    keys = [_read_keys(path) for path in paths]
+    grid = grid or Grid.of(*keys)
+    arrays = {name: np.full(grid.shape, np.nan) for name in columns}
+    _fill({name: values.reshape(-1) for name, values in arrays.items()}, grid, paths, keys)
+    return grid, arrays
 
 
-def _scatter(flat: npt.NDArray[np.floating], cells: Index, values: pa.ChunkedArray) -> None:
-    numbers = values.cast(pa.float64() if flat.dtype == np.float64 else pa.float32(), safe=False).to_numpy()
+def _read_keys(path: Path | str) -> pa.Table:
+    with pq.ParquetFile(path, read_dictionary=["ticker"]) as file:
+        return file.read(columns=["ticker", "session"])
+
+
+def _fill(flats: Mapping[str, npt.NDArray[np.floating]], grid: Grid, paths: Sequence[Path | str], keys: Sequence[pa.Table]) -> None:
+    """Lay the columns of the parts; one row group's memory serves the next, for its first touch costs as much as the decoding."""
+    for path, key in zip(paths, keys, strict=True):
+        cells, start = grid.cells(key), 0
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                group = file.read_row_group(number, columns=list(flats))
+                _lay(flats, cells[start : start + group.num_rows], group)
+                start += group.num_rows
+
+
+def _lay(flats: Mapping[str, npt.NDArray[np.floating]], cells: Index, rows: pa.Table) -> None:
+    """Write columns into their cells of flat arrays, chunk by chunk, without a copy of a column; rows outside are left out."""
     inside = cells >= 0
-    if inside.all():
-        flat[cells] = numbers
-    else:
-        flat[cells[inside]] = numbers[inside]
+    if not inside.all():
+        rows, cells = rows.filter(pa.array(inside)), cells[inside]
+    for name, flat in flats.items():
+        kind, start = pa.from_numpy_dtype(flat.dtype), 0
+        for chunk in rows[name].chunks:
+            flat[cells[start : start + len(chunk)]] = chunk.cast(kind, safe=False).to_numpy(zero_copy_only=False)
+            start += len(chunk)
 
 
-def _days(column: pa.ChunkedArray | pa.Array) -> Days:
-    days = column.cast(pa.date32()).cast(pa.int32())
-    return np.asarray(days.to_numpy()).astype("datetime64[D]")
+def _day_numbers(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int32]:
+    """Return days since 1970."""
+    numbers: npt.NDArray[np.int32] = column.cast(pa.date32()).cast(pa.int32()).to_numpy()
+    return numbers
 
 
-def _position(ordered: Days, wanted: Days) -> Index:
-    """Look each day up in a table of all days between the first and the last: a few thousand entries, and no search."""
-    if not len(ordered) or not len(wanted):
+def _position(ordered: Days, wanted: npt.NDArray[np.int32]) -> Index:
+    """Look each day up in a table of all days from the first to the last: a few thousand entries, and no search."""
+    if not len(ordered):
         return np.full(len(wanted), -1, np.int64)
     first, last = (int(day) for day in ordered[[0, -1]].view(np.int64))
     places = np.full(last - first + 2, -1, np.int64)  # the last entry stands for all days outside
     places[ordered.view(np.int64) - first] = np.arange(len(ordered))
-    at = wanted.astype("datetime64[D]").view(np.int64) - first
-    found: Index = places[np.where((at >= 0) & (at <= last - first), at, -1)]
+    at = wanted - np.int32(first)
+    found: Index = places[np.clip(at, -1, last - first + 1, out=at)]
     return found

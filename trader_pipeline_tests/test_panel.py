@@ -62,7 +62,26 @@ def test_read_features_joins_parts_of_different_tickers(tmp_path):
     grid, x_NTF = panel.read_features(paths, ["close"])
     assert x_NTF.dtype == np.float32
     np.testing.assert_array_equal(x_NTF[:, :, 0], [[10.0, NAN, 12.0], [NAN, 20.0, NAN]])
-    np.testing.assert_array_equal(panel.read_column(paths, grid, "close"), [[10.0, NAN, 12.0], [NAN, 20.0, NAN]])
+    own, columns = panel.read_columns(paths, ["close"])
+    assert own.tickers == grid.tickers
+    assert columns["close"].dtype == np.float64
+    np.testing.assert_array_equal(columns["close"], [[10.0, NAN, 12.0], [NAN, 20.0, NAN]])
+
+
+def test_row_groups_are_laid_one_by_one_and_rows_outside_of_the_grid_left_out(tmp_path):
+    pq.write_table(BARS, tmp_path / "bars.parquet", row_group_size=1)
+    _, x_NTF = panel.read_features([tmp_path / "bars.parquet"], ["close"])
+    np.testing.assert_array_equal(x_NTF[:, :, 0], [[10.0, NAN, 12.0], [NAN, 20.0, NAN]])
+    grid = panel.Grid(("B", "Z"), np.array(["2024-01-03", "2024-01-05"], "datetime64[D]"))
+    _, columns = panel.read_columns([tmp_path / "bars.parquet"], ["close"], grid)
+    np.testing.assert_array_equal(columns["close"], [[20.0, NAN], [NAN, NAN]])
+
+
+def test_days_and_tickers_outside_of_the_grid_have_no_cell():
+    grid = panel.Grid(("A", "B"), np.array(["2024-01-03", "2024-01-04"], "datetime64[D]"))
+    rows = _table([("A", 2, 1.0), ("A", 3, 1.0), ("B", 4, 1.0), ("B", 5, 1.0), ("C", 3, 1.0), ("0", 4, 1.0)])
+    assert (grid.cells(rows) >= 0).tolist() == [False, True, True, False, False, False]
+    assert grid.cells(rows)[1:3].tolist() == [0, 3]
 
 
 def test_read_features_of_nothing_is_empty():

@@ -49,8 +49,8 @@ def _span(grid: Grid, x_NTF: Float32, last_session: np.datetime64) -> tuple[int,
 
 
 def _target(paths: Sequence[Path], grid: Grid, stem: str) -> Float32:
-    columns = [panel.read_column(paths, grid, f"{stem}_{horizon}d").astype(np.float32) for horizon in HORIZONS_SESSIONS]
-    return np.stack(columns, axis=2)
+    _, columns = panel.read_columns(paths, [f"{stem}_{horizon}d" for horizon in HORIZONS_SESSIONS], grid)
+    return np.stack(list(columns.values()), axis=2, dtype=np.float32, casting="same_kind")
 
 
 def _verified(parts: tuple[PartFile, ...]) -> list[Path]:

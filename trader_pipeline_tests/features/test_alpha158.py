@@ -165,3 +165,9 @@ def test_some_rows_are_those_of_all(market, whole):
         assert_same_bits(alpha158(market, rows=chosen), whole[chosen])
     for row in range(len(NAMES)):
         assert_same_bits(alpha158(market, rows=[row]), whole[[row]])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_whose_statistics_end_at_different_windows_are_those_of_all(market, whole, seed):
+    chosen = np.random.default_rng(seed).choice(len(NAMES), 9, replace=False).tolist()
+    assert_same_bits(alpha158(market, rows=chosen), whole[chosen])

@@ -104,7 +104,8 @@ def test_a_label_is_null_until_its_end_is_known(lake, market):
     build_features(lake, as_of=calendar.known_at("XNYS", days[200].item()), run_id="r1")
     grid, _ = panel.read_features(lake.snapshot().files(PANEL), NAMES[:1])
     for horizon in (1, 5, 20, 60):
-        label = panel.read_column(lake.snapshot().files(TARGETS), grid, f"forward_return_{horizon}d")
+        name = f"forward_return_{horizon}d"
+        label = panel.read_columns(lake.snapshot().files(TARGETS), [name], grid)[1][name]
         assert np.isnan(label[:, 201 - horizon :]).all()
         assert np.isfinite(label[:, 200 - horizon]).any()
 

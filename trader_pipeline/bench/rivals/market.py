@@ -18,7 +18,7 @@ Float32 = npt.NDArray[np.float32]
 
 
 def write_market(folder: Path, *, tickers: int, sessions: int) -> None:
-    """Write the market: a fifth of the tickers listed late, gaps of a session and more.
+    """Write the market, encoded as the lake's parts are: a fifth of the tickers listed late, gaps of a session and more.
 
     Prices have four digits, so that they hardly ever stand still: what sliding sums leave of a movement then would drown all other
     differences.
@@ -33,7 +33,7 @@ def write_market(folder: Path, *, tickers: int, sessions: int) -> None:
         "session": pa.array(days[column]),
         **{name: pa.array(values[row, column]) for name, values in zip(FIELDS, fields, strict=True)},
     }
-    pq.write_table(pa.table(table), folder / PARQUET, compression="zstd", row_group_size=122_880)
+    pq.write_table(pa.table(table), folder / PARQUET, compression="zstd", row_group_size=122_880, use_dictionary=["ticker"])
     _write_qlib(folder / QLIB, fields, names, days)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from trader_pipeline import panel
 from trader_pipeline.bench.rivals.market import FIELDS
@@ -18,10 +17,7 @@ Float32 = npt.NDArray[np.float32]
 def read(path: Path, names: Sequence[str]) -> tuple[panel.Grid, Bars]:
     """Return grid and bars [N, T] for the named features; where none of them needs vwap it is not read, and the close stands there."""
     fields = FIELDS if "VWAP0" in names else FIELDS[:-1]
-    columns = ["ticker", "session", *fields]
-    table = pq.read_table(path, columns=columns, read_dictionary=["ticker"], memory_map=True, pre_buffer=False)  # no copy of the file
-    grid = panel.Grid.of(table)
-    x = panel.dense_columns(table, grid, fields)
+    grid, x = panel.read_columns([path], fields)
     return grid, (x["open"], x["high"], x["low"], x["close"], x["volume"], x.get("vwap", x["close"]))
 
 

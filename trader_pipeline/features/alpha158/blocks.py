@@ -76,7 +76,7 @@ def _stretch(
     close_T = np.where(known_T, close_T, np.nan)
     moves = wanted_F[CORD:VMA].any() or wanted_F[WVMA:].any()
     first_WT = _first_bars(known_T) if moves or wanted_F[IMAX:CORR].any() else np.empty((len(WINDOWS), 0), np.int64)
-    candle(open_T[skip:], high_T[skip:], low_T[skip:], close_T[skip:], vwap_T[skip:], out_FT)
+    candle(open_T[skip:], high_T[skip:], low_T[skip:], close_T[skip:], vwap_T[skip:], wanted_F, out_FT)
     for w in range(len(WINDOWS)):
         if wanted_F[ROC + w]:
             past(close_T, WINDOWS[w], skip, out_FT[ROC + w])

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from trader_pipeline.features.alpha158.formulas import TINY
 from trader_pipeline.features.alpha158.rows import IMAX, IMIN, IMXD, MAX, MIN, RSV
-from trader_pipeline.features.alpha158.windows import FIRST_WINDOW, SIZES, highest
+from trader_pipeline.features.alpha158.windows import FIRST_WINDOW, SIZES, highest, levels_for
 from trader_pipeline.features.compiled import njit
 
 Float = npt.NDArray[np.float64]
@@ -31,8 +31,10 @@ def extremes(
         gap_T[t] = gap
         top_LT[0, t] = high_T[t] if known else -np.inf
         bottom_LT[0, t] = -low_T[t] if known else -np.inf
-    highest(top_LT, top_at_LT)
-    highest(bottom_LT, bottom_at_LT)
+    places = levels_for(wanted_F, (IMAX, IMIN, IMXD))
+    levels = max(places, levels_for(wanted_F, (MAX, MIN, RSV)))
+    highest(top_LT[:levels], top_at_LT[:places])
+    highest(bottom_LT[:levels], bottom_at_LT[:places])
     for window in range(len(first_WT)):
         level = FIRST_WINDOW + window
         if wanted_F[MAX + window] or wanted_F[MIN + window] or wanted_F[RSV + window]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from trader_pipeline.features.alpha158 import formulas
 from trader_pipeline.features.alpha158.rows import BETA, CORR, MA, RESI, RSQR, STD, VMA, VSTD
-from trader_pipeline.features.alpha158.windows import FIRST_WINDOW, LEVELS, join, join_products, weigh
+from trader_pipeline.features.alpha158.windows import FIRST_WINDOW, LEVELS, join, join_products, levels_for, weigh
 from trader_pipeline.features.compiled import njit
 
 Float = npt.NDArray[np.float64]
@@ -20,19 +20,24 @@ def values(close_T: Float, volume_T: Float, skip: int, wanted_F: Flag, work_ALT:
     """Write what is wanted of MA, STD, BETA, RSQR, RESI, CORR, VMA, VSTD from session `skip` on."""
     count, share, weight, age, age_square = work_ALT[0], work_ALT[1], work_ALT[2], work_ALT[3], work_ALT[4]
     close, close_square, other, other_square, product = work_ALT[5], work_ALT[6], work_ALT[7], work_ALT[8], work_ALT[9]
+    lines, pairs = levels_for(wanted_F, (BETA, RSQR, RESI)), levels_for(wanted_F, (CORR,))
+    squares = max(pairs, levels_for(wanted_F, (STD, RSQR)))
+    means = max(lines, squares, levels_for(wanted_F, (MA,)))
     for t in range(len(close_T)):
         known = not np.isnan(close_T[t])
         count[0, t] = 1.0 if known else 0.0
         age[0, t] = 0.0
         close[0, t] = close_T[t] if known else 0.0
-        other[0, t] = math.log(volume_T[t] + 1.0) if known else 0.0
-    weigh(count, share, weight)
-    join(age, age_square, share, weight, -1.0)
-    join(close, close_square, share, weight, 0.0)
-    join_products(age, -1.0, close, weight, product)
+    weigh(count[: max(means, levels_for(wanted_F, (VMA, VSTD)))], share, weight)
+    join(age[:lines], age_square[:lines], share, weight, -1.0)
+    join(close[:means], close_square[:squares], share, weight, 0.0)
+    join_products(age, -1.0, close, weight, product[:lines])
     _lines(close_T[skip:], skip, wanted_F, work_ALT, out_FT)
-    join(other, other_square, share, weight, 0.0)
-    join_products(close, 0.0, other, weight, product)
+    if pairs > 1:
+        for t in range(len(close_T)):
+            other[0, t] = math.log(volume_T[t] + 1.0) if count[0, t] > 0 else 0.0
+    join(other[:pairs], other_square[:pairs], share, weight, 0.0)
+    join_products(close, 0.0, other, weight, product[:pairs])
     for level in range(FIRST_WINDOW, LEVELS):
         w, xy, xx, yy = level - FIRST_WINDOW, product[level, skip:], close_square[level, skip:], other_square[level, skip:]
         if wanted_F[CORR + w]:
@@ -65,7 +70,8 @@ def _volumes(volume_T: Float, skip: int, wanted_F: Flag, work_ALT: Float, out_FT
     over_T = volume_T[skip:]
     for t in range(len(volume_T)):
         other[0, t] = volume_T[t] if count[0, t] > 0 else 0.0
-    join(other, other_square, share, weight, 0.0)
+    squares = levels_for(wanted_F, (VSTD,))
+    join(other[: max(squares, levels_for(wanted_F, (VMA,)))], other_square[:squares], share, weight, 0.0)
     for level in range(FIRST_WINDOW, LEVELS):
         w = level - FIRST_WINDOW
         if wanted_F[VMA + w]:
