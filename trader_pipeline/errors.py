@@ -97,6 +97,20 @@ class TrainingError(TraderError):
     code = "E420"
 
 
+class PreflightError(TrainingError):
+    """A check that stands before a training failed; `check` is its name."""
+
+    code = "E430"
+
+    def __init__(self, check: str, fact: str) -> None:
+        super().__init__(f"preflight {check}: {fact}; `trader train --skip-preflight` goes on all the same, and the run record says so")
+        self.check = check
+
+
+class TrainingStoppedError(TrainingError):
+    """Training was asked to stop, and saved where it was."""
+
+
 class SourceUnavailableError(TraderError):
     """A vendor could not be reached, or went on throttling, until the deadline."""
 

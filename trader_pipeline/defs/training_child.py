@@ -4,7 +4,7 @@ Its first act ties its life to the parent's: without it, it outlives a killed wo
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from pathlib import Path
 
 from dagster_pipes import open_dagster_pipes
@@ -15,14 +15,20 @@ from trader_pipeline.training.launch import die_with_parent, together
 
 ERROR_FILE = "error.txt"
 """Left in the request's folder when training ends with an error of ours, so that the parent can say it."""
+_MOST = 10
 
 
 def describe(event: Mapping[str, object]) -> str:
     """Return one line for people: "panel_former fold 2 epoch: epoch 3, train_loss 0.4712, ..."; the final fit is fold -1."""
     fold = "final fit" if event.get("fold") == -1 else f"fold {event.get('fold')}"
     subject = f"{event['model']} {fold} {str(event['event']).removeprefix('fit_')}" if "model" in event else str(event["event"])
-    facts = [(k, v) for k, v in event.items() if k not in {"event", "model", "fold"}]
+    facts = [(k, _short(v)) for k, v in event.items() if k not in {"event", "model", "fold"}]
     return f"{subject}: " + ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in facts)
+
+
+def _short(value: object) -> object:
+    """Return how many there are where a list or a table is too long for a line; the run record has them."""
+    return f"({len(value)} of them)" if isinstance(value, Sized) and not isinstance(value, str) and len(value) > _MOST else value
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ Precision = Literal["auto", "bf16", "fp32"]
 CompileMode = Literal["auto", "off", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 """`reduce-overhead` and `max-autotune` record CUDA graphs, whose gradients do not outlive the next forward: one micro-batch a step."""
 Attention = Literal["auto", "flash", "efficient", "cudnn", "math"]
+DYNAMIC = False
+"""Whether one compiled program serves several shapes: it would choose other kernels, and with them other last bits."""
 
 _RECORDS_GRAPHS = frozenset({"reduce-overhead", "max-autotune"})
 _BACKENDS = {
@@ -93,7 +95,7 @@ class Computed:
         self.on = on
         self._network: Callable[[Inputs], Outputs] = network
         if on.compile_mode != "off":
-            self._network = torch.compile(network, mode=None if on.compile_mode == "default" else on.compile_mode, dynamic=False)
+            self._network = torch.compile(network, mode=None if on.compile_mode == "default" else on.compile_mode, dynamic=DYNAMIC)
 
     def __call__(self, inputs: Inputs) -> Outputs:
         """Return the outputs of one micro-batch."""
