@@ -46,7 +46,7 @@ def test_tickers_exchange_within_a_session_and_what_they_share_between_sessions(
     x[0, :10] = np.nan
     changed = module._permuted(x, [0, 1], np.random.default_rng(0))
     assert np.array_equal(np.isnan(changed), np.isnan(x))
-    assert np.array_equal(np.sort(changed[:, :, 0], axis=0), np.sort(x[:, :, 0], axis=0))
+    assert np.array_equal(np.sort(changed[:, :, 0], axis=0), np.sort(x[:, :, 0], axis=0), equal_nan=True)
     assert (changed[:, :, 0] != x[:, :, 0]).mean() > 0.5
     assert all(len(np.unique(changed[1:, t, 1])) == 1 for t in range(40))
     assert sorted(changed[1, :, 1]) == list(range(40))
