@@ -98,17 +98,19 @@ class TrainingError(TraderError):
 
 
 class PreflightError(TrainingError):
-    """A check that stands before a training failed; `check` is its name."""
+    """A check that stands before a training failed; `check` is its name, `fact` what it found."""
 
     code = "E430"
 
     def __init__(self, check: str, fact: str) -> None:
         super().__init__(f"preflight {check}: {fact}; `trader train --skip-preflight` goes on all the same, and the run record says so")
-        self.check = check
+        self.check, self.fact = check, fact
 
 
 class TrainingStoppedError(TrainingError):
     """Training was asked to stop, and saved where it was."""
+
+    code = "E440"
 
 
 class SourceUnavailableError(TraderError):

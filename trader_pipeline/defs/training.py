@@ -1,7 +1,9 @@
 """Training in a child process, and the scores and calibration of what it made."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
@@ -10,7 +12,7 @@ from trader_pipeline.defs.forced import record
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.defs.training_child import ERROR_FILE
-from trader_pipeline.errors import TrainingError, TrainingStoppedError
+from trader_pipeline.errors import PreflightError, TrainingError, TrainingStoppedError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import evaluate
@@ -57,20 +59,27 @@ def trained(
         try:
             pipes.run(context=context.op_execution_context, command=command)
         except DagsterPipesExecutionError as error:
-            raise (TrainingError(said.read_text()) if said.exists() else ended(str(error), memory.peak_mb)) from error
+            raise (left(said) if said.exists() else ended(str(error), memory.peak_mb)) from error
         train.publish(trader.lake, request, finished_at=_now())
     snapshot = trader.lake.snapshot()
     for table in TRAINED:
         yield table_result(snapshot, table, {"model_id": request.model_id, **forced})
 
 
+def left(said: Path) -> TrainingError:
+    """Return the error that the trainer wrote down."""
+    facts = json.loads(said.read_bytes())
+    return PreflightError(facts["check"], facts["fact"]) if "check" in facts else TrainingError(facts["said"])
+
+
 def ended(error: str, peak_mb: float) -> TrainingError:
     """Return what became of a trainer that left no word of its own, by the exit status in Dagster's message."""
     if "code 75" in error:
         return TrainingStoppedError("training was asked to stop and saved where it was; launch it again to go on")
-    if "code -9" in error:
+    who = "training was killed with signal 9," if "code -9" in error else "a rank died again and again (the log has its status; -9 is)"
+    if "code -9" in error or f"code {launch.CRASHED}" in error:
         return TrainingError(
-            f"training was killed with signal 9, most often for memory: run and trainer held {peak_mb:,.0f} MB together at most; "
+            f"{who} most often for memory: run and trainer held {peak_mb:,.0f} MB together at most; "
             "launch it again to go on, or take a smaller recipe or fewer tickers"
         )
     return TrainingError(f"training ended without a word: {error}; see the log above")

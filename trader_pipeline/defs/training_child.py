@@ -3,6 +3,7 @@
 Its first act ties its life to the parent's: without it, it outlives a killed worker and holds the GPU.
 """
 
+import json
 import sys
 from collections.abc import Mapping, Sized
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 from dagster_pipes import open_dagster_pipes
 
 from trader_pipeline import durable
-from trader_pipeline.errors import TraderError
+from trader_pipeline.errors import PreflightError, TraderError
 from trader_pipeline.training.launch import die_with_parent, together
 
-ERROR_FILE = "error.txt"
-"""Left in the request's folder when training ends with an error of ours, so that the parent can say it."""
+ERROR_FILE = "error.json"
+"""Left in the request's folder when training ends with an error of ours, so that the parent can say it: `said`, and of a preflight
+check `check` and `fact`."""
 _MOST = 10
 
 
@@ -50,7 +52,8 @@ def main() -> None:
             pipes.log.warning("stopped by %s; launch the same training again to go on", stopped)
             sys.exit(stopped.exit_code)
         except TraderError as error:
-            durable.write_atomic(request.folder / ERROR_FILE, str(error).encode())
+            own = {"check": error.check, "fact": error.fact} if isinstance(error, PreflightError) else {}
+            durable.write_atomic(request.folder / ERROR_FILE, json.dumps({"said": str(error)} | own).encode())
             pipes.log.error(str(error))  # noqa: TRY400 - the fact and the mend, not the traceback
             sys.exit(error.exit_code)
 

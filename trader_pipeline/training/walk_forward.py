@@ -42,8 +42,14 @@ class Walk:
 
 
 def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: Report, scratch: Path) -> Walk:
-    """Fit and ask every member. Raises `InsufficientHistoryError` before the first fit, `PreflightError` before or after one."""
+    """Check the data of every fold, then fit and ask every member. Raises `InsufficientHistoryError`, `PreflightError`."""
     blocks = folds(len(data.grid.sessions), recipe)
+    asked = FitContext(
+        seed=request.seed, fold=FINAL, report=report, scratch=scratch, skip_preflight=request.skip_preflight, profile=request.profile_folder
+    )
+    for block in blocks:
+        _check_data(data, request, replace(asked, fold=block.number), end=block.test_first, embargo=EMBARGO_SESSIONS)
+    _check_data(data, request, asked, end=len(data.grid.sessions), embargo=0)
     out_of_fold, members = [], []
     for member in recipe.members:
         told: list[Mapping[str, Any]] = []
@@ -52,14 +58,7 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
             told.append(event)
             report(event)
 
-        walked = FitContext(
-            seed=request.seed,
-            fold=FINAL,
-            report=tell,
-            scratch=scratch,
-            skip_preflight=request.skip_preflight,
-            profile=request.profile_folder,
-        )
+        walked = replace(asked, report=tell, epochs_of_folds={})
         for block in blocks:
             context = replace(walked, fold=block.number)
             fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS)
@@ -99,9 +98,7 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
     context.report({"event": "fit_start", **facts, "first_session": first, "last_session": last})
     began = time.perf_counter()
     with finished.noting(context) as (noting, events):
-        learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo)
-        learnt = replace(learnt, families=request.families)
-        _before(learnt, member, noting, end=end, embargo=embargo)
+        learnt = replace(examples_before(data, end, request.sectors, request.features, embargo=embargo), families=request.families)
         fitted = member.fit(learnt, noting)
         noting.preflight(member.name, lambda: require_fit(fitted, learnt))
         if member.learns and context.fold == FOLDS - 1:
@@ -112,9 +109,9 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
     return fitted
 
 
-def _before(learnt: Examples, member: MemberRecipe, context: FitContext, *, end: int, embargo: int) -> None:
-    """Check the data that a fit will see, and tell what was found."""
-    name = member.name
+def _check_data(data: TrainingData, request: TrainingRequest, context: FitContext, *, end: int, embargo: int) -> None:
+    """Check what every member of a fold will see, and tell what was found."""
+    learnt, name = examples_before(data, end, request.sectors, request.features, embargo=embargo), "data"
     context.preflight(name, lambda: require_finite(learnt))
     drift_of = drift(learnt)
     context.report(
