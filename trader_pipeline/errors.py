@@ -98,13 +98,17 @@ class TrainingError(TraderError):
 
 
 class PreflightError(TrainingError):
-    """A check that stands before a training failed; `check` is its name, `fact` what it found."""
+    """A check that stands before a training failed; `check` is its name, `fact` what it found.
+
+    One that is `final` cannot be overridden: no member could go on.
+    """
 
     code = "E430"
 
-    def __init__(self, check: str, fact: str) -> None:
-        super().__init__(f"preflight {check}: {fact}; `trader train --skip-preflight` goes on all the same, and the run record says so")
-        self.check, self.fact = check, fact
+    def __init__(self, check: str, fact: str, *, final: bool = False) -> None:
+        way = "" if final else "; `trader train --skip-preflight` goes on all the same, and the run record says so"
+        super().__init__(f"preflight {check}: {fact}{way}")
+        self.check, self.fact, self.final = check, fact, final
 
 
 class TrainingStoppedError(TrainingError):

@@ -69,7 +69,7 @@ def trained(
 def left(said: Path) -> TrainingError:
     """Return the error that the trainer wrote down."""
     facts = json.loads(said.read_bytes())
-    return PreflightError(facts["check"], facts["fact"]) if "check" in facts else TrainingError(facts["said"])
+    return PreflightError(facts["check"], facts["fact"], final=facts["final"]) if "check" in facts else TrainingError(facts["said"])
 
 
 def ended(error: str, peak_mb: float) -> TrainingError:

@@ -16,7 +16,7 @@ from trader_pipeline.training.launch import die_with_parent, together
 
 ERROR_FILE = "error.json"
 """Left in the request's folder when training ends with an error of ours, so that the parent can say it: `said`, and of a preflight
-check `check` and `fact`."""
+check its fields."""
 _MOST = 10
 
 
@@ -52,7 +52,7 @@ def main() -> None:
             pipes.log.warning("stopped by %s; launch the same training again to go on", stopped)
             sys.exit(stopped.exit_code)
         except TraderError as error:
-            own = {"check": error.check, "fact": error.fact} if isinstance(error, PreflightError) else {}
+            own = {"check": error.check, "fact": error.fact, "final": error.final} if isinstance(error, PreflightError) else {}
             durable.write_atomic(request.folder / ERROR_FILE, json.dumps({"said": str(error)} | own).encode())
             pipes.log.error(str(error))  # noqa: TRY400 - the fact and the mend, not the traceback
             sys.exit(error.exit_code)

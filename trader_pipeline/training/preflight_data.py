@@ -8,9 +8,7 @@ import numpy.typing as npt
 
 from trader_pipeline.errors import PreflightError
 from trader_pipeline.models.examples import MINIMUM_LABELS, Examples, Labels
-from trader_pipeline.models.forecast import Forecast, present
-from trader_pipeline.models.member import Member
-from trader_pipeline.panel import Grid
+from trader_pipeline.models.forecast import Forecast
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 
 Float32 = npt.NDArray[np.float32]
@@ -22,16 +20,14 @@ _BINS = 10
 _ROWS = 20_000
 """Labelled rows of each part that are compared, evenly spaced."""
 _WORST = 10
-_FIT_SESSIONS = 20
 
 
 def require_finite(examples: Examples) -> None:
     """Raise `PreflightError` that names features with infinities."""
     is_infinite: list[bool] = np.asarray(np.isinf(examples.x_NTF).any(axis=(0, 1))).tolist()
     if bad := [name for name, infinite in zip(examples.features, is_infinite, strict=True) if infinite]:
-        raise PreflightError(
-            "finite", f"features {bad} hold infinities; mend their formulas, a division by 0 perhaps, and rebuild features.panel"
-        )
+        mend = "mend their formulas, a division by 0 perhaps, and rebuild features.panel"
+        raise PreflightError("finite", f"features {bad} hold infinities; {mend}", final=True)
 
 
 def drift(examples: Examples) -> dict[str, float]:
@@ -77,20 +73,12 @@ def class_balance(examples: Examples) -> list[dict[str, float | int | None]]:
     return rows
 
 
-def require_fit(member: Member, examples: Examples) -> float:
-    """Return the standard deviation of the scores of the last sessions; raise `PreflightError` where a forecast is not finite."""
-    first = max(0, len(examples.grid.sessions) - _FIT_SESSIONS - member.context_sessions)
-    x_NTF = examples.x_NTF[:, first:]
-    forecast = member.predict(x_NTF, Grid(examples.grid.tickers, examples.grid.sessions[first:]), examples.sectors)
-    here_TN = present(x_NTF).T
-    for what, values in _parts(forecast).items():
+def require_finite_forecast(model: str, forecast: Forecast, here_TN: npt.NDArray[np.bool_]) -> None:
+    """Raise `PreflightError` where the forecast of a ticker that is present is not finite: the fit went wrong."""
+    parts = {"score": forecast.score_TNH, "mean": forecast.scaled_mean_TNH, "distribution": forecast.scaled_quantiles_TNHQ}
+    for what, values in parts.items():
         if not np.isfinite(values[here_TN]).all():
-            raise PreflightError("finite_fit", f"{member.name} was fitted, and its {what} is not finite; look at the features and labels")
-    return float(forecast.score_TNH[here_TN].std()) if here_TN.any() else 0.0
-
-
-def _parts(forecast: Forecast) -> dict[str, Float32]:
-    return {"score": forecast.score_TNH, "mean": forecast.scaled_mean_TNH, "distribution": forecast.scaled_quantiles_TNHQ}
+            raise PreflightError("finite_fit", f"{model} was fitted, and its {what} is not finite; look at the features and labels")
 
 
 def _rows(x_NTF: Float32, labels: Labels) -> Float32:

@@ -35,7 +35,7 @@ class FitContext:
         try:
             return check()
         except PreflightError as error:
-            if not self.skip_preflight:
+            if error.final or not self.skip_preflight:
                 raise
             self.report({"event": "preflight_overridden", "model": model, "fold": self.fold, "check": error.check, "said": str(error)})
             return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from trader_pipeline.measures import balanced_accuracy
 from trader_pipeline.models.examples import Examples
-from trader_pipeline.models.forecast import Forecast
+from trader_pipeline.models.forecast import Forecast, present
 from trader_pipeline.models.member import Member
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -18,7 +18,7 @@ from trader_pipeline.training import finished, launch
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.diagnosis import diagnose
 from trader_pipeline.training.importance import importance
-from trader_pipeline.training.preflight_data import class_balance, drift, drifted, require_finite, require_fit
+from trader_pipeline.training.preflight_data import class_balance, drift, drifted, require_finite, require_finite_forecast
 from trader_pipeline.training.recipes import FitContext, MemberRecipe, Recipe, Report
 from trader_pipeline.training.request import TrainingRequest
 from trader_pipeline.training.splits import EMBARGO_SESSIONS, FINAL, FOLDS, Fold, examples_before, folds, prove_temporal
@@ -62,10 +62,12 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
         for block in blocks:
             context = replace(walked, fold=block.number)
             fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS)
-            answer = OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors))
+            answer = OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors, context))
             tell(_diagnosis(answer, data, told))
             out_of_fold.append(answer)
-        members.append(_fit(data, member, request, replace(walked, profile=None), end=len(data.grid.sessions), embargo=0))
+        end = len(data.grid.sessions)
+        members.append(_fit(data, member, request, replace(walked, profile=None), end=end, embargo=0))
+        _ask(members[-1], data, Fold(number=FINAL, test_first=end - 1, test_end=end), request.sectors, walked)
     return Walk(out_of_fold, members)
 
 
@@ -100,8 +102,7 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
     with finished.noting(context) as (noting, events):
         learnt = replace(examples_before(data, end, request.sectors, request.features, embargo=embargo), families=request.families)
         fitted = member.fit(learnt, noting)
-        noting.preflight(member.name, lambda: require_fit(fitted, learnt))
-        if member.learns and context.fold == FOLDS - 1:
+        if member.learns and context.fold == FOLDS - 1 and launch.is_first():
             _tell_importance(fitted, learnt, member, noting)
     context.report({"event": "fit_end", **facts, "seconds": round(time.perf_counter() - began, 3)})
     if launch.is_first():
@@ -138,9 +139,12 @@ def _tell_importance(fitted: Member, learnt: Examples, member: MemberRecipe, con
     context.report({"event": "importance", "model": member.name, "fold": context.fold, "drop_list": drop_list, "rows": rows} | said)
 
 
-def _ask(member: Member, data: TrainingData, block: Fold, sectors: dict[str, str]) -> Forecast:
-    """Return the forecast of the block's sessions, from no session after them."""
+def _ask(member: Member, data: TrainingData, block: Fold, sectors: dict[str, str], context: FitContext) -> Forecast:
+    """Return the forecast of the block's sessions, from no session after them, once it is known to be finite."""
     first = max(0, block.test_first + 1 - member.context_sessions)
     grid = Grid(data.grid.tickers, data.grid.sessions[first : block.test_end])
     forecast = member.predict(data.x_NTF[:, first : block.test_end], grid, sectors)
-    return forecast.sessions(block.test_first - first, block.test_end - first)
+    own = forecast.sessions(block.test_first - first, block.test_end - first)
+    here_NT = present(data.x_NTF[:, block.test_first : block.test_end])
+    context.preflight(member.name, lambda: require_finite_forecast(member.name, own, here_NT.T))
+    return own

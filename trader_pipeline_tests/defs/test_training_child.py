@@ -71,9 +71,9 @@ def test_what_the_trainer_wrote_down_is_said_with_its_own_code(tmp_path):
     said = tmp_path / "error.json"
     said.write_text(json.dumps({"said": "too few labels"}))
     assert (left(said).code, str(left(said))) == ("E420", "too few labels")
-    check = PreflightError("overfit_ten", "the network is too small")
-    said.write_text(json.dumps({"said": str(check), "check": check.check, "fact": check.fact}))
-    assert (left(said).code, str(left(said))) == ("E430", str(check))
+    for check in (PreflightError("overfit_ten", "the network is too small"), PreflightError("finite", "nothing is", final=True)):
+        said.write_text(json.dumps({"said": str(check), "check": check.check, "fact": check.fact, "final": check.final}))
+        assert (left(said).code, str(left(said))) == ("E430", str(check))
 
 
 def is_running(pid: int) -> bool:

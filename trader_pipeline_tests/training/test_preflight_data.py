@@ -8,10 +8,11 @@ import pytest
 
 from trader_pipeline.errors import PreflightError
 from trader_pipeline.models.examples import Labels
+from trader_pipeline.models.forecast import present
 from trader_pipeline.models.linear import fit_ridge
 from trader_pipeline.training import job
-from trader_pipeline.training.preflight_data import class_balance, drift, drifted, require_finite, require_fit
-from trader_pipeline.training.recipes import FitContext
+from trader_pipeline.training.preflight_data import class_balance, drift, drifted, require_finite, require_finite_forecast
+from trader_pipeline.training.recipes import RECIPES, FitContext, MemberRecipe, Recipe
 from trader_pipeline_tests.training.planted import examples, planted, request
 
 
@@ -24,7 +25,7 @@ def test_features_with_infinities_are_named():
     given = examples(planted())
     require_finite(given)
     given.x_NTF[2, 500, 1] = np.inf
-    with pytest.raises(PreflightError, match=r"preflight finite: features \['noise'\] hold infinities.*--skip-preflight"):
+    with pytest.raises(PreflightError, match=r"preflight finite: features \['noise'\] hold infinities; mend .* rebuild features.panel$"):
         require_finite(given)
 
 
@@ -70,22 +71,39 @@ def test_labels_that_all_go_one_way_are_refused():
 def test_a_fit_whose_forecast_is_not_finite_is_refused():
     given = examples(planted())
     member = fit_ridge(given)
-    assert require_fit(member, given) > 0.1
+    here_TN = present(given.x_NTF).T
+    require_finite_forecast("ridge", member.predict(given.x_NTF, given.grid, {}), here_TN)
     member.scaled_PH[0, 2] = np.nan
     with pytest.raises(PreflightError, match="finite_fit: ridge was fitted, and its mean is not finite"):
-        require_fit(member, given)
+        require_finite_forecast("ridge", member.predict(given.x_NTF, given.grid, {}), here_TN)
+
+
+def test_a_member_whose_fit_went_wrong_is_not_published(tmp_path, monkeypatch):
+    def broken(examples, _):
+        member = fit_ridge(examples)
+        member.score_H[0] = np.inf
+        return member
+
+    recipe = Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=broken),))
+    monkeypatch.setitem(RECIPES, "ridge", lambda: recipe)
+    with pytest.raises(PreflightError, match="finite_fit: ridge was fitted, and its score is not finite"):
+        job.run(request(tmp_path / "model", planted()), lambda _: None)
 
 
 def test_a_failed_check_blocks_or_is_told_by_name():
     def fails():
         raise PreflightError("finite", "nothing is")
 
+    infinite = examples(planted(sessions=900))
+    infinite.x_NTF[0, 0, 0] = np.inf  # no member could go on with these
     told = []
     context = FitContext(seed=0, fold=1, report=told.append, scratch=None)
     with pytest.raises(PreflightError, match="preflight finite: nothing is"):
         context.preflight("ridge", fails)
     assert replace(context, skip_preflight=True).preflight("ridge", fails) is None
     assert replace(context, skip_preflight=True).preflight("ridge", lambda: 7) == 7
+    with pytest.raises(PreflightError):
+        replace(context, skip_preflight=True).preflight("ridge", lambda: require_finite(infinite))
     assert [(e["event"], e["model"], e["fold"], e["check"]) for e in told] == [("preflight_overridden", "ridge", 1, "finite")]
 
 
