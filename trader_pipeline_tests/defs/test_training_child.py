@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from trader_pipeline.defs.training import ended, left
 from trader_pipeline.errors import PreflightError, TrainingStoppedError
 from trader_pipeline.operations.memory import PeakMemory
+from trader_pipeline_tests.processes import is_running
 
 CHILD = """
 import time
@@ -74,10 +74,3 @@ def test_what_the_trainer_wrote_down_is_said_with_its_own_code(tmp_path):
     for check in (PreflightError("overfit_ten", "the network is too small"), PreflightError("finite", "nothing is", final=True)):
         said.write_text(json.dumps({"said": str(check), "check": check.check, "fact": check.fact, "final": check.final}))
         assert (left(said).code, str(left(said))) == ("E430", str(check))
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
