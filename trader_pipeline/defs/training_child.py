@@ -5,7 +5,7 @@ Its first act ties its life to the parent's: without it, it outlives a killed wo
 
 import json
 import sys
-from collections.abc import Mapping, Sized
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from dagster_pipes import open_dagster_pipes
@@ -29,8 +29,12 @@ def describe(event: Mapping[str, object]) -> str:
 
 
 def _short(value: object) -> object:
-    """Return how many there are where a list or a table is too long for a line; the run record has them."""
-    return f"({len(value)} of them)" if isinstance(value, Sized) and not isinstance(value, str) and len(value) > _MOST else value
+    """Return how many there are where a list or a table is too long or too deep for a line; the run record has them."""
+    if isinstance(value, str) or not isinstance(value, Collection):
+        return value
+    inner = value.values() if isinstance(value, Mapping) else value
+    is_long = len(value) > _MOST or any(isinstance(one, Collection) and not isinstance(one, str) for one in inner)
+    return f"({len(value)} of them)" if is_long else value
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from trader_pipeline.training.request import TrainingRequest
 
-KINDS = ("data", "settings", "preflight", "rate_range", "epoch", "throughput", "importance", "diagnosis")
-"""Events that are kept: `epoch` as curves."""
+KINDS = ("settings", "preflight", "rate_range", "epoch", "throughput", "importance", "diagnosis")
+"""Events that are kept: `epoch` as curves; `preflight` of the model "data" is of what all members see."""
 _ASKED = ("model_id", "run_id", "recipe", "seed", "data_version", "git_revision", "forced", "skip_preflight")
 
 Event = dict[str, object]

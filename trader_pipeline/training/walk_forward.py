@@ -117,7 +117,7 @@ def _check_data(data: TrainingData, request: TrainingRequest, context: FitContex
     drift_of = drift(learnt)
     context.report(
         {
-            "event": "data",
+            "event": "preflight",
             "model": name,
             "fold": context.fold,
             "gap_sessions": context.preflight(name, lambda: prove_temporal(learnt, test_first=end, embargo=embargo)),

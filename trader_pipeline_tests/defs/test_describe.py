@@ -7,8 +7,16 @@ def test_an_epoch_reads_as_one_line():
 
 
 def test_what_is_too_long_for_a_line_is_counted():
-    event = {"event": "rate_range", "model": "gru", "fold": 0, "rates": [0.1] * 40, "drifted": ["vix"], "pick": 0.003}
-    assert describe(event) == "gru fold 0 rate_range: rates (40 of them), drifted ['vix'], pick 0.003"
+    event = {
+        "event": "rate_range",
+        "model": "gru",
+        "fold": 0,
+        "rates": [0.1] * 40,
+        "drifted": ["vix"],
+        "gaps": {"fit": [2, 6]},
+        "pick": 0.003,
+    }
+    assert describe(event) == "gru fold 0 rate_range: rates (40 of them), drifted ['vix'], gaps (1 of them), pick 0.003"
 
 
 def test_the_final_fit_is_named():

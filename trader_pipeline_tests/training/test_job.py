@@ -88,11 +88,11 @@ def test_the_run_record_says_what_was_asked_and_what_came_of_it(classic):
         "as_of": asked.as_of.isoformat(),
         "features": None,
     }
-    assert [row["fold"] for row in record["data"]] == [0, 1, 2, -1]
-    assert record["data"][0]["gap_sessions"]["every"] == [1 + 5 + 1, 5 + 5 + 1, 20 + 5 + 1, 60 + 5 + 1]
-    assert record["data"][-1]["gap_sessions"]["every"] == [2, 6, 21, 61]
-    assert set(record["data"][0]["drift"]) == set(FEATURES)
-    assert [len(row["class_balance"]) for row in record["data"]] == [4] * 4
+    assert [row["fold"] for row in record["preflight"]] == [0, 1, 2, -1]
+    assert record["preflight"][0]["gap_sessions"]["every"] == [1 + 5 + 1, 5 + 5 + 1, 20 + 5 + 1, 60 + 5 + 1]
+    assert record["preflight"][-1]["gap_sessions"]["every"] == [2, 6, 21, 61]
+    assert set(record["preflight"][0]["drift"]) == set(FEATURES)
+    assert [len(row["class_balance"]) for row in record["preflight"]] == [4] * 4
     assert {(row["model"], row["fold"]) for row in record["settings"]} == {(m, f) for m in ("ridge", "lightgbm") for f in (0, 1, 2, -1)}
     assert next(row for row in record["settings"] if row["model"] == "lightgbm")["config"]["leaves"] == 15
     assert {(row["model"], row["fold"], tuple(row["drop_list"][-1:]) != ("signal",)) for row in record["importance"]} == {

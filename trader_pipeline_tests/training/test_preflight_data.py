@@ -117,4 +117,4 @@ def test_a_training_is_blocked_and_goes_on_when_told_to_and_the_record_says_so(t
     assert record["asked"]["skip_preflight"]
     overridden = [(e["model"], e["fold"], e["check"]) for e in record["incidents"]]
     assert overridden == [("data", fold, "class_balance") for fold in (0, 1, 2, -1)]
-    assert {row["class_balance"] for row in record["data"]} == {None}
+    assert {row["class_balance"] for row in record["preflight"]} == {None}
