@@ -82,13 +82,15 @@ def _diagnosis(answer: OutOfFold, data: TrainingData, told: list[Mapping[str, An
     own = [event for event in told if event.get("fold") == answer.fold.number and event.get("model") == answer.model]
     ten = [event["overfit_ten_left"] for event in told if event["event"] == "preflight" and "overfit_ten_left" in event]
     score_TNH = answer.forecast.score_TNH
+    accuracy = [direction_accuracy(answer, data, h) for h in range(len(HORIZONS_SESSIONS))]
     says = diagnose(
         [event for event in own if event["event"] == "epoch"],
         learnt_ten=ten[0] is not None if ten else None,
-        balanced_accuracy=[direction_accuracy(answer, data, h) for h in range(len(HORIZONS_SESSIONS))],
+        balanced_accuracy=accuracy,
         score_spread=float(np.nanstd(score_TNH)) if np.isfinite(score_TNH).any() else None,
     )
-    return {"event": "diagnosis", "model": answer.model, "fold": answer.fold.number, "says": says}
+    shares = [None if np.isnan(share) else share for share in accuracy]
+    return {"event": "diagnosis", "model": answer.model, "fold": answer.fold.number, "says": says, "balanced_accuracy": shares}
 
 
 def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, context: FitContext, *, end: int, embargo: int) -> Member:

@@ -189,8 +189,8 @@ def test_a_training_that_was_cut_short_is_taken_up_again_and_a_published_one_is_
     data = planted()
     lake, models = published(tmp_path / "lake", data), tmp_path / "models"
     first = prepare(lake, models, data)
-    again = prepare(lake, models, data, run_id="run-2")
-    assert (again.model_id, again.folder, again.run_id) == (first.model_id, first.folder, "run-2")
+    again = prepare(lake, models, data, run_id="run-2", skip_preflight=True, git_revision="abc")
+    assert (again.model_id, again.folder, again.run_id, again.skip_preflight) == (first.model_id, first.folder, "run-2", True)
     assert TrainingRequest.from_json(again.path.read_bytes()) == again
     assert prepare(lake, models, data, run_id="run-3", seed=1).model_id != first.model_id
     with durable.locked(first.folder / job.LOCK):  # somebody trains there
@@ -207,8 +207,8 @@ def test_a_run_to_go_on_with_is_named_by_its_model(tmp_path):
     data = planted()
     lake, models = published(tmp_path / "lake", data), tmp_path / "models"
     first = prepare(lake, models, data)
-    resumed = train.resume(lake, models_dir=models, model_id=first.model_id, run_id="run-2")
-    assert (resumed.model_id, resumed.run_id, resumed.recipe) == (first.model_id, "run-2", "ridge")
+    resumed = train.resume(lake, models_dir=models, model_id=first.model_id, run_id="run-2", skip_preflight=True)
+    assert (resumed.model_id, resumed.run_id, resumed.recipe, resumed.skip_preflight) == (first.model_id, "run-2", "ridge", True)
     with pytest.raises(UsageError, match=f"nothing is no training; to be gone on with: {first.model_id}"):
         train.resume(lake, models_dir=models, model_id="nothing", run_id="run-2")
 

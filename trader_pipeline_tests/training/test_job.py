@@ -101,6 +101,9 @@ def test_the_run_record_says_what_was_asked_and_what_came_of_it(classic):
     }
     assert all("balanced accuracy" in row["says"] for row in record["diagnosis"])
     assert len(record["diagnosis"]) == 2 * 3
+    trials = pq.read_table(asked.folder / job.TRIALS_FILE).to_pylist()
+    assert [share for row in record["diagnosis"] for share in row["balanced_accuracy"]] == [trial["balanced_accuracy"] for trial in trials]
+    assert 0.5 < np.mean([trial["balanced_accuracy"] for trial in trials if trial["horizon_sessions"] == 1]) < 0.65
     assert (record["incidents"], record["curves"], record["rate_range"]) == ([], [], [])
 
 
