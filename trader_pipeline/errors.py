@@ -97,6 +97,26 @@ class TrainingError(TraderError):
     code = "E420"
 
 
+class PreflightError(TrainingError):
+    """A check that stands before a training failed; `check` is its name, `fact` what it found.
+
+    One that is `final` cannot be overridden: no member could go on.
+    """
+
+    code = "E430"
+
+    def __init__(self, check: str, fact: str, *, final: bool = False) -> None:
+        way = "" if final else "; `trader train --skip-preflight` goes on all the same, and the run record says so"
+        super().__init__(f"preflight {check}: {fact}{way}")
+        self.check, self.fact, self.final = check, fact, final
+
+
+class TrainingStoppedError(TrainingError):
+    """Training was asked to stop, and saved where it was."""
+
+    code = "E440"
+
+
 class SourceUnavailableError(TraderError):
     """A vendor could not be reached, or went on throttling, until the deadline."""
 

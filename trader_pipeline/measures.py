@@ -92,6 +92,18 @@ def rank_ic(score_TN: npt.ArrayLike, target_TN: npt.ArrayLike, *, minimum_names:
     return np.where(enough, np.nansum(a * b, axis=1) / np.where(enough, scale, 1.0), np.nan)
 
 
+def balanced_accuracy(forecast: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
+    """Return the mean of the shares of ups and of downs whose sign was forecast; up is > 0. NaN unless outcomes go both ways.
+
+    0.5 is no skill, however often outcomes are up. Brodersen et al. 2010.
+    """
+    said, came = (np.asarray(values, dtype=np.float64).ravel() for values in (forecast, outcome))
+    known = np.isfinite(said) & np.isfinite(came)
+    right, up = (said > 0) == (came > 0), came > 0
+    shares = [right[known & side].mean() if (known & side).any() else np.nan for side in (up, ~up)]
+    return float(np.mean(shares))
+
+
 def _centred_ranks(values_TN: Floats) -> Floats:
     ranks = stats.rankdata(values_TN, axis=1, nan_policy="omit").astype(np.float64)
     names = np.isfinite(ranks).sum(axis=1, keepdims=True)

@@ -122,11 +122,15 @@ def train(
     devices: Annotated[int, typer.Option(help="Devices of this host that train one network together, one process each.", min=1)] = 1,
     *,
     profile: Annotated[bool, typer.Option("--profile", help="Trace a few steps of each fold; models/RUN/profile has them.")] = False,
+    skip_preflight: Annotated[
+        bool, typer.Option("--skip-preflight", help="Go on where a preflight check fails; the record says so.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Train, score and calibrate a model on the features that are there; the same training that was cut short goes on by itself."""
     from trader_pipeline import lake
+    from trader_pipeline.cli.trained import told
     from trader_pipeline.settings import Settings
 
     if resume and (recipe or seed is not None or as_of or profile):
@@ -148,13 +152,20 @@ def train(
             resume=resume,
             profile=profile,
             devices=devices,
+            skip_preflight=skip_preflight,
         )
     newest = "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb from training.runs"
     (done,) = lake.open(settings.dataset_home).sql(f"{newest} order by finished_at desc limit 1").to_pylist()
+    said = told(settings.dataset_home / "models" / done["model_id"])
     if as_json:
-        print_json("train", done)
-    else:
-        grid([done])
+        print_json("train", done | said)
+        return
+    grid([done])
+    for text in said["diagnosis"]:
+        line(text)
+    for text in said["warnings"]:
+        warn(text)
+    line(f"record: {said['record']}")
 
 
 def predict(

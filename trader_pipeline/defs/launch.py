@@ -122,12 +122,22 @@ class Launcher:
         self.launch("fetch", as_of=default_as_of(self.settings, now=now), ask=ask, only=keys, run_id=run_id)
 
     def train(
-        self, *, now: dt.datetime, as_of: str | None, force: bool, recipe: str, seed: int | None, resume: str, profile: bool, devices: int
+        self,
+        *,
+        now: dt.datetime,
+        as_of: str | None,
+        force: bool,
+        recipe: str,
+        seed: int | None,
+        resume: str,
+        profile: bool,
+        devices: int,
+        skip_preflight: bool = False,
     ) -> None:
         """Fit and calibrate a model on the features that are there, or go on with the model `resume`. Raises as `launch` does."""
         moment = moment_of(as_of, now=now) if as_of else default_as_of(self.settings, now=now)
-        config = {"recipe": recipe, "resume": resume, "profile": profile, "devices": devices} | ({} if seed is None else {"seed": seed})
-        self.launch("train", as_of=moment, ask=Ask(force=force), ops={"trained": config})
+        config = {"recipe": recipe, "resume": resume, "profile": profile, "devices": devices, "skip_preflight": skip_preflight}
+        self.launch("train", as_of=moment, ask=Ask(force=force), ops={"trained": config | ({} if seed is None else {"seed": seed})})
 
     def launch(
         self,

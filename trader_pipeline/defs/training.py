@@ -1,7 +1,9 @@
 """Training in a child process, and the scores and calibration of what it made."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
@@ -10,28 +12,33 @@ from trader_pipeline.defs.forced import record
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.defs.training_child import ERROR_FILE
-from trader_pipeline.errors import TrainingError
+from trader_pipeline.errors import PreflightError, TrainingError, TrainingStoppedError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import evaluate
 from trader_pipeline.operations.memory import PeakMemory
+from trader_pipeline.revision import git_revision
 from trader_pipeline.schema import outputs
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.training import launch
 from trader_pipeline.training.request import TrainingRequest
 
-TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
+TRAINED = (outputs.RUNS, outputs.ATTEMPTS, outputs.TRIALS, outputs.CURVES, outputs.IMPORTANCE, outputs.OUT_OF_FOLD)
 EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST)
 
 
 class TrainOptions(dg.Config):
-    """What the Launchpad may say of one training run; empty is the setting. `resume` names a model that was cut short, by its id."""
+    """What the Launchpad may say of one training run; empty is the setting. `resume` names a model that was cut short, by its id.
+
+    `skip_preflight` goes on where a preflight check fails; the run record then says which.
+    """
 
     recipe: str = ""
     seed: int | None = None
     resume: str = ""
     profile: bool = False
     devices: int = 1
+    skip_preflight: bool = False
 
 
 @dg.multi_asset(name="trained", specs=[table_spec(t, group="training", deps=[PANEL, TARGETS]) for t in TRAINED], pool="gpu")
@@ -48,33 +55,50 @@ def trained(
     command = launch.command("trader_pipeline.defs.training_child", [str(request.path)], launch.Launch(devices=config.devices))
     said = request.folder / ERROR_FILE
     said.unlink(missing_ok=True)
-    with PeakMemory() as memory:
+    with train.attempt(trader.lake, request, clock=_now), PeakMemory() as memory:
         try:
             pipes.run(context=context.op_execution_context, command=command)
         except DagsterPipesExecutionError as error:
-            raise TrainingError(said.read_text() if said.exists() else ended(str(error), memory.peak_mb)) from error
-    train.publish(trader.lake, request, finished_at=dt.datetime.now(dt.UTC))
+            raise (left(said) if said.exists() else ended(str(error), memory.peak_mb)) from error
+        train.publish(trader.lake, request, finished_at=_now())
     snapshot = trader.lake.snapshot()
     for table in TRAINED:
         yield table_result(snapshot, table, {"model_id": request.model_id, **forced})
 
 
-def ended(error: str, peak_mb: float) -> str:
+def left(said: Path) -> TrainingError:
+    """Return the error that the trainer wrote down."""
+    facts = json.loads(said.read_bytes())
+    return PreflightError(facts["check"], facts["fact"], final=facts["final"]) if "check" in facts else TrainingError(facts["said"])
+
+
+def ended(error: str, peak_mb: float) -> TrainingError:
     """Return what became of a trainer that left no word of its own, by the exit status in Dagster's message."""
     if "code 75" in error:
-        return "training was asked to stop and saved where it was; launch it again to go on"
-    if "code -9" in error:
-        return (
-            f"training was killed with signal 9, most often for memory: run and trainer held {peak_mb:,.0f} MB together at most; "
+        return TrainingStoppedError("training was asked to stop and saved where it was; launch it again to go on")
+    who = "training was killed with signal 9," if "code -9" in error else "a rank died again and again (the log has its status; -9 is)"
+    if "code -9" in error or f"code {launch.CRASHED}" in error:
+        return TrainingError(
+            f"{who} most often for memory: run and trainer held {peak_mb:,.0f} MB together at most; "
             "launch it again to go on, or take a smaller recipe or fewer tickers"
         )
-    return f"training ended without a word: {error}; see the log above"
+    return TrainingError(f"training ended without a word: {error}; see the log above")
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def _request(context: dg.AssetExecutionContext, trader: Trader, options: RunOptions, config: TrainOptions) -> TrainingRequest:
     settings, models_dir = trader.settings, trader.settings.dataset_home / "models"
     if config.resume:
-        return train.resume(trader.lake, models_dir=models_dir, model_id=config.resume, run_id=context.run.run_id)
+        return train.resume(
+            trader.lake,
+            models_dir=models_dir,
+            model_id=config.resume,
+            run_id=context.run.run_id,
+            skip_preflight=config.skip_preflight,
+        )
     return train.prepare(
         trader.lake,
         models_dir=models_dir,
@@ -82,9 +106,11 @@ def _request(context: dg.AssetExecutionContext, trader: Trader, options: RunOpti
         seed=settings.seed if config.seed is None else config.seed,
         as_of=as_of(context, trader, options),
         run_id=context.run.run_id,
+        git_revision=git_revision(),
         checks=settings.checks,
         force=options.force,
         profile=config.profile,
+        skip_preflight=config.skip_preflight,
     )
 
 

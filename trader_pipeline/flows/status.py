@@ -17,10 +17,11 @@ from trader_pipeline.lake import Lake, Snapshot
 from trader_pipeline.operations.disk import disk_usage
 from trader_pipeline.schema import TABLES
 from trader_pipeline.settings import Settings
+from trader_pipeline.training.job import RUN_FILE
 
 Row = dict[str, Any]
 _PREDICTIONS = ("predictions_session", "predictions_state", "predictions", "predictions_abstained", "predictions_made_at")
-_MODEL = ("model", "model_recipe", "model_members", "model_trained_through")
+_MODEL = ("model", "model_recipe", "model_members", "model_trained_through", "model_record", "trainings")
 _QUARANTINE = ("quarantined_ticker_days", "quarantined_tickers")
 _LAST_RUN = "run_id = (select run_id from quality.metrics order by known_at desc, run_id desc limit 1)"
 _VERDICTS = f"""
@@ -46,7 +47,7 @@ def status(lake: Lake, settings: Settings, *, now: dt.datetime) -> Row:
     facts = _Facts({"dataset": settings.dataset, "home": str(settings.dataset_home), "commit": snapshot.commit.id})
     facts.add("session_through", read=lambda: {"session_through": _one(snapshot, "select max(session) from core.accepted_bars")})
     facts.add(*_PREDICTIONS, read=lambda: _predictions(snapshot, as_of))
-    facts.add(*_MODEL, read=lambda: _model(snapshot))
+    facts.add(*_MODEL, read=lambda: _model(snapshot, settings))
     facts.add("universe", "by_source", "worst", read=lambda: sources_status.universe(snapshot, settings, as_of=as_of))
     facts.add("behind", read=lambda: {"behind": [{"table": n, "sessions": s} for n, s in staleness(lake, as_of=as_of).items()]})
     facts.add("tables", read=lambda: {"tables": [_table(snapshot, name, facts) for name in sorted(snapshot.commit.tables)]})
@@ -124,16 +125,19 @@ def _predictions(snapshot: Snapshot, as_of: dt.datetime) -> Row:
     }
 
 
-def _model(snapshot: Snapshot) -> Row:
+def _model(snapshot: Snapshot, settings: Settings) -> Row:
     rows = snapshot.sql(
         "select model_id, recipe, members, trained_through from training.runs order by finished_at desc limit 1"
     ).to_pylist()
     run = rows[0] if rows else {}
+    attempts = snapshot.sql("select outcome, count(*) as n from training.attempts group by outcome order by outcome").to_pylist()
     return {
         "model": run.get("model_id"),
         "model_recipe": run.get("recipe"),
         "model_members": run.get("members"),
         "model_trained_through": run.get("trained_through"),
+        "model_record": str(settings.dataset_home / "models" / run["model_id"] / RUN_FILE) if run else None,
+        "trainings": {row["outcome"]: row["n"] for row in attempts},
     }
 
 

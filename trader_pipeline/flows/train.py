@@ -3,7 +3,8 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trader_pipeline import calendar, durable
-from trader_pipeline.errors import UsageError
+from trader_pipeline.errors import TrainingStoppedError, UsageError, near
 from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.flows import gate
 from trader_pipeline.lake import Change, Lake, Snapshot
@@ -32,6 +33,7 @@ _TABLES = {
     outputs.OUT_OF_FOLD: job.OUT_OF_FOLD_FILE,
     outputs.TRIALS: job.TRIALS_FILE,
     outputs.CURVES: job.CURVES_FILE,
+    outputs.IMPORTANCE: job.IMPORTANCE_FILE,
 }
 
 
@@ -68,6 +70,7 @@ def prepare(
     checks: CheckSettings | None = None,
     force: bool = False,
     profile: bool = False,
+    skip_preflight: bool = False,
 ) -> TrainingRequest:
     """Write models_dir/<model_id>/request.json and return the request, which names what `force` overrode.
 
@@ -81,7 +84,7 @@ def prepare(
     blocks = (*gate.failed_checks(snapshot), *gate.too_old(snapshot, last_session, checks or CheckSettings()))
     forced = gate.require(blocks, what="training", force=force)
     data_version = snapshot.data_version([PANEL, TARGETS, SECTORS])
-    features = _with_values(snapshot)
+    features = _with_values(snapshot, without=job.recipe_of(recipe).exclude_features)
     identity = [recipe, seed, as_of.isoformat(), data_version, run_id, features]
     model_id = f"{last_session:%Y%m%d}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]}"
     request = TrainingRequest(
@@ -101,6 +104,7 @@ def prepare(
         git_revision=git_revision,
         forced=tuple(map(str, forced)),
         profile=profile,
+        skip_preflight=skip_preflight,
     )
     known = set(snapshot.sql("select model_id from training.runs")["model_id"].to_pylist())
     cut_short = (other for other in _requests(models_dir) if other.model_id not in known and _same_training(other, request))
@@ -110,14 +114,14 @@ def prepare(
     return request
 
 
-def resume(lake: Lake, *, models_dir: Path, model_id: str, run_id: str) -> TrainingRequest:
+def resume(lake: Lake, *, models_dir: Path, model_id: str, run_id: str, skip_preflight: bool = False) -> TrainingRequest:
     """Return the request of a training that was cut short, as part of this run. Raises `UsageError` that lists those there are."""
     known = set(lake.snapshot().sql("select model_id from training.runs")["model_id"].to_pylist())
     open_runs = {request.model_id: request for request in _requests(models_dir) if request.model_id not in known}
     if model_id not in open_runs:
         why = "is published already" if model_id in known else "is no training"
         raise UsageError(f"{model_id} {why}; to be gone on with: {', '.join(sorted(open_runs)) or 'none'}")
-    request = replace(open_runs[model_id], run_id=run_id)
+    request = replace(open_runs[model_id], run_id=run_id, skip_preflight=skip_preflight)
     durable.write_atomic(request.path, request.to_json())
     return request
 
@@ -136,7 +140,30 @@ def _requests(models_dir: Path) -> Iterator[TrainingRequest]:
 
 def _same_training(a: TrainingRequest, b: TrainingRequest) -> bool:
     """Say whether both would make the same model: everything but who asks, where it is written, and what was overridden."""
-    return replace(a, model_id=b.model_id, run_id=b.run_id, out_folder=b.out_folder, forced=b.forced, profile=b.profile) == b
+    asking = {
+        name: getattr(b, name) for name in ("model_id", "run_id", "out_folder", "forced", "profile", "skip_preflight", "git_revision")
+    }
+    return replace(a, **asking) == b
+
+
+@contextmanager
+def attempt(lake: Lake, request: TrainingRequest, *, clock: Callable[[], dt.datetime]) -> Iterator[None]:
+    """Note in training.attempts that the run began, and how it ends: as a trial it counts either way."""
+    row: dict[str, object] = {name: getattr(request, name) for name in ("model_id", "run_id", "recipe", "seed", "data_version", "as_of")}
+    row |= {"git_revision": request.git_revision, "started_at": clock()}
+
+    def note(outcome: str, **ended: object) -> None:
+        rows = pa.Table.from_pylist([row | {"outcome": outcome} | ended], schema=outputs.ATTEMPTS.arrow_schema)
+        lake.publish(Change.upsert(outputs.ATTEMPTS, rows))
+
+    note("started")
+    try:
+        yield
+    except BaseException as error:
+        is_failure = isinstance(error, Exception) and not isinstance(error, TrainingStoppedError)
+        note("failed" if is_failure else "stopped", said=str(error) or type(error).__name__, ended_at=clock())
+        raise
+    note("published", ended_at=clock())
 
 
 def publish(lake: Lake, request: TrainingRequest, *, finished_at: dt.datetime) -> TrainOutcome:
@@ -195,14 +222,21 @@ def _usable_sessions(snapshot: Snapshot, last_session: dt.date) -> int:
     return int(counted["n"][0].as_py())
 
 
-def _with_values(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the features that the panel has a value of, by its parts' footers: a column of nulls costs width and teaches nothing."""
+def _with_values(snapshot: Snapshot, *, without: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the features that the panel has a value of, by its parts' footers: a column of nulls costs width and teaches nothing.
+
+    Raises `UsageError` where `without`, the recipe's `exclude_features`, names what is no feature.
+    """
+    declared = [column.name for column in PANEL.columns if column.name not in PANEL.key]
+    for name in without:
+        if name not in declared:
+            raise UsageError(f"exclude_features of the recipe names {name!r}, which is no feature; {near(name, declared)}")
     found = set()
     for file in snapshot.files(PANEL):
         footer = pq.read_metadata(file)
         chunks = (footer.row_group(g).column(c) for g in range(footer.num_row_groups) for c in range(footer.num_columns))
         found |= {chunk.path_in_schema for chunk in chunks if chunk.statistics is None or chunk.statistics.null_count < chunk.num_values}
-    return tuple(column.name for column in PANEL.columns if column.name in found and column.name not in PANEL.key)
+    return tuple(name for name in declared if name in found and name not in without)
 
 
 def _parts(snapshot: Snapshot, table: Table) -> tuple[PartFile, ...]:

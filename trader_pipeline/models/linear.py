@@ -53,6 +53,11 @@ class RidgeMember:
         """The last axis of what `predict` takes."""
         return self.normaliser.features
 
+    @property
+    def weights(self) -> int:
+        """The coefficients."""
+        return self.score_PH.size + self.scaled_PH.size
+
     def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str]) -> Forecast:  # noqa: ARG002 - members share one signature
         """Return the forecast; NaN where no feature is known."""
         prepared = self.normaliser.apply(features_NTF)

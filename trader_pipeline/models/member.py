@@ -28,6 +28,11 @@ class Member(Protocol):
         """How many sessions, the session itself included, can change what is said of a session; earlier ones need not be passed."""
         ...
 
+    @property
+    def weights(self) -> int:
+        """About how many numbers were learnt: what a forecast of one ticker-session costs."""
+        ...
+
     def predict(self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str]) -> Forecast:
         """Return the forecast for every session of the grid; what is said of session t depends on sessions <= t alone."""
         ...

@@ -21,7 +21,7 @@ from trader_pipeline.models import distribution, hl_gauss
 from trader_pipeline.models.forecast import Forecast, present
 from trader_pipeline.models.gru import Gru
 from trader_pipeline.models.i_transformer import ITransformer, ITransformerConfig
-from trader_pipeline.models.network import Inputs, Network, NetworkConfig
+from trader_pipeline.models.network import Inputs, Network, NetworkConfig, parameters_of
 from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.models.patch_tst import PatchTst, PatchTstConfig
@@ -68,6 +68,11 @@ class NetworkMember:
     def features(self) -> tuple[str, ...]:
         """The last axis of what `predict` takes."""
         return self.preparation.normaliser.features
+
+    @property
+    def weights(self) -> int:
+        """The network's parameters."""
+        return parameters_of(self.network)
 
     @property
     def context_sessions(self) -> int:

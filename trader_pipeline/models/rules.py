@@ -40,6 +40,11 @@ class RuleMember:
 
     context_sessions = 1
 
+    @property
+    def weights(self) -> int:
+        """The scales."""
+        return self.score_H.size + self.scaled_H.size
+
     def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str]) -> Forecast:  # noqa: ARG002 - members share one signature
         """Return the forecast; NaN where no feature is known."""
         signal_NT1 = _signal(self.name, features_NTF, self.features)[:, :, None]

@@ -55,6 +55,11 @@ class TreesMember:
     name = "lightgbm"
     context_sessions = 1
 
+    @property
+    def weights(self) -> int:
+        """A text has about a number in eight characters."""
+        return sum(map(len, (*self.score_models, *self.scaled_models))) // 8
+
     def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str]) -> Forecast:  # noqa: ARG002 - members share one signature
         """Return the forecast; NaN where no feature is known."""
         here_NT = present(features_NTF)

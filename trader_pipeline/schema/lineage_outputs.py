@@ -117,12 +117,21 @@ RUNS = Lineage(
         "wall_s, cpu_s, peak_mb": "measured",
     },
 )
+ATTEMPTS = Lineage(
+    table=outputs.ATTEMPTS,
+    reads={},
+    made={
+        "model_id, run_id, data_version, as_of, git_revision, started_at, outcome, said, ended_at": _RUN,
+        "recipe, seed": _CHOSEN,
+    },
+)
+_OUT_OF_FOLD = "rank_ic, balanced_accuracy, rows"
 TRIALS = Lineage(
     table=outputs.TRIALS,
     reads={
-        "features.panel": {"train_first, train_last, test_first, test_last": "session", "rank_ic, rows": EVERY},
-        "features.targets": {"rank_ic, rows": f"{_RANK}, {_SCALED}"},
-        "core.sectors": {"rank_ic, rows": "sector"},
+        "features.panel": {"train_first, train_last, test_first, test_last": "session", _OUT_OF_FOLD: EVERY},
+        "features.targets": {_OUT_OF_FOLD: f"{_RANK}, {_SCALED}"},
+        "core.sectors": {_OUT_OF_FOLD: "sector"},
     },
     made={
         "model_id, run_id": _RUN,
@@ -131,7 +140,7 @@ TRIALS = Lineage(
         "horizon_sessions": _HORIZON,
     },
 )
-_LOSSES = "train_loss, validation_loss, skipped_steps"
+_LOSSES = "train_loss, validation_loss, gap, skipped_steps"
 CURVES = Lineage(
     table=outputs.CURVES,
     reads={
@@ -145,6 +154,21 @@ CURVES = Lineage(
         "fold": "the walk-forward's own split of the sessions",
         "epoch": "counted",
         "seconds": "measured",
+    },
+)
+_RISE = "increase, noise, may_go"
+IMPORTANCE = Lineage(
+    table=outputs.IMPORTANCE,
+    reads={
+        "features.panel": {_RISE: EVERY},
+        "features.targets": {_RISE: f"{_RANK}, {_SCALED}"},
+        "core.sectors": {_RISE: "sector"},
+    },
+    made={
+        "model_id": _RUN,
+        "model": _CHOSEN,
+        "fold": "the walk-forward's own split of the sessions",
+        "name, features": "as the features are declared",
     },
 )
 _JUDGED: Reads = {
@@ -208,4 +232,19 @@ BACKTEST = Lineage(
     },
     made={},
 )
-LINEAGES = (MARKET_STATE, TARGETS, COVERAGE, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST)
+LINEAGES = (
+    MARKET_STATE,
+    TARGETS,
+    COVERAGE,
+    OUT_OF_FOLD,
+    DAILY,
+    DECISIONS,
+    RUNS,
+    ATTEMPTS,
+    TRIALS,
+    CURVES,
+    IMPORTANCE,
+    CALIBRATION,
+    SCORECARD,
+    BACKTEST,
+)

@@ -128,9 +128,29 @@ RUNS = Table(
         instant("finished_at", "When published."),
     ),
 )
+ATTEMPTS = Table(
+    layer="training",
+    name="attempts",
+    key=("model_id", "run_id"),
+    description="Every training that was ever begun, whatever became of it; one model may take several runs. Each model is a trial.",
+    columns=(
+        MODEL_ID,
+        RUN_ID,
+        text("recipe", "Recipe."),
+        count("seed", "-", "Seed."),
+        DATA_VERSION,
+        instant("as_of", "What was known."),
+        text("git_revision", "Code revision.", nullable=True),
+        instant("started_at", "When it began."),
+        text("outcome", "started, published, failed or stopped; one that was killed outright stays started."),
+        text("said", "The error, where there was one.", nullable=True),
+        instant("ended_at", "When it ended.", nullable=True),
+    ),
+)
 TRIALS = Table(
     layer="training",
     name="trials",
+    version=2,
     key=("model_id", "model", "fold", "horizon_sessions"),
     description="Every fit ever made, per fold and horizon: the trial ledger of the overfitting statistics.",
     columns=(
@@ -143,6 +163,7 @@ TRIALS = Table(
         day("test_first", "First out-of-fold session."),
         day("test_last", "Last out-of-fold session."),
         number("rank_ic", "-", "Mean daily rank IC out of fold."),
+        number("balanced_accuracy", "fraction", "Of the sign of scaled_mean, uncalibrated, out of fold; 0.5 is no skill.", since=2),
         count("rows", "rows", "Out-of-fold rows."),
         RUN_ID,
     ),
@@ -150,6 +171,7 @@ TRIALS = Table(
 CURVES = Table(
     layer="training",
     name="curves",
+    version=2,
     key=("model_id", "model", "fold", "epoch"),
     description="Loss per epoch; fold -1 is the final fit.",
     columns=(
@@ -159,9 +181,26 @@ CURVES = Table(
         count("epoch", "-", "Epoch, from 0."),
         number("train_loss", "-", "Mean training loss."),
         number("validation_loss", "-", "Mean validation loss."),
+        number("gap", "-", "validation_loss - train_loss, less what it was after the first epoch.", since=2),
         number("learning_rate", "-", "At the epoch's end."),
         count("skipped_steps", "steps", "Steps left out so far: loss or gradient not finite, or far beyond its running mean."),
         number("seconds", "s", "Wall time of the epoch."),
+    ),
+)
+IMPORTANCE = Table(
+    layer="training",
+    name="importance",
+    key=("model_id", "model", "fold", "name"),
+    description="What permuting a feature, or a family of them, on the validation tail adds to a member's loss (newest fold).",
+    columns=(
+        MODEL_ID,
+        MODEL,
+        FOLD,
+        text("name", "Feature; family where there are more than 64 features."),
+        text("features", "Comma-separated features that were permuted together."),
+        number("increase", "-", "Rise of squared error of the score + twice the pinball loss of the quantiles, mean over horizons."),
+        number("noise", "-", "Standard error of the rise, over ten stretches of sessions."),
+        flag("may_go", "The rise is no more than two standard errors: a candidate for `exclude_features` of the recipe."),
     ),
 )
 CALIBRATION = Table(
@@ -248,4 +287,4 @@ BACKTEST = Table(
         text("benchmark", "Ticker of the benchmark, or equal_weight where the lake holds none."),
     ),
 )
-TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST)
+TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, ATTEMPTS, TRIALS, CURVES, IMPORTANCE, CALIBRATION, SCORECARD, BACKTEST)

@@ -29,7 +29,7 @@ class Keeper(lightning.Callback):
         self.module, self.store, self.batches, self.tail, self.identity = module, store, batches, tail, identity
         self.escalation = Escalation(module, self._roll_back)
         self.best, self.best_epoch, self.epochs = math.inf, 0, list[dict[str, Any]]()
-        self._began, self._steps_here = time.perf_counter(), 0
+        self._began, self._steps_here, self._gap_told = time.perf_counter(), 0, False
 
     @property
     def stale(self) -> bool:
@@ -119,6 +119,7 @@ class Keeper(lightning.Callback):
             "epoch": epoch,
             "train_loss": _or_none(train),
             "validation_loss": _or_none(validation),
+            "gap": self._gap(train, validation),
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "skipped_steps": module.guard.skips(),
             "seconds": round(time.perf_counter() - self._began, 3),
@@ -126,9 +127,24 @@ class Keeper(lightning.Callback):
         self.epochs.append(event)
         self.save(validation)
         module.report(event)
+        self._warn_of_gap(event)
         if self.stale:
             trainer.should_stop = True
         stopping.pause(module.ranks.any)
+
+    def _gap(self, train: float, validation: float) -> float | None:
+        """Return how far validation lies above training beyond what it did after the first epoch: the levels are of other sessions."""
+        now = validation - train
+        start = next((event for event in self.epochs if event["gap"] is not None), None)
+        return _or_none(now - (start["validation_loss"] - start["train_loss"] if start else now))
+
+    def _warn_of_gap(self, event: dict[str, Any]) -> None:
+        """Say once that training gains what validation does not."""
+        gap, train = event["gap"], event["train_loss"]
+        if gap is not None and gap > self.module.settings.gap_warning * abs(train) and not self._gap_told:
+            self._gap_told = True
+            mend = "more dropout, decay or data, a smaller network, or fewer epochs"
+            self.module.tell("gap", epoch=event["epoch"], gap=gap, mend=mend)
 
     def _roll_back(self) -> int | None:
         found, _ = self.store.newest()

@@ -23,6 +23,8 @@ Precision = Literal["auto", "bf16", "fp32"]
 CompileMode = Literal["auto", "off", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 """`reduce-overhead` and `max-autotune` record CUDA graphs, whose gradients do not outlive the next forward: one micro-batch a step."""
 Attention = Literal["auto", "flash", "efficient", "cudnn", "math"]
+DYNAMIC = False
+"""Whether one compiled program serves several shapes: it would choose other kernels, and with them other last bits."""
 
 _RECORDS_GRAPHS = frozenset({"reduce-overhead", "max-autotune"})
 _BACKENDS = {
@@ -97,20 +99,20 @@ class Computed:
 
     def __init__(self, network: Network, on: Machine) -> None:
         self.on, self._network = on, network
-        self._loss: Callable[[Outputs, Targets, Tensor], Tensor] = _exact_loss
+        self._loss: Callable[[Outputs, Targets, Tensor, Tensor | None], Tensor] = _exact_loss
         if on.compile_mode != "off":
             mode = None if on.compile_mode == "default" else on.compile_mode
             for part in _parts(network):
-                part.compile(mode=mode, dynamic=False)
-            self._loss = torch.compile(_exact_loss, mode=mode, dynamic=False)
+                part.compile(mode=mode, dynamic=DYNAMIC)
+            self._loss = torch.compile(_exact_loss, mode=mode, dynamic=DYNAMIC)
 
-    def loss(self, inputs: Inputs, targets: Targets, counts: Tensor) -> Tensor:
+    def loss(self, inputs: Inputs, targets: Targets, counts: Tensor, class_weights: Tensor | None = None) -> Tensor:
         """Return `weighted_loss` of one micro-batch."""
         if self.on.compile_mode in _RECORDS_GRAPHS:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # what a recorded graph returned before may be overwritten
         with self.on.arithmetic():
             outputs = self._network(inputs)
-        return self._loss(outputs, targets, counts)
+        return self._loss(outputs, targets, counts, class_weights)
 
 
 def _parts(network: Network) -> list[nn.Module]:
@@ -118,5 +120,5 @@ def _parts(network: Network) -> list[nn.Module]:
     return [*blocks, network.heads] if isinstance(blocks, nn.ModuleList) else [network]
 
 
-def _exact_loss(outputs: Outputs, targets: Targets, counts: Tensor) -> Tensor:
-    return weighted_loss(tree_map_only(Tensor, Tensor.float, outputs), targets, counts)
+def _exact_loss(outputs: Outputs, targets: Targets, counts: Tensor, class_weights: Tensor | None) -> Tensor:
+    return weighted_loss(tree_map_only(Tensor, Tensor.float, outputs), targets, counts, class_weights)

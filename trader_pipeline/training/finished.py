@@ -11,17 +11,18 @@ from trader_pipeline.errors import CorruptPartError, NoModelError
 from trader_pipeline.models import checkpoint
 from trader_pipeline.models.member import Member
 from trader_pipeline.training.recipes import FitContext
+from trader_pipeline.training.record import KINDS
 
 _EVENTS = "events.json"
 
 
 @contextmanager
 def noting(context: FitContext) -> Iterator[tuple[FitContext, list[dict[str, object]]]]:
-    """Yield a context that reports as `context` does, and the list of the epochs and the throughput that it reported."""
+    """Yield a context that reports as `context` does, and the list of what it reported for the run's record."""
     kept: list[dict[str, object]] = []
 
     def report(event: Mapping[str, object]) -> None:
-        if event["event"] in {"epoch", "throughput"}:
+        if event["event"] in KINDS:
             kept.append(dict(event))
         context.report(event)
 

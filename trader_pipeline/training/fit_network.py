@@ -25,11 +25,12 @@ from trader_pipeline.models.preparation import Preparation
 from trader_pipeline.training import state, stopping
 from trader_pipeline.training.callbacks import Keeper
 from trader_pipeline.training.checkpoints import CheckpointStore, State
-from trader_pipeline.training.compute import machine
+from trader_pipeline.training.compute import DYNAMIC, machine
 from trader_pipeline.training.metering import Metering, meter_of
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation
 from trader_pipeline.training.preflight import beyond_support, overfit_ten, unusual_features
+from trader_pipeline.training.preflight_data import class_balance
 from trader_pipeline.training.ranks import current
 from trader_pipeline.training.rate_range import rate_range
 from trader_pipeline.training.recipes import FitContext
@@ -76,12 +77,13 @@ def _preflight(network: Network, examples: Examples, preparation: Preparation, c
     facts: dict[str, object] = dict(unusual_features(examples, preparation.normaliser))
     facts["beyond_support"] = round(beyond_support(examples.every.scaled_NTH, hl_gauss.SUPPORT_SIGMAS), 6)
     facts["parameters"] = parameters_of(network)
+    name = kind_of(network.config)
     if context.fold == 0:
         data = _tensors(examples, preparation, examples.fit).to(_device(network))
         counts_T = np.isfinite(examples.fit.score_NTH).any(axis=2).sum(axis=0)
         first = int(np.flatnonzero(counts_T)[-1]) + 1 - network.config.window_sessions
-        facts["overfit_ten_left"] = round(overfit_ten(network, data, first), 4)
-    context.report({"event": "preflight", "model": kind_of(network.config), "fold": context.fold, **facts})
+        facts["overfit_ten_left"] = context.preflight(name, lambda: round(overfit_ten(network, data, first), 4))
+    context.report({"event": "preflight", "model": name, "fold": context.fold, **facts})
 
 
 def _device(network: Network) -> torch.device:
@@ -106,6 +108,7 @@ def _train(
         batches.epoch = 0
         context.report({"event": "rate_range", "model": name, "fold": context.fold, **tried._asdict()})
         settings = replace(settings, learning_rate=tried.pick)
+    context.report({"event": "settings", "model": name, "fold": context.fold, **_settings(network, settings), "seed": _seed(context)})
     inputs, _ = data.gather(torch.tensor([span[0]]), window)
     meter = meter_of(network, inputs, tickers=len(examples.grid.tickers), sessions=window, dtype=machine(settings.compute).dtype)
     module = NetworkModule(
@@ -118,6 +121,7 @@ def _train(
         seed=_seed(context),
         report=context.report,
         ranks=current(),
+        class_weights=_class_weights(examples) if settings.class_weights else None,
     )
     store = CheckpointStore(context.scratch / f"{name}-fold{context.fold}")
     tail = [] if final else every_window(*_span(examples.tail), length=window)
@@ -128,6 +132,18 @@ def _train(
         beside.append(Tracing(module, context.profile / f"{name}-fold{context.fold}.json"))
     _fit(module, keeper, epochs, beside)
     return store.best()
+
+
+def _settings(network: Network, settings: Optimisation) -> dict[str, object]:
+    """Return all that a recipe says of a fit, and what decides its last bits."""
+    bits = {"torch": torch.__version__, "device": str(_device(network)), "threads": settings.threads, "dynamic": DYNAMIC}
+    return {"size": asdict(network.config), "optimisation": asdict(settings), "ranks": current().world, **bits}
+
+
+def _class_weights(examples: Examples) -> torch.Tensor:
+    """Return [2, H], of labels that are down and up; 1 where a horizon has none."""
+    rows = class_balance(examples)
+    return torch.tensor([[row[way] or 1.0 for row in rows] for way in ("weight_down", "weight_up")])
 
 
 def _identity(network: Network, preparation: Preparation, settings: Optimisation, *, span: tuple[int, int], epochs: int, seed: int) -> str:

@@ -16,6 +16,8 @@ _EVENTS = frozenset(
         "starts_again",
         "resumed",
         "slow",
+        "gap",
+        "preflight_overridden",
         "fit_damaged",
     }
 )

@@ -25,13 +25,15 @@ from trader_pipeline.training import launch, stopping
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.incidents import Incidents
 from trader_pipeline.training.recipes import RECIPES, Recipe
+from trader_pipeline.training.record import Record, peak_resident_mb
 from trader_pipeline.training.request import TrainingRequest
-from trader_pipeline.training.results import curves_table, out_of_fold_table, trials_table
+from trader_pipeline.training.results import curves_table, importance_table, out_of_fold_table, trials_table
 from trader_pipeline.training.walk_forward import walk
 
 OUT_OF_FOLD_FILE = "out_of_fold.parquet"
 TRIALS_FILE = "trials.parquet"
 CURVES_FILE = "curves.parquet"
+IMPORTANCE_FILE = "importance.parquet"
 RUN_FILE = "run.json"
 LOCK = ".lock"
 """Held while a process trains in the folder."""
@@ -67,15 +69,10 @@ def _train(request: TrainingRequest, report: Callable[[Mapping[str, object]], No
     began = time.perf_counter()
     recipe = recipe_of(request.recipe)
     loaded = inputs.load(request)
-    epochs: list[dict[str, object]] = []
-    throughput: list[dict[str, object]] = []
-    incidents = Incidents(request.scratch)
+    record, incidents = Record(), Incidents(request.scratch)
 
     def tell(event: Mapping[str, object]) -> None:
-        if event["event"] == "epoch":
-            epochs.append(dict(event))
-        if event["event"] == "throughput":
-            throughput.append(dict(event))
+        record.note(event)
         incidents.note(event)
         report(event)
 
@@ -84,12 +81,13 @@ def _train(request: TrainingRequest, report: Callable[[Mapping[str, object]], No
     checkpoint.save_members(request.folder, result.members)
     _write_table(request.folder / OUT_OF_FOLD_FILE, out_of_fold_table(result.out_of_fold, loaded.grid, request.model_id))
     _write_table(request.folder / TRIALS_FILE, trials_table(result.out_of_fold, loaded, request))
-    _write_table(request.folder / CURVES_FILE, curves_table(epochs, request.model_id))
+    _write_table(request.folder / CURVES_FILE, curves_table(record.events["epoch"], request.model_id))
+    _write_table(request.folder / IMPORTANCE_FILE, importance_table(record.events["importance"], request.model_id))
     durable.write_atomic(request.folder / novelty.FILE, _training_distribution(loaded, request).to_json())
     facts = _facts(loaded, recipe, wall_s=time.perf_counter() - began)
-    record = facts | {"incidents": incidents.noted, "throughput": throughput}
-    durable.write_atomic(request.folder / RUN_FILE, json.dumps(record, indent=1, sort_keys=True).encode())
-    own = [OUT_OF_FOLD_FILE, TRIALS_FILE, CURVES_FILE, RUN_FILE, novelty.FILE]
+    told = facts | {"incidents": incidents.noted} | record.facts(request)
+    durable.write_atomic(request.folder / RUN_FILE, json.dumps(told, indent=1, sort_keys=True).encode())
+    own = [OUT_OF_FOLD_FILE, TRIALS_FILE, CURVES_FILE, IMPORTANCE_FILE, RUN_FILE, novelty.FILE]
     checkpoint.write_manifest(request.folder, own + checkpoint.member_paths(request.folder))
     shutil.rmtree(request.scratch, ignore_errors=True)  # what is left is the janitor's
     report({"event": "done", "model_id": request.model_id, **facts})
@@ -137,17 +135,8 @@ def _facts(loaded: TrainingData, recipe: Recipe, *, wall_s: float) -> dict[str, 
         "sessions": len(labelled_T),
         "wall_s": round(wall_s, 3),
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 3),
-        "peak_mb": round(_peak_resident_mb(), 1),
+        "peak_mb": round(peak_resident_mb(), 1),
     }
-
-
-def _peak_resident_mb() -> float:
-    """Return this program's own peak; ru_maxrss would start from what the parent held when it started us."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        high_water = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(high_water.split()[1]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS counts bytes
 
 
 def _iso(day: dt.date) -> str:

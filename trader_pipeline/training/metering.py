@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trader_pipeline.training.flops import training_flops
+from trader_pipeline.training.record import peak_resident_mb
 from trader_pipeline.training.throughput import Gpu, Meter, matmul_ceiling, warning
 
 _ceiling = cache(matmul_ceiling)
@@ -33,6 +34,11 @@ class Metering(lightning.Callback):
     def __init__(self, meter: Meter, report: Callable[[Mapping[str, object]], None], *, model: str, fold: int) -> None:
         self.meter, self.report, self.model, self.fold = meter, report, model, fold
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002 - Lightning's signature
+        """Let the peak of device memory be that of this fit."""
+        if self.meter.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.meter.device)
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002 - Lightning's signature
         """Start the clock."""
         self.meter.start()
@@ -54,5 +60,9 @@ class Metering(lightning.Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002 - the same
         """Tell."""
-        facts = self.meter.facts()
-        self.report({"event": "throughput", "model": self.model, "fold": self.fold, **facts, "warning": warning(facts)})
+        facts, device = self.meter.facts(), self.meter.device
+        memory = {
+            "peak_host_mb": round(peak_resident_mb(), 1),
+            "peak_device_mb": round(torch.cuda.max_memory_allocated(device) / 1e6, 1) if device.type == "cuda" else None,
+        }
+        self.report({"event": "throughput", "model": self.model, "fold": self.fold, **facts, **memory, "warning": warning(facts)})

@@ -69,11 +69,13 @@ class NetworkModule(lightning.LightningModule):
         seed: int = 0,
         report: Report = lambda _: None,
         ranks: Ranks = ALONE,
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network, self.data, self.names, self.settings, self.seed, self.report = network, data, names, settings, seed, report
         self.ranks, self.window, self.gathered = ranks, network.config.window_sessions, Buffers()
+        self.class_weights = None if class_weights is None else class_weights.to(data.x_NTP.device)
         if settings.compute.shard:
             shard(network, ranks)
         self.computed = Computed(network, machine(replace(settings.compute, device=data.x_NTP.device.type)))
@@ -128,7 +130,7 @@ class NetworkModule(lightning.LightningModule):
             for starts_B in tail:
                 inputs, targets = self.data.gather(starts_B, self.window)
                 counts = targets.counts()
-                loss = self.computed.loss(inputs, targets, counts)
+                loss = self.computed.loss(inputs, targets, counts, self.class_weights)
                 labels = int(counts.sum())
                 total, weight = total + float(loss) * labels, weight + labels
         self.network.train()
@@ -194,7 +196,7 @@ class NetworkModule(lightning.LightningModule):
                 stopping.pause()
             faults.reach("forward", self)
             inputs, targets = self.data.gather(part_B, self.window, self.gathered)
-            loss = self.computed.loss(self._noisy(inputs), targets, counts) * weight
+            loss = self.computed.loss(self._noisy(inputs), targets, counts, self.class_weights) * weight
             faults.reach("backward", self)
             self.manual_backward(loss)
             total += loss.detach()

@@ -18,6 +18,9 @@ class Optimisation:
     the last checkpoint, then training stops. A loss or gradient norm beyond `spike_factor` times its running mean is left out, too.
     `learning_rate` None is picked by a range test.
     The guard is read every `check_steps` steps: reading waits for the device. `checkpoint_steps` 0 saves at the end of an epoch alone.
+    Once the losses of training and validation are further apart than after the first epoch by `gap_warning` of the loss, it is said.
+    `class_weights` evens out labels that are up and down in the likelihood of the distributions. Off: the direction is read from a whole
+    distribution, whose odds would then be those of a market that rises as often as it falls, and calibration would have to undo it.
     `ema_decay` 0, `feature_noise` 0 (standard deviations) and `curriculum_epochs` 0 (epochs that see calm windows first) are off.
     """
 
@@ -37,6 +40,8 @@ class Optimisation:
     ema_decay: float = 0.0
     feature_noise: float = 0.0
     curriculum_epochs: int = 0
+    gap_warning: float = 0.05
+    class_weights: bool = False
     threads: int = 1
     optimiser: Kind = "adamw"
     compute: Compute = DEFAULT

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import torch
 
-from trader_pipeline.errors import TrainingError
+from trader_pipeline.errors import PreflightError
 from trader_pipeline.models.examples import Examples, Float32
 from trader_pipeline.models.network import Network
 from trader_pipeline.models.normalise import Normaliser
@@ -35,7 +35,7 @@ def beyond_support(labels_NTH: Float32, support_sigmas: float) -> float:
 
 
 def overfit_ten(network: Network, data: PanelTensors, first: int) -> float:
-    """Return the share of ten labels' mean square that a copy of the network cannot learn by heart; raise `TrainingError` above one half.
+    """Return the share of ten labels' mean square that a copy of the network cannot learn by heart; raise `PreflightError` above one half.
 
     Failing means too little capacity or a bug, not bad data: the labels might as well be random.
     """
@@ -52,8 +52,9 @@ def overfit_ten(network: Network, data: PanelTensors, first: int) -> float:
         optimiser.step()
     left = float(loss.detach() / wanted.square().mean().clamp(min=1e-8))
     if not left <= _LEARNT:
-        raise TrainingError(
+        raise PreflightError(
+            "overfit_ten",
             f"{type(network).__name__} cannot learn ten labels by heart: {left:.0%} of their mean square is left after {_STEPS} steps; "
-            "the network is too small or broken, so training on all labels would be in vain"
+            "that is capacity or a bug, not the data: the network is too small or broken",
         )
     return left

@@ -1,16 +1,19 @@
 """Recipes: which members a run trains, and how. A variation is a function that replaces fields of another recipe."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+from trader_pipeline.errors import PreflightError
 from trader_pipeline.models.examples import Examples
-from trader_pipeline.models.linear import fit_ridge
+from trader_pipeline.models.linear import PENALTIES, fit_ridge
 from trader_pipeline.models.member import Member
 from trader_pipeline.models.rules import RULES, fit_rule
 from trader_pipeline.models.trees import TreesConfig, fit_trees
 
 Report = Callable[[Mapping[str, object]], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,38 +27,63 @@ class FitContext:
     epochs_of_folds: dict[str, list[int]] = field(default_factory=dict)
     profile: Path | None = None
     """Folder for traces of a few steps; none without one."""
+    skip_preflight: bool = False
+    """Whether a check that fails is told instead of raised."""
+
+    def preflight(self, model: str, check: Callable[[], Result]) -> Result | None:
+        """Return what the check finds; None where it fails and the run goes on all the same. Raises `PreflightError` otherwise."""
+        try:
+            return check()
+        except PreflightError as error:
+            if error.final or not self.skip_preflight:
+                raise
+            self.report({"event": "preflight_overridden", "model": model, "fold": self.fold, "check": error.check, "said": str(error)})
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRecipe:
-    """One member and the function that fits it."""
+    """One member and the function that fits it.
+
+    `learns` says whether it has features to choose from, whose importance can be asked. One that `sees_tail` is refitted on every
+    label before it is returned, so that its importance is asked of a fit without the tail.
+    """
 
     name: str
     fit: Callable[[Examples, FitContext], Member]
+    learns: bool = True
+    sees_tail: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A named set of members. `training_sessions` is the least that the first fold must have to learn from."""
+    """A named set of members. `training_sessions` is the least that the first fold must have to learn from.
+
+    `exclude_features` are left out of the panel: `training.importance` proposes some.
+    """
 
     name: str
     members: tuple[MemberRecipe, ...]
     training_sessions: int = 500
+    exclude_features: tuple[str, ...] = ()
 
 
-def _ridge(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 - fits share one signature; ridge needs no seed
+def _ridge(examples: Examples, context: FitContext) -> Member:
+    context.report({"event": "settings", "model": "ridge", "fold": context.fold, "penalties": PENALTIES})
     return fit_ridge(examples)
 
 
 def _trees(examples: Examples, context: FitContext) -> Member:
-    return fit_trees(examples, TreesConfig(), context.seed)
+    config = TreesConfig()
+    context.report({"event": "settings", "model": "lightgbm", "fold": context.fold, "config": asdict(config)})
+    return fit_trees(examples, config, context.seed)
 
 
 def _rule(name: str) -> MemberRecipe:
     def fit(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 - fits share one signature; a rule needs no seed
         return fit_rule(name, examples)
 
-    return MemberRecipe(name=name, fit=fit)
+    return MemberRecipe(name=name, fit=fit, learns=False)
 
 
 def _network(name: str, **size: object) -> MemberRecipe:
@@ -90,12 +118,12 @@ def _single(member: MemberRecipe, name: str | None = None) -> Callable[[], Recip
 
 def ridge() -> Recipe:
     """Return the linear baseline alone."""
-    return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge),))
+    return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge, sees_tail=True),))
 
 
 def classic() -> Recipe:
     """Return ridge and LightGBM."""
-    return Recipe(name="classic", members=(*ridge().members, MemberRecipe(name="lightgbm", fit=_trees)))
+    return Recipe(name="classic", members=(*ridge().members, MemberRecipe(name="lightgbm", fit=_trees, sees_tail=True)))
 
 
 def baselines() -> Recipe:

@@ -39,6 +39,9 @@ class TrainingRequest:
     forced: tuple[str, ...] = ()
     """What blocked the training and was overridden."""
 
+    skip_preflight: bool = False
+    """Whether the run goes on where a preflight check fails."""
+
     @property
     def folder(self) -> Path:
         """The only folder that the run writes."""

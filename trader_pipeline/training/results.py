@@ -1,4 +1,6 @@
-"""Forecasts, trials and curves as rows of the published tables."""
+"""Forecasts, trials, curves and importance as rows of the published tables."""
+
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ from trader_pipeline.schema.outputs import QUANTILE_NAMES
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.request import TrainingRequest
 from trader_pipeline.training.splits import EMBARGO_SESSIONS
-from trader_pipeline.training.walk_forward import OutOfFold
+from trader_pipeline.training.walk_forward import OutOfFold, direction_accuracy
 
 
 def out_of_fold_table(answers: list[OutOfFold], grid: Grid, model_id: str) -> pa.Table:
@@ -59,6 +61,7 @@ def _trial(answer: OutOfFold, h: int, data: TrainingData, request: TrainingReque
         "test_first": sessions[fold.test_first].item(),
         "test_last": sessions[fold.test_end - 1].item(),
         "rank_ic": float(np.nanmean(daily)) if np.isfinite(daily).any() else None,
+        "balanced_accuracy": direction_accuracy(answer, data, h),
         "rows": int((np.isfinite(score_TN) & np.isfinite(label_TN)).sum()),
         "run_id": request.run_id,
     }
@@ -67,7 +70,18 @@ def _trial(answer: OutOfFold, h: int, data: TrainingData, request: TrainingReque
 def curves_table(events: list[dict[str, object]], model_id: str) -> pa.Table:
     """Return training.curves from the epoch events."""
     names = [column.name for column in outputs.CURVES.columns if column.name != "model_id"]
-    return rows_table(outputs.CURVES, [{"model_id": model_id} | {name: event[name] for name in names} for event in events])
+    return rows_table(outputs.CURVES, [{"model_id": model_id} | {name: event.get(name) for name in names} for event in events])
+
+
+def importance_table(events: list[dict[str, object]], model_id: str) -> pa.Table:
+    """Return training.importance from the importance events."""
+    rows = []
+    for event in events:
+        found: Any = event["rows"]
+        for one in found:
+            facts = {"model_id": model_id, "model": event["model"], "fold": event["fold"], "features": ",".join(one["features"])}
+            rows.append(facts | {name: one[name] for name in ("name", "increase", "noise", "may_go")})
+    return rows_table(outputs.IMPORTANCE, rows)
 
 
 def rows_table(table: Table, rows: list[dict[str, object]]) -> pa.Table:

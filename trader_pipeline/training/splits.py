@@ -6,8 +6,11 @@ only when t + h + embargo < s. `Labels.within` applies that rule; here stand the
 
 from dataclasses import dataclass
 
-from trader_pipeline.errors import InsufficientHistoryError
-from trader_pipeline.models.examples import Examples
+import numpy as np
+import numpy.typing as npt
+
+from trader_pipeline.errors import InsufficientHistoryError, PreflightError
+from trader_pipeline.models.examples import Examples, Labels
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.recipes import Recipe
@@ -24,6 +27,7 @@ TAIL_SHARE = 0.2
 """Share of the training sessions that chooses penalties, rounds and epochs."""
 MINIMUM_TAIL_SESSIONS = 126
 _PURGE = max(HORIZONS_SESSIONS) + EMBARGO_SESSIONS
+_LEAK = "a leak in the splits, report it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +78,31 @@ def examples_before(data: TrainingData, end: int, sectors: dict[str, str], featu
         tail=known.within(tail_first, end, embargo=embargo),
         every=known.within(0, end, embargo=embargo),
     )
+
+
+def prove_temporal(examples: Examples, *, test_first: int, embargo: int) -> dict[str, list[int | None]]:
+    """Return, by horizon, the sessions between the last label learnt from and the first session that must know nothing of it.
+
+    Proven on the labels as they are, not on the rule that made them: from `fit` to the tail and from `tail` and `every` to the test
+    block, each gap is longer than horizon + embargo. None where there is no label. Raises `PreflightError`.
+    """
+    sessions = examples.grid.sessions
+    if len(sessions) > test_first:
+        raise PreflightError("temporal_split", f"the features end on {sessions[-1]}, inside the test block; {_LEAK}")
+    tail_T = _labelled(examples.tail).any(axis=1)
+    tail_first = int(tail_T.argmax()) if tail_T.any() else test_first
+    parts = {"fit": (examples.fit, tail_first), "tail": (examples.tail, test_first), "every": (examples.every, test_first)}
+    gaps: dict[str, list[int | None]] = {name: [] for name in parts}
+    for name, (part, boundary) in parts.items():
+        for horizon, known_T in zip(HORIZONS_SESSIONS, _labelled(part).T, strict=True):
+            last = int(np.flatnonzero(known_T)[-1]) if known_T.any() else None
+            gaps[name].append(None if last is None else boundary - last)
+            if last is not None and boundary - last <= horizon + embargo:
+                said = f"{name} has the label of {sessions[last]} at {horizon} sessions, {boundary - last} before what must not know it"
+                raise PreflightError("temporal_split", f"{said}; {horizon} + {embargo} of embargo must lie between; {_LEAK}")
+    return gaps
+
+
+def _labelled(labels: Labels) -> npt.NDArray[np.bool_]:
+    """Return which sessions have a label of any ticker, [T, H]."""
+    return np.asarray((np.isfinite(labels.score_NTH) | np.isfinite(labels.scaled_NTH)).any(axis=0))

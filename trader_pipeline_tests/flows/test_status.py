@@ -16,6 +16,7 @@ from trader_pipeline.settings import Settings
 
 NOW = dt.datetime(2020, 2, 7, 23, tzinfo=dt.UTC)
 LAST, BEFORE = dt.date(2020, 2, 7), dt.date(2020, 2, 6)
+ATTEMPTS = [("r1", "published"), ("r2", "published"), ("r3", "failed"), ("r4", "started")]
 KNOWN = dt.datetime(2020, 2, 7, 21, 30, tzinfo=dt.UTC)
 
 
@@ -44,6 +45,7 @@ def test_an_empty_home(settings):
     facts = status(Lake(settings.dataset_home / "lake", "deep"), settings, now=NOW)
     assert (facts["dataset"], facts["home"], facts["commit"]) == ("deep", str(settings.dataset_home), "empty")
     assert (facts["session_through"], facts["predictions_state"], facts["predictions"], facts["model"]) == (None, "none", 0, None)
+    assert (facts["model_record"], facts["trainings"]) == (None, {})
     assert (
         facts["tables"]
         == facts["coverage"]
@@ -76,6 +78,7 @@ def test_what_is_there(settings):
             ),
         ),
         Change.append(outputs.RUNS, rows(outputs.RUNS, {"model_id": "m1", "recipe": "ridge", "members": "ridge"})),
+        Change.append(outputs.ATTEMPTS, rows(outputs.ATTEMPTS, *({"run_id": r, "outcome": o} for r, o in ATTEMPTS))),
         Change.append(
             quality.METRICS,
             rows(
@@ -113,6 +116,8 @@ def test_what_is_there(settings):
     assert (facts["session_through"], facts["predictions_session"], facts["predictions_state"]) == (LAST, BEFORE, "stale")
     assert (facts["predictions"], facts["predictions_abstained"]) == (2, 1)
     assert (facts["model"], facts["model_recipe"]) == ("m1", "ridge")
+    assert facts["model_record"] == str(settings.dataset_home / "models/m1/run.json")
+    assert facts["trainings"] == {"failed": 1, "published": 2, "started": 1}
     assert facts["findings"] == [
         {"rule": "missing_dates", "severity": "warning", "findings": 1, "tickers": 0},
         {"rule": "ohlc_order", "severity": "error", "findings": 2, "tickers": 2},

@@ -2,12 +2,13 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from trader_pipeline import calendar, durable, panel
-from trader_pipeline.errors import CorruptPartError, InsufficientHistoryError, NoModelError, TrainingError, UsageError
+from trader_pipeline.errors import CorruptPartError, InsufficientHistoryError, NoModelError, TrainingError, TrainingStoppedError, UsageError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
 from trader_pipeline.lake import Change, Lake
@@ -16,8 +17,10 @@ from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import SECTORS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.training import job
+from trader_pipeline.training.recipes import RECIPES
 from trader_pipeline.training.request import TrainingRequest
 from trader_pipeline_tests.training.planted import planted
+from trader_pipeline_tests.training.planted import request as asked
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
@@ -78,6 +81,13 @@ def test_a_published_run_is_in_every_table(ran):
     assert run["data_version"] == snapshot.data_version([PANEL, TARGETS, SECTORS])
     assert snapshot.rows("predictions.out_of_fold") == outcome.out_of_fold_rows == (1000 - 817) * 6 * 4
     assert snapshot.rows("training.trials") == 3 * 4
+    trials = snapshot.sql("select balanced_accuracy b from training.trials where horizon_sessions = 1")["b"].to_pylist()
+    assert all(0.45 < accuracy < 0.75 for accuracy in trials)
+    worth = snapshot.sql("select name, features, may_go from training.importance where model = 'ridge' order by increase desc").to_pylist()
+    assert worth == [
+        {"name": "return_1d", "features": "return_1d", "may_go": False},
+        {"name": "return_5d", "features": "return_5d", "may_go": True},
+    ]
 
 
 def test_publishing_again_changes_nothing(ran):
@@ -109,6 +119,51 @@ def test_labels_decided_after_as_of_are_not_learnt(ran, tmp_path):
     assert facts["trained_through"] == str(data.grid.sessions[-4])
 
 
+def test_features_that_a_recipe_excludes_are_left_out_of_the_model(ran, tmp_path, monkeypatch):
+    lake, _, data, _ = ran
+    without = replace(RECIPES["ridge"](), exclude_features=("return_5d",))
+    monkeypatch.setitem(RECIPES, "ridge", lambda: without)
+    request = prepare(lake, tmp_path, data, run_id="run-6")
+    assert request.features == ("return_1d",)
+    job.run(request, lambda _: None)
+    (member,) = load_members(request.folder)
+    assert member.features == ("return_1d",)
+    monkeypatch.setitem(RECIPES, "ridge", lambda: replace(without, exclude_features=("return_5",)))
+    with pytest.raises(UsageError, match=r"names 'return_5', which is no feature; did you mean .*return_5d"):
+        prepare(lake, tmp_path, data, run_id="run-7")
+
+
+def test_every_run_is_an_attempt_whatever_became_of_it(tmp_path):
+    data = planted(sessions=300)
+    lake = published(tmp_path / "lake", data)
+    clock = iter(NOW + dt.timedelta(minutes=k) for k in range(20)).__next__
+    first = asked(tmp_path / "model", data)
+
+    def run(run_id, error=None):
+        with train.attempt(lake, replace(first, run_id=run_id), clock=clock):
+            if error:
+                raise error
+
+    run("well")
+    for run_id, error in (
+        ("badly", TrainingError("too few labels")),
+        ("reclaimed", TrainingStoppedError("saved where it was")),
+        ("interrupted", KeyboardInterrupt()),
+    ):
+        with pytest.raises(type(error)):
+            run(run_id, error)
+    query = "select run_id, outcome, said, started_at < ended_at as ended from training.attempts"
+    with train.attempt(lake, replace(first, run_id="killed"), clock=clock):  # what kill -9 leaves is what stands here
+        rows = lake.snapshot().sql(query).to_pylist()
+    assert {(row["run_id"], row["outcome"], row["said"], row["ended"]) for row in rows} == {
+        ("well", "published", None, True),
+        ("badly", "failed", "too few labels", True),
+        ("reclaimed", "stopped", "saved where it was", True),
+        ("interrupted", "stopped", "KeyboardInterrupt", True),
+        ("killed", "started", None, None),
+    }
+
+
 def test_too_short_a_history_names_what_is_needed(tmp_path):
     data = planted(sessions=252)
     with pytest.raises(InsufficientHistoryError, match=r"252 sessions .* needs 997 .*bring a longer history"):
@@ -134,8 +189,8 @@ def test_a_training_that_was_cut_short_is_taken_up_again_and_a_published_one_is_
     data = planted()
     lake, models = published(tmp_path / "lake", data), tmp_path / "models"
     first = prepare(lake, models, data)
-    again = prepare(lake, models, data, run_id="run-2")
-    assert (again.model_id, again.folder, again.run_id) == (first.model_id, first.folder, "run-2")
+    again = prepare(lake, models, data, run_id="run-2", skip_preflight=True, git_revision="abc")
+    assert (again.model_id, again.folder, again.run_id, again.skip_preflight) == (first.model_id, first.folder, "run-2", True)
     assert TrainingRequest.from_json(again.path.read_bytes()) == again
     assert prepare(lake, models, data, run_id="run-3", seed=1).model_id != first.model_id
     with durable.locked(first.folder / job.LOCK):  # somebody trains there
@@ -152,8 +207,8 @@ def test_a_run_to_go_on_with_is_named_by_its_model(tmp_path):
     data = planted()
     lake, models = published(tmp_path / "lake", data), tmp_path / "models"
     first = prepare(lake, models, data)
-    resumed = train.resume(lake, models_dir=models, model_id=first.model_id, run_id="run-2")
-    assert (resumed.model_id, resumed.run_id, resumed.recipe) == (first.model_id, "run-2", "ridge")
+    resumed = train.resume(lake, models_dir=models, model_id=first.model_id, run_id="run-2", skip_preflight=True)
+    assert (resumed.model_id, resumed.run_id, resumed.recipe, resumed.skip_preflight) == (first.model_id, "run-2", "ridge", True)
     with pytest.raises(UsageError, match=f"nothing is no training; to be gone on with: {first.model_id}"):
         train.resume(lake, models_dir=models, model_id="nothing", run_id="run-2")
 

@@ -78,6 +78,15 @@ EXPECTED["quality.repairs", 1] = [
         *(False, _REPAIRED, None, _REPAIRED, "old"),
     ),
 ]
+_TESTED = tuple(map(day, ("2015-01-02", "2022-12-30", "2023-01-10", "2023-12-29")))
+EXPECTED["training.trials", 1] = [
+    ("20260105-old", "ridge", 0, 1, *_TESTED, 0.031, None, 1100, "old"),
+    ("20260105-old", "ridge", 0, 60, *_TESTED, None, None, 1100, "old"),
+]
+EXPECTED["training.curves", 1] = [
+    ("20260105-old", "panel_former", -1, 0, 4.1, None, None, 0.0005, 1, 2.5),
+    ("20260105-old", "panel_former", 0, 0, 4.1, 4.25, None, 0.0005, 1, 2.5),
+]
 YEARS = {"core.accepted_bars": 2020, "core.macro": 2020, "raw.own_bars": 2024, "raw.fetch_attempts": 2024}
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 EPOCHS = 4
@@ -53,10 +54,16 @@ def crashes(folder):
         raise ValueError("a bug")
 
 
+def waits(folder):
+    """Say who runs, and go on until somebody ends it."""
+    (folder / f"{os.environ['RANK']}.pid").write_text(str(os.getpid()))
+    time.sleep(120)
+
+
 def _count(folder):
     with (folder / "starts.txt").open("a") as file:
         file.write("start\n")
 
 
 if __name__ == "__main__":
-    {job.__name__: job for job in (resumes, chooses, crashes)}[sys.argv[1]](Path(sys.argv[2]))
+    {job.__name__: job for job in (resumes, chooses, crashes, waits)}[sys.argv[1]](Path(sys.argv[2]))

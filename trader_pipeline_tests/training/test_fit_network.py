@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -106,6 +106,17 @@ def test_a_network_that_cannot_learn_ten_labels_is_not_trained(tmp_path, monkeyp
         fit_network(examples(planted(sessions=300), 200), context, SIZE, SETTINGS)
 
 
+def test_a_network_that_cannot_learn_ten_labels_is_trained_when_told_to_and_that_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(preflight, "_LEARNING_RATE", 0.0)
+    told = []
+    context = FitContext(seed=0, fold=0, report=told.append, scratch=tmp_path, skip_preflight=True)
+    fit_network(examples(planted(sessions=300), 200), context, SIZE, replace(SETTINGS, epochs=1))
+    (overridden,) = [e for e in told if e["event"] == "preflight_overridden"]
+    assert (overridden["model"], overridden["check"]) == ("panel_former", "overfit_ten")
+    assert "capacity or a bug" in overridden["said"]
+    assert [e["overfit_ten_left"] for e in told if e["event"] == "preflight"] == [None]
+
+
 def fit_once(folder, settings, **changes):
     events = []
     context = FitContext(seed=0, fold=1, report=events.append, scratch=folder, **changes)
@@ -146,6 +157,35 @@ def test_the_learning_rate_can_be_picked_and_a_fit_be_profiled(tmp_path):
     assert json.loads((tmp_path / "profile/panel_former-fold1.json").read_text())["traceEvents"]
     assert re.fullmatch(r"\S+ takes [1-9]\d?% of the time on the CPU", profiled["bottleneck"])
     assert profiled["outside_kernels"] is None
+
+
+def test_settings_are_told_whole_with_what_decides_the_last_bits(member):
+    (told,) = [e for e in member[1] if e["event"] == "settings"]
+    assert told["optimisation"] == json.loads(json.dumps(asdict(SETTINGS)))
+    assert (told["size"]["width"], told["size"]["columns"]) == (SIZE.width, 6)
+    assert (told["threads"], told["dynamic"], told["ranks"], told["device"], told["torch"]) == (1, False, 1, "cpu", torch.__version__)
+
+
+def test_the_gap_begins_at_zero_and_grows_where_training_gains_what_validation_does_not(tmp_path):
+    big = replace(SETTINGS, epochs=12, patience=12, weight_decay=0.0)
+    _, events = fit_once(tmp_path, big)
+    epochs = [e for e in events if e["event"] == "epoch"]
+    apart = [e["validation_loss"] - e["train_loss"] for e in epochs]
+    assert [e["gap"] for e in epochs] == pytest.approx([now - apart[0] for now in apart])
+    assert epochs[0]["gap"] == 0
+    (told,) = [e for e in events if e["event"] == "gap"]
+    over = [e for e in epochs if e["gap"] > 0.05 * e["train_loss"]]
+    assert (told["epoch"], told["gap"]) == (over[0]["epoch"], over[0]["gap"])
+    calm = [e for e in fit_once(tmp_path / "calm", replace(big, gap_warning=10.0))[1] if e["event"] == "gap"]
+    assert calm == []
+
+
+def test_class_weights_of_a_recipe_reach_the_loss(tmp_path):
+    settings = replace(SETTINGS, epochs=1)
+    plain, _ = fit_once(tmp_path / "plain", settings)
+    weighed, told = fit_once(tmp_path / "weighed", replace(settings, class_weights=True))
+    assert weighed != plain
+    assert next(e for e in told if e["event"] == "settings")["optimisation"]["class_weights"]
 
 
 def test_a_slow_epoch_is_told(tmp_path, monkeypatch):

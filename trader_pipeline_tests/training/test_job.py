@@ -73,11 +73,52 @@ def test_events_tell_every_fit(classic):
     assert classic[1][-1]["event"] == "done"
 
 
+def test_the_run_record_says_what_was_asked_and_what_came_of_it(classic):
+    asked, _ = classic
+    record = json.loads((asked.folder / job.RUN_FILE).read_bytes())
+    assert record["asked"] | {"features": None} == {
+        "model_id": asked.model_id,
+        "run_id": "run",
+        "recipe": "classic",
+        "seed": 0,
+        "data_version": "version",
+        "git_revision": None,
+        "forced": [],
+        "skip_preflight": False,
+        "as_of": asked.as_of.isoformat(),
+        "features": None,
+    }
+    assert [row["fold"] for row in record["preflight"]] == [0, 1, 2, -1]
+    assert record["preflight"][0]["gap_sessions"]["every"] == [1 + 5 + 1, 5 + 5 + 1, 20 + 5 + 1, 60 + 5 + 1]
+    assert record["preflight"][-1]["gap_sessions"]["every"] == [2, 6, 21, 61]
+    assert set(record["preflight"][0]["drift"]) == set(FEATURES)
+    assert [len(row["class_balance"]) for row in record["preflight"]] == [4] * 4
+    assert {(row["model"], row["fold"]) for row in record["settings"]} == {(m, f) for m in ("ridge", "lightgbm") for f in (0, 1, 2, -1)}
+    assert next(row for row in record["settings"] if row["model"] == "lightgbm")["config"]["leaves"] == 15
+    assert {(row["model"], row["fold"], tuple(row["drop_list"][-1:]) != ("signal",)) for row in record["importance"]} == {
+        ("ridge", 2, True),
+        ("lightgbm", 2, True),
+    }
+    assert all("balanced accuracy" in row["says"] for row in record["diagnosis"])
+    assert len(record["diagnosis"]) == 2 * 3
+    trials = pq.read_table(asked.folder / job.TRIALS_FILE).to_pylist()
+    assert [share for row in record["diagnosis"] for share in row["balanced_accuracy"]] == [trial["balanced_accuracy"] for trial in trials]
+    assert 0.5 < np.mean([trial["balanced_accuracy"] for trial in trials if trial["horizon_sessions"] == 1]) < 0.65
+    assert (record["incidents"], record["curves"], record["rate_range"]) == ([], [], [])
+
+
+def test_what_may_go_is_a_table(classic):
+    rows = pq.read_table(classic[0].folder / job.IMPORTANCE_FILE)
+    assert rows.schema.equals(outputs.IMPORTANCE.arrow_schema)
+    stays = {(row["model"], row["name"]) for row in rows.to_pylist() if not row["may_go"]}
+    assert stays == {("ridge", "signal"), ("lightgbm", "signal")}
+
+
 def test_the_same_request_gives_the_same_bytes(classic, tmp_path):
     asked = request(tmp_path / "again", planted(), recipe="classic")
     job.run(asked, lambda _: None)
     names = {path.relative_to(asked.folder) for path in asked.folder.rglob("*") if path.is_file() and path.name != job.LOCK}
-    assert len(names) == 1 + 5 + 2 + 9  # manifest; tables, facts, novelty; ridge; boosters
+    assert len(names) == 1 + 6 + 2 + 9  # manifest; tables, facts, novelty; ridge; boosters
     differ = {str(name) for name in names if (asked.folder / name).read_bytes() != (classic[0].folder / name).read_bytes()}
     assert differ == {job.RUN_FILE, "manifest.json"}  # the times of the run
 
@@ -151,6 +192,12 @@ def test_three_members_train_in_a_process_without_the_libraries_of_the_rest(undi
     assert [member.name for member in load_members(asked.folder)] == ["lightgbm", "panel_former", "ridge"]
     curves = pq.read_table(asked.folder / job.CURVES_FILE)
     assert curves.num_rows == len(epochs)
+    record = json.loads((asked.folder / job.RUN_FILE).read_bytes())
+    sides = {(c["fold"], len(c["train_loss"]), len(c["validation_loss"]), len(c["gap"])) for c in record["curves"]}
+    assert sides == {(fold, n, n, n) for fold in (0, 1, 2, -1) for n in (sum(e["fold"] == fold for e in epochs),)}
+    assert [row["overfit_ten_left"] < 0.5 for row in record["preflight"] if "overfit_ten_left" in row] == [True]
+    assert all(row["peak_host_mb"] > 100 and row["peak_device_mb"] is None for row in record["throughput"])
+    assert [row["says"].startswith("validation was best after epoch") for row in record["diagnosis"][-3:]] == [True] * 3
 
 
 @pytest.mark.slow

@@ -1,8 +1,10 @@
 """Ranks as processes: two are one, all decide together, a dead one comes back, and a chosen end is final."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ import torch
 from trader_pipeline.models.checkpoint import verify
 from trader_pipeline.training.launch import CRASHED, Launch, command
 from trader_pipeline.training.ranks import ALONE
+from trader_pipeline_tests.processes import is_running
 from trader_pipeline_tests.training import rank_ends, rank_steps
 from trader_pipeline_tests.training.planted import planted, request
 from trader_pipeline_tests.training.test_module import weights
@@ -110,3 +113,21 @@ def test_a_crash_is_tried_again_as_often_as_asked(tmp_path):
     assert code == CRASHED
     assert "ValueError: a bug" in said
     assert (tmp_path / "starts.txt").read_text() == "start\n" * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_cancelled_or_killed_launcher_leaves_no_rank_behind(tmp_path, number):
+    agent = subprocess.Popen(
+        command(rank_ends.__name__, ["waits", str(tmp_path)], Launch(devices=2, restarts=0)), stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 60
+    while len(ranks := [int(path.read_text() or 0) for path in tmp_path.glob("*.pid")]) < 2 or 0 in ranks:
+        assert time.monotonic() < until, "the ranks did not start"
+        time.sleep(0.1)
+    agent.send_signal(number)
+    code, ended = agent.wait(20), time.monotonic()
+    assert code == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    while any(is_running(rank) for rank in ranks):
+        assert time.monotonic() < ended + 20, "a rank outlived its launcher"
+        time.sleep(0.1)

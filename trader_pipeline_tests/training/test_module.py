@@ -15,6 +15,7 @@ from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.training import faults
 from trader_pipeline.training.escalation import Escalation
 from trader_pipeline.training.guard import Guard
+from trader_pipeline.training.losses import weighted_loss
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
 from trader_pipeline.training.ranks import ALONE, Ranks
@@ -200,6 +201,45 @@ def test_memory_that_runs_out_empties_the_cache_then_halves_then_computes_twice(
     undisturbed = train(module(tensors()), BATCHES[:1])
     assert (weights(short) - weights(undisturbed)).abs().max() < 1e-6
     assert torch.equal(short.optimiser.state[short.network.embed.weight]["step"], torch.tensor(1.0))
+
+
+def test_the_allocators_own_account_of_a_gpu_is_told_in_full(monkeypatch):
+    account = "|  PyTorch CUDA memory summary, device ID 0  |\n" * 40
+    monkeypatch.setattr("trader_pipeline.training.memory._summary", lambda: account)
+    events, failed, short = [], [], module(tensors())
+    short.report = events.append
+
+    def once(phase, _):
+        if phase == "backward" and not failed:
+            failed.append(phase)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with faults.injected(once):
+        train(short, BATCHES[:1])
+    (told,) = events
+    assert told["memory_summary"] == account
+    assert told["said"] == "CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+def test_class_weights_weigh_the_likelihoods_by_the_sign_of_the_label():
+    data, batch = tensors(), BATCHES[0]
+    taught = module(data)
+    inputs, targets = data.gather(batch, LENGTH)
+    outputs, counts = taught.network(inputs), targets.counts()
+
+    def loss(down, up):
+        return float(weighted_loss(outputs, targets, counts, torch.tensor([[down] * 4, [up] * 4])).detach())
+
+    plain = float(weighted_loss(outputs, targets, counts).detach())
+    assert loss(1.0, 1.0) == pytest.approx(plain, rel=1e-6)
+    unweighted, ups, downs = loss(0.0, 0.0), loss(0.0, 1.0), loss(1.0, 0.0)  # score and auxiliary alone, and each side beside them
+    assert min(ups, downs) > unweighted
+    assert ups + downs - unweighted == pytest.approx(plain, rel=1e-5)
+    is_up = targets.residual + targets.market.unsqueeze(1) > 0
+    of_ups = targets._replace(
+        residual=torch.where(is_up, targets.residual, torch.nan), market=torch.where(targets.market > 0, targets.market, torch.nan)
+    )
+    assert ups == pytest.approx(float(weighted_loss(outputs, of_ups, counts).detach()), rel=1e-5)
 
 
 def test_moments_that_were_half_made_when_memory_ran_out_are_made_again():

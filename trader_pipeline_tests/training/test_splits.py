@@ -1,12 +1,14 @@
 """What is learnt before a test block was decided before it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from trader_pipeline.errors import InsufficientHistoryError
+from trader_pipeline.errors import InsufficientHistoryError, PreflightError
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.training.recipes import RECIPES, classic
-from trader_pipeline.training.splits import EMBARGO_SESSIONS, examples_before, folds, required_sessions
+from trader_pipeline.training.splits import EMBARGO_SESSIONS, examples_before, folds, prove_temporal, required_sessions
 from trader_pipeline_tests.training.planted import FEATURES, SECTORS, planted
 
 
@@ -67,3 +69,37 @@ def test_a_year_is_not_enough_and_the_error_says_what_is(recipe):
         folds(252, RECIPES[recipe]())
     assert (caught.value.needed, caught.value.available) == (997, 252)
     assert len(folds(997, RECIPES[recipe]())) == 3
+
+
+def test_the_split_is_proven_by_horizon():
+    for end in (817, 900):
+        learnt = examples_before(planted(), end, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS)
+        gaps = prove_temporal(learnt, test_first=end, embargo=EMBARGO_SESSIONS)
+        least = [horizon + EMBARGO_SESSIONS + 1 for horizon in HORIZONS_SESSIONS]
+        assert gaps == {"fit": least, "tail": least, "every": least}
+
+
+def bad_splits():
+    data, end = planted(), 817
+    good = examples_before(data, end, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS)
+    return {
+        "every has the label of .* at 1 sessions, 1 before": replace(good, every=data.labels.until(end)),
+        "tail has the label of .* at 1 sessions, 2 before": replace(good, tail=data.labels.until(end).within(691, end)),
+        "fit has the label of .* at 1 sessions, 2 before": replace(good, fit=data.labels.within(0, 691).until(end)),
+        "inside the test block": examples_before(data, end + 1, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS),
+    }
+
+
+@pytest.mark.parametrize("said", bad_splits())
+def test_a_bad_split_is_refused_by_name(said):
+    with pytest.raises(PreflightError, match=f"preflight temporal_split: .*{said}.*a leak in the splits"):
+        prove_temporal(bad_splits()[said], test_first=817, embargo=EMBARGO_SESSIONS)
+
+
+def test_one_label_of_one_horizon_too_late_is_found():
+    learnt = examples_before(planted(), 817, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS)
+    learnt.every.scaled_NTH[3, 817 - 65, 3] = 0.1  # may be learnt up to 817 - 66
+    with pytest.raises(
+        PreflightError, match=r"every has the label of \S+ at 60 sessions, 65 before .*; 60 \+ 5 of embargo must lie between"
+    ):
+        prove_temporal(learnt, test_first=817, embargo=EMBARGO_SESSIONS)
