@@ -34,7 +34,8 @@ class Keeper(lightning.Callback):
     @property
     def stale(self) -> bool:
         """Whether `patience` epochs went by without a better validation loss."""
-        return math.isfinite(self.best) and len(self.epochs) - 1 - self.best_epoch >= self.module.settings.patience
+        patience = self.module.settings.patience
+        return patience is not None and math.isfinite(self.best) and len(self.epochs) - 1 - self.best_epoch >= patience
 
     def resume(self) -> None:
         """Go on from the newest whole checkpoint; say so, and say it when one was damaged, or is of another recipe."""

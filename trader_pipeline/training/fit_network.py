@@ -127,7 +127,7 @@ def _train(
     if context.profile:
         beside.append(Tracing(module, context.profile / f"{name}-fold{context.fold}.json"))
     _fit(module, keeper, epochs, beside)
-    return store.best()
+    return store.best(last=settings.patience is None)
 
 
 def _identity(network: Network, preparation: Preparation, settings: Optimisation, *, span: tuple[int, int], epochs: int, seed: int) -> str:

@@ -3,9 +3,12 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from trader_pipeline.training.compute import DEFAULT, Compute
 from trader_pipeline.training.optimisers import Kind
+
+Schedule = Literal["cosine", "wsd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,14 +21,20 @@ class Optimisation:
     the last checkpoint, then training stops. A loss or gradient norm beyond `spike_factor` times its running mean is left out, too.
     `learning_rate` None is picked by a range test.
     The guard is read every `check_steps` steps: reading waits for the device. `checkpoint_steps` 0 saves at the end of an epoch alone.
+    `patience` None stops no fit early and keeps the last epoch instead of the best.
+    After the warm-up the rate falls to `final_share` along a half cosine, or (`wsd`) stays until the last `decay_share` of the steps and
+    then falls linearly; a fit that stops early stops before that.
     `ema_decay` 0, `feature_noise` 0 (standard deviations) and `curriculum_epochs` 0 (epochs that see calm windows first) are off.
+    `shift_sessions` k > 0 lets `shift_share` of the windows see features that are 1 to k sessions older than their labels expect.
     """
 
     epochs: int = 6
-    patience: int = 2
+    patience: int | None = 2
     learning_rate: float | None = 5e-4
+    schedule: Schedule = "cosine"
     final_share: float = 0.05
     warm_up_share: float = 0.1
+    decay_share: float = 0.2
     weight_decay: float = 0.05
     gradient_norm: float = 1.0
     rows_per_step: int = 1536
@@ -36,20 +45,27 @@ class Optimisation:
     checkpoint_steps: int = 200
     ema_decay: float = 0.0
     feature_noise: float = 0.0
+    shift_sessions: int = 0
+    shift_share: float = 0.5
     curriculum_epochs: int = 0
     threads: int = 1
     optimiser: Kind = "adamw"
     compute: Compute = DEFAULT
 
 
-def warm_up_cosine(settings: Optimisation, total_steps: int) -> Callable[[int], float]:
-    """Return the factor on the learning rate at a step: linear up, then a half cosine down to `final_share`."""
+def rate_factor(settings: Optimisation, total_steps: int) -> Callable[[int], float]:
+    """Return the factor on the learning rate at a step: linear up, then as `schedule` says; warm-up, stable, decay: Hu et al. 2024."""
     warm_up = max(1, round(settings.warm_up_share * total_steps))
+    decay = max(1, round(settings.decay_share * total_steps))
 
     def factor(step: int) -> float:
         if step < warm_up:
             return (step + 1) / warm_up
-        done = min(1.0, (step - warm_up) / max(1, total_steps - warm_up))
-        return settings.final_share + (1 - settings.final_share) * 0.5 * (1 + math.cos(math.pi * done))
+        if settings.schedule == "wsd":
+            left = min(1.0, max(0.0, (total_steps - step) / decay))
+        else:
+            done = min(1.0, (step - warm_up) / max(1, total_steps - warm_up))
+            left = 0.5 * (1 + math.cos(math.pi * done))
+        return settings.final_share + (1 - settings.final_share) * left
 
     return factor

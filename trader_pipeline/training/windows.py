@@ -21,15 +21,21 @@ class PanelTensors:
     same_NN: Tensor
     targets: Targets
 
-    def gather(self, starts_B: Tensor, length: int, buffers: Buffers | None = None) -> tuple[Inputs, Targets]:
+    def gather(
+        self, starts_B: Tensor, length: int, buffers: Buffers | None = None, older_B: Tensor | None = None
+    ) -> tuple[Inputs, Targets]:
         """Return inputs and targets of the windows of `length` sessions that begin at `starts_B`.
 
-        With `buffers` x lies in memory that the next gather overwrites: backward must be done by then.
+        With `buffers` x lies in memory that the next gather overwrites: backward must be done by then. With `older_B` the inputs are of
+        as many sessions before; targets of who was not present then are NaN. Of a window at the panel's very start nothing is older.
         """
         starts_B = starts_B.to(self.x_NTP.device)
-        x_BNLP = gather(self.x_NTP, starts_B, length, (buffers, "x") if buffers else None)
-        market_BLM = gather(self.market_TM[None], starts_B, length)[:, 0]
-        return Inputs(x_BNLP, gather(self.present_NT, starts_B, length), market_BLM, self.same_NN), self.labels(starts_B, length)
+        seen_B = starts_B if older_B is None else starts_B - older_B.to(starts_B.device)
+        x_BNLP = gather(self.x_NTP, seen_B, length, (buffers, "x") if buffers else None)
+        market_BLM = gather(self.market_TM[None], seen_B, length)[:, 0]
+        inputs = Inputs(x_BNLP, gather(self.present_NT, seen_B, length), market_BLM, self.same_NN)
+        targets = self.labels(starts_B, length)
+        return inputs, targets if older_B is None else targets.of_present(inputs.present_BNL)
 
     def labels(self, starts_B: Tensor, length: int) -> Targets:
         """Return the targets alone."""
