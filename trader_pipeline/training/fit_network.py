@@ -96,7 +96,7 @@ def _train(
     learn = examples.every if final else examples.fit
     labelled_T = np.flatnonzero(np.isfinite(learn.score_NTH).any(axis=(0, 2)))
     span = (max(0, min(int(labelled_T[0]), int(labelled_T[-1]) + 1 - window)), int(labelled_T[-1]) + 1)
-    together = max(1, settings.rows_per_step // (window * len(examples.grid.tickers)))
+    together = settings.windows_a_step((span[1] - span[0]) // window, rows=window * len(examples.grid.tickers))
     batches = ShuffledWindows(*span, length=window, batch=together, seed=_seed(context))
     chosen = context.epochs_of_folds.get(name, [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs

@@ -1,9 +1,9 @@
 """How a network is trained, as fields of a recipe."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from trader_pipeline.training.compute import DEFAULT, Compute
 from trader_pipeline.training.optimisers import Kind
@@ -15,8 +15,8 @@ Schedule = Literal["cosine", "wsd"]
 class Optimisation:
     """How a network is trained.
 
-    A step sees as many windows as hold about `rows_per_step` ticker-sessions. One thread: matrices this small gain little from
-    two, and on a busy machine two wait for each other (measured 4.2 s instead of 0.2 s a step).
+    A step sees as many windows as hold about `rows_per_step` ticker-sessions, and no more than let an epoch have `steps_an_epoch`. One
+    thread: matrices this small gain little from two, and on a busy machine two wait for each other (4.2 s instead of 0.2 s a step).
     `skip_budget` steps an epoch may be left out; past it the learning rate is multiplied by `lr_backoff`, then the weights go back to
     the last checkpoint, then training stops. A loss or gradient norm beyond `spike_factor` times its running mean is left out, too.
     `learning_rate` None is picked by a range test.
@@ -38,6 +38,7 @@ class Optimisation:
     weight_decay: float = 0.05
     gradient_norm: float = 1.0
     rows_per_step: int = 1536
+    steps_an_epoch: int = 4
     skip_budget: int = 5
     lr_backoff: float = 0.5
     spike_factor: float = 20.0
@@ -51,6 +52,18 @@ class Optimisation:
     threads: int = 1
     optimiser: Kind = "adamw"
     compute: Compute = DEFAULT
+
+    def windows_a_step(self, windows: int, *, rows: int) -> int:
+        """Return how many of an epoch's windows, each of `rows` ticker-sessions, one step sees."""
+        return max(1, min(self.rows_per_step // rows, windows // self.steps_an_epoch))
+
+
+_PARTS: dict[str, Callable[..., Any]] = {"compute": Compute}
+
+
+def optimisation_of(fields: Mapping[str, Any]) -> Optimisation:
+    """Return the defaults with these fields replaced; `compute` is a mapping of its own fields. Raises `TypeError` for one that is none."""
+    return Optimisation(**{name: _PARTS[name](**value) if name in _PARTS else value for name, value in fields.items()})
 
 
 def rate_factor(settings: Optimisation, total_steps: int) -> Callable[[int], float]:

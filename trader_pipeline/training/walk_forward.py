@@ -1,6 +1,7 @@
 """Every member of a recipe: fitted before each test block and asked about it, then fitted on all that is known."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,18 +35,26 @@ class Walk:
 def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: Report, scratch: Path) -> Walk:
     """Fit and ask every member. Raises `InsufficientHistoryError` before the first fit."""
     blocks = folds(len(data.grid.sessions), recipe)
-    out_of_fold, members = [], []
+    answers, members = [], []
     for member in recipe.members:
         epochs: dict[str, list[int]] = {}
-        for block in blocks:
-            context = FitContext(
-                seed=request.seed, fold=block.number, report=report, scratch=scratch, epochs_of_folds=epochs, profile=request.profile_folder
-            )
-            fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS)
-            out_of_fold.append(OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors)))
-        context = FitContext(seed=request.seed, fold=FINAL, report=report, scratch=scratch, epochs_of_folds=epochs)
-        members.append(_fit(data, member, request, context, end=len(data.grid.sessions), embargo=0))
-    return Walk(out_of_fold, members)
+        context = FitContext(
+            seed=request.seed, fold=FINAL, report=report, scratch=scratch, epochs_of_folds=epochs, profile=request.profile_folder
+        )
+        answers += out_of_fold(data, member, blocks, request, context)
+        members.append(_fit(data, member, request, replace(context, profile=None), end=len(data.grid.sessions), embargo=0))
+    return Walk(answers, members)
+
+
+def out_of_fold(
+    data: TrainingData, member: MemberRecipe, blocks: Sequence[Fold], request: TrainingRequest, context: FitContext
+) -> list[OutOfFold]:
+    """Fit the member before each block, in `context` but for the fold, and ask it about the block."""
+    answers = []
+    for block in blocks:
+        fitted = _fit(data, member, request, replace(context, fold=block.number), end=block.test_first, embargo=EMBARGO_SESSIONS)
+        answers.append(OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors)))
+    return answers
 
 
 def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, context: FitContext, *, end: int, embargo: int) -> Member:
