@@ -82,7 +82,7 @@ def measure(
         said = said or own
         cells = [_cell(market, blocks, own, said, h) for h in range(len(HORIZONS_SESSIONS))]
         figures.append(_row(ablation, own, cells) | {"cpu_s": round(_cpu_s() - before, 1)})
-        tell(f"{ablation.name}: {figures[-1]['cpu_s']} CPU-s")
+        tell(_told(figures[-1]))
     return {"seeds": seeds, "folds": FOLDS, "test_sessions": blocks[-1].test_end - blocks[0].test_first, "rows": figures}
 
 
@@ -164,6 +164,13 @@ def _row(ablation: Ablation, own: list[Said], cells: list[dict[str, Any]]) -> di
         "gap": round(validation - train, 4),
         "horizons": cells,
     }
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    cells = ", ".join(
+        f"{cell['horizon_sessions']}d {cell['rank_ic_difference']:+.4f} ±{cell['rank_ic_half_width']:.4f}" for cell in row["horizons"]
+    )
+    return f"{row['row']}: rank IC {cells}; {row['cpu_s']} CPU-s"
 
 
 def _cpu_s() -> float:
