@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trader_pipeline.training.gather import Buffers, gather
-from trader_pipeline.training.mapped import Loading, batches, mapped
+from trader_pipeline.training.mapped import Loading, loaded, mapped
 from trader_pipeline.training.targets import Targets
 from trader_pipeline.training.windows import PanelTensors
 
@@ -68,7 +68,7 @@ def measure(
 
             def turn(loading: Loading = loading) -> int:
                 brought = 0
-                for inputs, _ in batches(filed, starts, length, loading):
+                for inputs, _ in loaded(filed, starts, length, loading):
                     brought += inputs.x_BNLP.to(device).shape[0] * tickers
                 _wait(x_there)
                 return brought

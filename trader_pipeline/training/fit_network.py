@@ -26,6 +26,7 @@ from trader_pipeline.training import state, stopping
 from trader_pipeline.training.callbacks import Keeper
 from trader_pipeline.training.checkpoints import CheckpointStore, State
 from trader_pipeline.training.compute import machine
+from trader_pipeline.training.mapped import Mapped, placed
 from trader_pipeline.training.metering import Metering, meter_of
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation
@@ -77,10 +78,10 @@ def _preflight(network: Network, examples: Examples, preparation: Preparation, c
     facts["beyond_support"] = round(beyond_support(examples.every.scaled_NTH, hl_gauss.SUPPORT_SIGMAS), 6)
     facts["parameters"] = parameters_of(network)
     if context.fold == 0:
-        data = _tensors(examples, preparation, examples.fit).to(_device(network))
         counts_T = np.isfinite(examples.fit.score_NTH).any(axis=2).sum(axis=0)
         first = int(np.flatnonzero(counts_T)[-1]) + 1 - network.config.window_sessions
-        facts["overfit_ten_left"] = round(overfit_ten(network, data, first), 4)
+        data = _tensors(examples, preparation, examples.fit).sessions(first, network.config.window_sessions).to(_device(network))
+        facts["overfit_ten_left"] = round(overfit_ten(network, data, 0), 4)
     context.report({"event": "preflight", "model": kind_of(network.config), "fold": context.fold, **facts})
 
 
@@ -100,7 +101,10 @@ def _train(
     batches = ShuffledWindows(*span, length=window, batch=together, seed=_seed(context))
     chosen = context.epochs_of_folds.get(name, [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
-    data = _tensors(examples, preparation, learn, validation=None if final else examples.tail).to(_device(network))
+    panel = _tensors(examples, preparation, learn, validation=None if final else examples.tail)
+    data = placed(panel, _device(network), settings.loading, context.scratch)
+    if isinstance(data, Mapped):
+        context.report({"event": "panel_mapped", "model": name, "fold": context.fold})
     if settings.learning_rate is None:
         tried = rate_range(network, data, batches, micro_windows=together)
         batches.epoch = 0
@@ -179,7 +183,7 @@ def _fit(module: NetworkModule, keeper: Keeper, epochs: int, beside: Sequence[li
 
 
 def _tensors(examples: Examples, preparation: Preparation, learn: Labels, validation: Labels | None = None) -> PanelTensors:
-    """Return resident tensors; a validation label stands where no training label does, and training windows end before it."""
+    """Return tensors in host memory; a validation label stands where no training label does, and training windows end before it."""
     if validation is not None:
         learn = Labels(
             np.where(np.isfinite(learn.score_NTH), learn.score_NTH, validation.score_NTH),

@@ -77,9 +77,9 @@ class NetworkModule(lightning.LightningModule):
         self.ranks, self.window, self.gathered = ranks, network.config.window_sessions, Buffers()
         if settings.compute.shard:
             shard(network, ranks)
-        self.computed = Computed(network, machine(replace(settings.compute, device=data.x_NTP.device.type)))
+        self.computed = Computed(network, machine(replace(settings.compute, device=data.device.type)))
         self.memory = MemoryPlan(network, micro_windows)
-        self.guard = Guard(settings.spike_factor, data.x_NTP.device)
+        self.guard = Guard(settings.spike_factor, data.device)
         self.average = Averaged(network, settings.ema_decay) if settings.ema_decay else None
         self.rate = rate_factor(settings, total_steps)
         self.step, self.rate_scale = 0, 1.0
@@ -87,7 +87,7 @@ class NetworkModule(lightning.LightningModule):
             raise ValueError("the learning rate is picked before the module is made")
         self.top_rate = settings.learning_rate
         self.recent: dict[int, Tensor] = {}
-        self.train_sum = torch.zeros(2, device=data.x_NTP.device)
+        self.train_sum = torch.zeros(2, device=data.device)
         self.optimiser = optimiser(network, settings.optimiser, learning_rate=self.top_rate, weight_decay=settings.weight_decay)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -189,7 +189,7 @@ class NetworkModule(lightning.LightningModule):
     def _accumulate(self, starts_B: Tensor) -> Tensor:
         """Add up the gradient of this rank's windows of a global batch, and return their share of its loss."""
         counts = self.data.labels(starts_B, self.window).counts()  # of all ranks: the data are resident on each
-        total = torch.zeros((), device=self.data.x_NTP.device)
+        total = torch.zeros((), device=self.data.device)
         for part_B, weight in self.ranks.micro_batches(starts_B, self.memory.micro_windows):
             if self.ranks.world == 1:
                 stopping.pause()

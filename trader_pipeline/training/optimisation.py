@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from trader_pipeline.training.compute import DEFAULT, Compute
+from trader_pipeline.training.mapped import Loading
 from trader_pipeline.training.optimisers import Kind
 
 Schedule = Literal["cosine", "wsd"]
+
+_LOADING = Loading()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +55,18 @@ class Optimisation:
     threads: int = 1
     optimiser: Kind = "adamw"
     compute: Compute = DEFAULT
+    loading: Loading = _LOADING
 
     def windows_a_step(self, windows: int, *, rows: int) -> int:
         """Return how many of an epoch's windows, each of `rows` ticker-sessions, one step sees."""
         return max(1, min(self.rows_per_step // rows, windows // self.steps_an_epoch))
 
 
-_PARTS: dict[str, Callable[..., Any]] = {"compute": Compute}
+_PARTS: dict[str, Callable[..., Any]] = {"compute": Compute, "loading": Loading}
 
 
 def optimisation_of(fields: Mapping[str, Any]) -> Optimisation:
-    """Return the defaults with these fields replaced; `compute` is a mapping of its own fields. Raises `TypeError` for one that is none."""
+    """Return the defaults with these fields replaced; `compute` and `loading` are mappings of their own. Raises `TypeError` for no field."""
     return Optimisation(**{name: _PARTS[name](**value) if name in _PARTS else value for name, value in fields.items()})
 
 

@@ -1,6 +1,6 @@
 """Which sessions one optimiser step sees: windows of consecutive sessions, all tickers, every label of the window at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,13 +13,22 @@ from trader_pipeline.training.targets import Targets
 
 @dataclass(frozen=True, eq=False)
 class PanelTensors:
-    """Inputs x [N, T, P], presence [N, T], market-wide [T, M], who shares a sector [N, N], and targets; resident on one device."""
+    """Inputs x [N, T, P], presence [N, T], market-wide [T, M], who shares a sector [N, N], and targets; on one device."""
 
     x_NTP: Tensor
     present_NT: Tensor
     market_TM: Tensor
     same_NN: Tensor
     targets: Targets
+
+    @property
+    def device(self) -> torch.device:
+        """Where gathered windows are."""
+        return self.x_NTP.device
+
+    def ahead(self, batches: Sequence[Tensor], length: int, own: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:  # noqa: ARG002 - for `Mapped`
+        """Yield global batches of window starts as steps want them; `own` gives this rank's share of one."""
+        yield from (starts_B.to(self.device) for starts_B in batches)
 
     def gather(
         self, starts_B: Tensor, length: int, buffers: Buffers | None = None, older_B: Tensor | None = None
@@ -43,6 +52,13 @@ class PanelTensors:
         score, residual, market_TH, auxiliary = self.targets
         market_BLH = gather(market_TH[None], starts_B, length)[:, 0]
         return Targets(gather(score, starts_B, length), gather(residual, starts_B, length), market_BLH, gather(auxiliary, starts_B, length))
+
+    def sessions(self, first: int, length: int) -> "PanelTensors":
+        """Return the panel of `length` sessions from `first` on."""
+        score, residual, market_TH, auxiliary = self.targets
+        NT, T = (slice(None), slice(first, first + length)), slice(first, first + length)
+        targets = Targets(score[NT], residual[NT], market_TH[T], auxiliary[NT])
+        return PanelTensors(self.x_NTP[NT], self.present_NT[NT], self.market_TM[T], self.same_NN, targets)
 
     def to(self, device: torch.device) -> "PanelTensors":
         """Return the same panel on a device."""
