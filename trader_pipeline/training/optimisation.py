@@ -66,7 +66,10 @@ _PARTS: dict[str, Callable[..., Any]] = {"compute": Compute, "loading": Loading}
 
 
 def optimisation_of(fields: Mapping[str, Any]) -> Optimisation:
-    """Return the defaults with these fields replaced; `compute` and `loading` are mappings of their own. Raises `TypeError` for no field."""
+    """Return the defaults with these fields replaced; `compute` and `loading` are mappings themselves.
+
+    Raises `TypeError` for a name that is no field.
+    """
     return Optimisation(**{name: _PARTS[name](**value) if name in _PARTS else value for name, value in fields.items()})
 
 
