@@ -11,10 +11,13 @@ import pytest
 from trader_pipeline import lake
 from trader_pipeline.bench import ablate as bench
 from trader_pipeline.bench import ablations
-from trader_pipeline.bench.ablate_markets import simulated
+from trader_pipeline.bench.ablate_markets import of_lake, simulated
 from trader_pipeline.cli.ablate import ablate
 from trader_pipeline.errors import UsageError
+from trader_pipeline.flows.due import default_as_of
+from trader_pipeline.lake import Lake
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.settings import Settings
 from trader_pipeline.training.recipes import RECIPES, NetworkFit, varied
 from trader_pipeline.training.splits import Fold
 
@@ -113,3 +116,15 @@ def test_a_variation_replaces_fields_of_the_networks_alone():
     assert fits["ridge"] is RECIPES["ridge"]().members[0].fit
     again = varied(changed, "again", training={"ema_decay": 0.5, "schedule": "wsd"})
     assert again.members[-1].fit == NetworkFit(kind="panel_former", size={"width": 32}, training={"ema_decay": 0.5, "schedule": "wsd"})
+
+
+def test_a_sample_brings_what_a_training_would_read_and_leaves_no_request(demo):
+    home, now = demo.home / "deep", dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+    before = sorted((home / "models").iterdir())
+    settings = Settings(dataset="deep", home=demo.home)
+    as_of = default_as_of(settings, now=now)
+    found = of_lake(Lake(home / "lake", "deep"), recipe="panel_former_1m", as_of=as_of, now=now, checks=settings.checks)
+    assert (len(found.data.grid.tickers), found.request.recipe, found.request.run_id) == (11, "panel_former_1m", "ablate-20260105000000")
+    assert found.data.x_NTF.shape[2] == len(found.request.features) > 200
+    assert found.data.grid.sessions[-1] == np.datetime64("2020-02-07")
+    assert sorted((home / "models").iterdir()) == before
