@@ -124,7 +124,7 @@ def test_a_sample_brings_what_a_training_would_read_and_leaves_no_request(demo):
     settings = Settings(dataset="deep", home=demo.home)
     as_of = default_as_of(settings, now=now)
     found = of_lake(Lake(home / "lake", "deep"), recipe="panel_former_1m", as_of=as_of, now=now, checks=settings.checks)
-    assert (len(found.data.grid.tickers), found.request.recipe, found.request.run_id) == (11, "panel_former_1m", "ablate-20260105000000")
-    assert found.data.x_NTF.shape[2] == len(found.request.features) > 200
+    assert (len(found.data.grid.tickers), found.request.recipe, found.request.model_id) == (11, "panel_former_1m", "ablate-20260105000000")
+    assert found.data.x_NTF.shape[2] == len(found.request.features) > 150
     assert found.data.grid.sessions[-1] == np.datetime64("2020-02-07")
     assert sorted((home / "models").iterdir()) == before
