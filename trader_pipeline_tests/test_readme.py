@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 
 from trader_pipeline import calendar
+from trader_pipeline.errors import UsageError
 from trader_pipeline.flows.dictionary import settings_table
 from trader_pipeline.flows.readiness import readiness
+from trader_pipeline.models.checkpoint import MANIFEST
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import FEEDS, feeds_of
 from trader_pipeline.standardize.symbol_changes import read_own
 from trader_pipeline_tests.conftest import trader
 from trader_pipeline_tests.fake_world import World
 from trader_pipeline_tests.fake_yahoo import FakeYahoo
+from trader_pipeline_tests.training.planted import planted, request
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -33,7 +36,7 @@ def commands(kind: str) -> list[list[str]]:
 
 
 def test_blocks_are_of_known_kinds():
-    assert {info.strip() for language, info, _ in BLOCKS if language == "sh"} == {"setup", "server", "", "network", "own"}
+    assert {info.strip() for language, info, _ in BLOCKS if language == "sh"} == {"setup", "server", "", "network", "own", "pod"}
 
 
 @pytest.mark.parametrize("command", commands(""), ids=" ".join)
@@ -88,6 +91,49 @@ def test_yahoo_runs_through_faults_and_asks_for_nothing_twice(tmp_path):
     closes = "select close from core.accepted_bars where ticker = 'NVDA' and session in ('2024-06-07', '2024-06-10') order by session"
     before, after = (row["close"] for row in trader("sql", closes, "--json", home=home, DATASET="live").json())
     assert 8 < before / after < 12, "stored as traded"
+
+
+def pod(request: Path) -> subprocess.Popen:
+    """The pod's start command."""
+    script = next(body for _, info, body in BLOCKS if info.strip() == "pod")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
+    line = ["sh", "-c", script, "start", str(request)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def written(folder: Path, recipe: str) -> Path:
+    folder.mkdir(parents=True)
+    asked = request(folder, planted(), recipe=recipe)
+    asked.path.write_bytes(asked.to_json())
+    return asked.path
+
+
+def test_a_pod_that_is_taken_away_saves_and_says_75(tmp_path):
+    with pod(written(tmp_path / "model", "gru")) as started:
+        for line in started.stdout:
+            if '"event": "epoch"' in line:
+                break
+        started.terminate()
+        said = started.communicate(timeout=60)[1]
+    assert started.returncode == 75, said
+    assert list((tmp_path / "model/.scratch-run").glob("*/checkpoints.json"))
+
+
+def test_a_pod_that_comes_back_leaves_a_finished_run_alone_and_gives_up_on_an_error(tmp_path):
+    path = written(tmp_path / "model", "ridge")
+    codes, finished = [], []
+    for _ in range(2):
+        with pod(path) as started:
+            started.communicate(timeout=120)
+        codes.append(started.returncode)
+        finished.append((path.parent / MANIFEST).stat().st_mtime_ns)
+    assert codes == [0, 0]
+    assert finished[0] == finished[1]
+    with pod(written(tmp_path / "other/model", "no_recipe")) as started:
+        said = started.communicate(timeout=60)[1]
+    assert started.returncode == UsageError.exit_code
+    assert said.count("no recipe 'no_recipe'") == 1
 
 
 def test_make_targets_exist():

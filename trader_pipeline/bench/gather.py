@@ -1,8 +1,10 @@
 """Windows a second: gathered on the device, into a new tensor and into a buffer, and brought by a DataLoader from mapped files.
 
-A window is one ticker's sessions; all ways bring the same windows of the same random panel.
+A window is one ticker's sessions; all ways bring the same windows of the same random panel, with one thread, as training does. Beside
+windows a second of the clock stand those of a CPU-second, workers' included, which other work on the machine moves less.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,9 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
+from trader_pipeline.models.network_member import torch_threads
 from trader_pipeline.training.gather import Buffers, gather
-from trader_pipeline.training.mapped import Loading, batches, mapped
+from trader_pipeline.training.mapped import Loading, loaded, mapped
 from trader_pipeline.training.targets import Targets
 from trader_pipeline.training.windows import PanelTensors
 
@@ -53,14 +56,14 @@ def measure(
 
         return turn
 
-    figures: dict[str, object] = {
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "columns": columns,
-        "sessions_of_a_window": length,
-        "gather_into_buffer": _a_second(by_index((buffers, "x")), seconds),
-        "gather": _a_second(by_index(None), seconds),
-    }
+    figures: dict[str, object] = {"device": device, "columns": columns, "sessions_of_a_window": length}
+
+    def note(name: str, turn: Callable[[], int]) -> None:
+        with torch_threads(1):
+            figures[name], figures[f"{name}_per_cpu_s"] = _a_second(turn, seconds)
+
+    note("gather_into_buffer", by_index((buffers, "x")))
+    note("gather", by_index(None))
     with TemporaryDirectory(prefix="trader-bench-") as folder:
         filed = mapped(here, Path(folder))
         for workers in _WORKERS:
@@ -68,22 +71,26 @@ def measure(
 
             def turn(loading: Loading = loading) -> int:
                 brought = 0
-                for inputs, _ in batches(filed, starts, length, loading):
+                for inputs, _ in loaded(filed, starts, length, loading):
                     brought += inputs.x_BNLP.to(device).shape[0] * tickers
                 _wait(x_there)
                 return brought
 
-            figures[f"loader_{workers}_workers"] = _a_second(turn, seconds)
+            note(f"loader_{workers}_workers", turn)
     return figures
 
 
-def _a_second(turn: Callable[[], int], seconds: float) -> int:
-    """Return windows a second of turns that take about `seconds` together; the first, which warms up, is not counted."""
+def _a_second(turn: Callable[[], int], seconds: float) -> tuple[int, int]:
+    """Return windows a second and a CPU-second of turns that take about `seconds` together; the first, a warm-up, is not counted."""
     turn()
-    began, windows = time.perf_counter(), 0
+    began, used, windows = time.perf_counter(), _cpu_s(), 0
     while time.perf_counter() - began < seconds:
         windows += turn()
-    return round(windows / (time.perf_counter() - began))
+    return round(windows / (time.perf_counter() - began)), round(windows / (_cpu_s() - used))
+
+
+def _cpu_s() -> float:
+    return sum(os.times()[:4])
 
 
 def _wait(tensor: Tensor) -> None:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import alert, bench, check, faults, fetch, keep, leaks, look, run, schema, serve
+from trader_pipeline.cli import ablate, alert, bench, check, faults, fetch, keep, leaks, look, run, schema, serve
 from trader_pipeline.cli.output import fail, warn
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -31,6 +31,7 @@ serve.register(app)
 alert.register(app)
 bench.register(app)
 faults.register(app)
+ablate.register(app)
 
 
 def main() -> NoReturn:

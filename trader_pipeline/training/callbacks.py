@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -34,7 +33,8 @@ class Keeper(lightning.Callback):
     @property
     def stale(self) -> bool:
         """Whether `patience` epochs went by without a better validation loss."""
-        return math.isfinite(self.best) and len(self.epochs) - 1 - self.best_epoch >= self.module.settings.patience
+        patience = self.module.settings.patience
+        return patience is not None and math.isfinite(self.best) and len(self.epochs) - 1 - self.best_epoch >= patience
 
     def resume(self) -> None:
         """Go on from the newest whole checkpoint; say so, and say it when one was damaged, or is of another recipe."""
@@ -80,14 +80,14 @@ class Keeper(lightning.Callback):
         every = list(self.batches)
         if epoch < self.module.settings.curriculum_epochs:
             every = calm_first(every, self.module.data, self.module.window)
-        device = self.module.data.x_NTP.device
-        yield from (starts_B.to(device) for starts_B in islice(every, self.module.step - epoch * len(self), None))
+        left = every[self.module.step - epoch * len(self) :]
+        yield from self.module.data.ahead(left, self.module.window, self.module.ranks.own)
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002 - Lightning's signature
         """Reserve what the largest shape wants."""
         if self.module.step == 0:
             self.batches.epoch = 0
-            self.module.reserve(max(self.batches, key=len).to(self.module.data.x_NTP.device))
+            self.module.reserve(max(self.batches, key=len).to(self.module.data.device))
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:  # noqa: ARG002 - the same
         """Start the clock."""

@@ -80,15 +80,15 @@ class CheckpointStore:
                 damaged.append(entry["file"])
         return None, damaged
 
-    def best(self) -> tuple[State, int]:
-        """Return the state with the lowest validation loss, the last where none has any, and its epoch.
+    def best(self, *, last: bool = False) -> tuple[State, int]:
+        """Return the state with the lowest validation loss, the last where none has any or `last` is asked for, and its epoch.
 
         Raises `TrainingError` when nothing was saved, `CorruptPartError` when a file does not match its hash.
         """
         entries = self.entries()
         if not entries:
             raise TrainingError(f"{self.folder} holds no checkpoint; the fit ended before its first epoch did, train again")
-        chosen = (_by_loss(entries) or [entries[-1]])[0]
+        chosen = entries[-1] if last else (_by_loss(entries) or [entries[-1]])[0]
         return self._read(chosen), chosen["epoch"]
 
     def _read(self, entry: Saved) -> State:

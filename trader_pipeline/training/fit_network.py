@@ -26,6 +26,7 @@ from trader_pipeline.training import state, stopping
 from trader_pipeline.training.callbacks import Keeper
 from trader_pipeline.training.checkpoints import CheckpointStore, State
 from trader_pipeline.training.compute import DYNAMIC, machine
+from trader_pipeline.training.mapped import Mapped, placed
 from trader_pipeline.training.metering import Metering, meter_of
 from trader_pipeline.training.module import NetworkModule, PanelNames
 from trader_pipeline.training.optimisation import Optimisation
@@ -79,10 +80,10 @@ def _preflight(network: Network, examples: Examples, preparation: Preparation, c
     facts["parameters"] = parameters_of(network)
     name = kind_of(network.config)
     if context.fold == 0:
-        data = _tensors(examples, preparation, examples.fit).to(_device(network))
         counts_T = np.isfinite(examples.fit.score_NTH).any(axis=2).sum(axis=0)
         first = int(np.flatnonzero(counts_T)[-1]) + 1 - network.config.window_sessions
-        facts["overfit_ten_left"] = context.preflight(name, lambda: round(overfit_ten(network, data, first), 4))
+        data = _tensors(examples, preparation, examples.fit).sessions(first, network.config.window_sessions).to(_device(network))
+        facts["overfit_ten_left"] = context.preflight(name, lambda: round(overfit_ten(network, data, 0), 4))
     context.report({"event": "preflight", "model": name, "fold": context.fold, **facts})
 
 
@@ -98,11 +99,14 @@ def _train(
     learn = examples.every if final else examples.fit
     labelled_T = np.flatnonzero(np.isfinite(learn.score_NTH).any(axis=(0, 2)))
     span = (max(0, min(int(labelled_T[0]), int(labelled_T[-1]) + 1 - window)), int(labelled_T[-1]) + 1)
-    together = max(1, settings.rows_per_step // (window * len(examples.grid.tickers)))
+    together = settings.windows_a_step((span[1] - span[0]) // window, rows=window * len(examples.grid.tickers))
     batches = ShuffledWindows(*span, length=window, batch=together, seed=_seed(context))
     chosen = context.epochs_of_folds.get(name, [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
-    data = _tensors(examples, preparation, learn, validation=None if final else examples.tail).to(_device(network))
+    panel = _tensors(examples, preparation, learn, validation=None if final else examples.tail)
+    data = placed(panel, _device(network), settings.loading, context.scratch)
+    if isinstance(data, Mapped):
+        context.report({"event": "panel_mapped", "model": name, "fold": context.fold})
     if settings.learning_rate is None:
         tried = rate_range(network, data, batches, micro_windows=together)
         batches.epoch = 0
@@ -131,7 +135,7 @@ def _train(
     if context.profile:
         beside.append(Tracing(module, context.profile / f"{name}-fold{context.fold}.json"))
     _fit(module, keeper, epochs, beside)
-    return store.best()
+    return store.best(last=settings.patience is None)
 
 
 def _settings(network: Network, settings: Optimisation) -> dict[str, object]:
@@ -195,7 +199,7 @@ def _fit(module: NetworkModule, keeper: Keeper, epochs: int, beside: Sequence[li
 
 
 def _tensors(examples: Examples, preparation: Preparation, learn: Labels, validation: Labels | None = None) -> PanelTensors:
-    """Return resident tensors; a validation label stands where no training label does, and training windows end before it."""
+    """Return tensors in host memory; a validation label stands where no training label does, and training windows end before it."""
     if validation is not None:
         learn = Labels(
             np.where(np.isfinite(learn.score_NTH), learn.score_NTH, validation.score_NTH),

@@ -27,12 +27,13 @@ class Buffers:
 def gather(panel_NTX: Tensor, starts_B: Tensor, length: int, into: tuple[Buffers, str] | None = None) -> Tensor:
     """Return windows [B, N, L, X] that begin at `starts_B`, contiguous; in a buffer of that name when `into` says so."""
     tickers, sessions, *rest = panel_NTX.shape
-    steps_BL = starts_B[:, None] + torch.arange(length, device=starts_B.device)
-    rows_BNL = torch.arange(tickers, device=starts_B.device)[:, None] * sessions + steps_BL[:, None]
-    flat = panel_NTX.reshape(tickers * sessions, *rest)
-    shape = (*rows_BNL.shape, *rest)
+    width = math.prod(rest)
+    rows = max(0, tickers * sessions - length + 1)
+    window_rows = panel_NTX.contiguous().as_strided((rows, length * width), (width, 1))  # they overlap: one copy of `length` sessions each
+    index = (torch.arange(tickers, device=starts_B.device) * sessions + starts_B[:, None]).flatten()
+    shape = (len(starts_B), tickers, length, *rest)
     if into is None:
-        return flat.index_select(0, rows_BNL.flatten()).view(shape)
+        return window_rows.index_select(0, index).view(shape)
     buffers, name = into
-    out = buffers.of(name, (rows_BNL.numel(), *rest), panel_NTX)
-    return torch.index_select(flat, 0, rows_BNL.flatten(), out=out).view(shape)
+    out = buffers.of(name, (len(index), length * width), panel_NTX)
+    return torch.index_select(window_rows, 0, index, out=out).view(shape)

@@ -26,7 +26,7 @@ from trader_pipeline.training.compute import Computed, machine
 from trader_pipeline.training.gather import Buffers
 from trader_pipeline.training.guard import RING, Guard
 from trader_pipeline.training.memory import MemoryPlan, Short, attempted
-from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
+from trader_pipeline.training.optimisation import Optimisation, rate_factor
 from trader_pipeline.training.optimisers import optimiser
 from trader_pipeline.training.ranks import ALONE, Ranks
 from trader_pipeline.training.sharding import shard, whole
@@ -78,17 +78,17 @@ class NetworkModule(lightning.LightningModule):
         self.class_weights = None if class_weights is None else class_weights.to(data.x_NTP.device)
         if settings.compute.shard:
             shard(network, ranks)
-        self.computed = Computed(network, machine(replace(settings.compute, device=data.x_NTP.device.type)))
+        self.computed = Computed(network, machine(replace(settings.compute, device=data.device.type)))
         self.memory = MemoryPlan(network, micro_windows)
-        self.guard = Guard(settings.spike_factor, data.x_NTP.device)
+        self.guard = Guard(settings.spike_factor, data.device)
         self.average = Averaged(network, settings.ema_decay) if settings.ema_decay else None
-        self.rate = warm_up_cosine(settings, total_steps)
+        self.rate = rate_factor(settings, total_steps)
         self.step, self.rate_scale = 0, 1.0
         if settings.learning_rate is None:
             raise ValueError("the learning rate is picked before the module is made")
         self.top_rate = settings.learning_rate
         self.recent: dict[int, Tensor] = {}
-        self.train_sum = torch.zeros(2, device=data.x_NTP.device)
+        self.train_sum = torch.zeros(2, device=data.device)
         self.optimiser = optimiser(network, settings.optimiser, learning_rate=self.top_rate, weight_decay=settings.weight_decay)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -190,17 +190,25 @@ class NetworkModule(lightning.LightningModule):
     def _accumulate(self, starts_B: Tensor) -> Tensor:
         """Add up the gradient of this rank's windows of a global batch, and return their share of its loss."""
         counts = self.data.labels(starts_B, self.window).counts()  # of all ranks: the data are resident on each
-        total = torch.zeros((), device=self.data.x_NTP.device)
+        total = torch.zeros((), device=self.data.device)
         for part_B, weight in self.ranks.micro_batches(starts_B, self.memory.micro_windows):
             if self.ranks.world == 1:
                 stopping.pause()
             faults.reach("forward", self)
-            inputs, targets = self.data.gather(part_B, self.window, self.gathered)
+            inputs, targets = self.data.gather(part_B, self.window, self.gathered, self._older(part_B))
             loss = self.computed.loss(self._noisy(inputs), targets, counts, self.class_weights) * weight
             faults.reach("backward", self)
             self.manual_backward(loss)
             total += loss.detach()
         return total
+
+    def _older(self, starts_B: Tensor) -> Tensor | None:
+        """Draw how many sessions older each window's features are, when the recipe says so; a window at the panel's start has no older."""
+        if not self.settings.shift_sessions:
+            return None
+        back_B = torch.randint_like(starts_B, 1, self.settings.shift_sessions + 1)
+        is_moved_B = torch.rand(starts_B.shape, device=starts_B.device) < self.settings.shift_share
+        return torch.minimum(back_B * is_moved_B, starts_B)
 
     def _noisy(self, inputs: Inputs) -> Inputs:
         """Add noise to the features of who is there, when the recipe says so."""

@@ -35,12 +35,16 @@ class Ranks:
         """Whether this rank is the one that reports and writes files."""
         return self.rank == 0
 
+    def own(self, starts_B: Tensor) -> Tensor:
+        """Return this rank's windows of a global batch."""
+        return starts_B[self.rank :: self.world]
+
     def micro_batches(self, starts_B: Tensor, size: int) -> list[tuple[Tensor, float]]:
         """Return this rank's windows of a global batch in micro-batches of at most `size`, each with its weight in the loss.
 
         Every rank gets as many, for a sharded network speaks to the others in each; one that has run out gets a window of weight 0.
         """
-        own_B = starts_B[self.rank :: self.world]
+        own_B = self.own(starts_B)
         parts = [(part_B, 1.0) for part_B in torch.split(own_B, size)] if len(own_B) else []
         most = math.ceil(math.ceil(len(starts_B) / self.world) / size)
         return parts + [(starts_B[:1], 0.0)] * (most - len(parts))

@@ -1,9 +1,10 @@
-"""Recipes: which members a run trains, and how. A variation is a function that replaces fields of another recipe."""
+"""Recipes: which members a run trains, and how. A variation replaces fields of another recipe: `varied`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from trader_pipeline.errors import PreflightError
 from trader_pipeline.models.examples import Examples
@@ -56,6 +57,23 @@ class MemberRecipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFit:
+    """How a network is fitted: what differs from the defaults in its configuration and in its `Optimisation`, field by field."""
+
+    kind: str
+    size: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, examples: Examples, context: FitContext) -> Member:
+        """Train it."""
+        from trader_pipeline.models.network_member import NETWORKS  # noqa: PLC0415 - torch takes seconds to import
+        from trader_pipeline.training.fit_network import fit_network  # noqa: PLC0415 - the same
+        from trader_pipeline.training.optimisation import optimisation_of  # noqa: PLC0415 - the same
+
+        return fit_network(examples, context, NETWORKS[self.kind][0](**self.size), optimisation_of(self.training))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A named set of members. `training_sessions` is the least that the first fold must have to learn from.
 
@@ -66,6 +84,18 @@ class Recipe:
     members: tuple[MemberRecipe, ...]
     training_sessions: int = 500
     exclude_features: tuple[str, ...] = ()
+
+
+def varied(recipe: Recipe, name: str, *, size: Mapping[str, Any] | None = None, training: Mapping[str, Any] | None = None) -> Recipe:
+    """Return the recipe under another name, with these fields of its networks replaced; what is no network stays."""
+
+    def changed(member: MemberRecipe) -> MemberRecipe:
+        fit = member.fit
+        if not isinstance(fit, NetworkFit):
+            return member
+        return replace(member, fit=replace(fit, size={**fit.size, **(size or {})}, training={**fit.training, **(training or {})}))
+
+    return replace(recipe, name=name, members=tuple(map(changed, recipe.members)))
 
 
 def _ridge(examples: Examples, context: FitContext) -> Member:
@@ -86,19 +116,6 @@ def _rule(name: str) -> MemberRecipe:
     return MemberRecipe(name=name, fit=fit, learns=False)
 
 
-def _network(name: str, **size: object) -> MemberRecipe:
-    """Return a member of one kind; `size` replaces fields of its configuration."""
-
-    def fit(examples: Examples, context: FitContext) -> Member:
-        from trader_pipeline.models.network_member import NETWORKS  # noqa: PLC0415 - torch takes seconds to import
-        from trader_pipeline.training.fit_network import fit_network  # noqa: PLC0415 - the same
-        from trader_pipeline.training.optimisation import Optimisation  # noqa: PLC0415 - the same
-
-        return fit_network(examples, context, NETWORKS[name][0](**size), Optimisation())
-
-    return MemberRecipe(name=name, fit=fit)
-
-
 LADDER: dict[str, dict[str, int]] = {
     "panel_former_1m": {},
     "panel_former_25m": {"width": 512, "heads": 8, "key_value_heads": 4, "blocks": 7, "window_sessions": 64},
@@ -107,13 +124,27 @@ LADDER: dict[str, dict[str, int]] = {
 }
 """Fields of PanelFormer's configuration by recipe: a million weights on a CPU, 25 on one GPU, 500 on several."""
 
+_A_GPU: dict[str, Any] = {"rows_per_step": 65_536}
+TRAINING: dict[str, dict[str, Any]] = {
+    "panel_former_1m": {},
+    "panel_former_25m": _A_GPU | {"learning_rate": 5e-4},
+    "panel_former_100m": _A_GPU | {"learning_rate": 3e-4},
+    "panel_former_500m": _A_GPU | {"learning_rate": 2e-4, "compute": {"shard": True}},
+}
+"""Fields of their `Optimisation`: the rate falls with the width, as is usual (Brown et al. 2020, table 2.1), and was not tuned here.
 
-def _single(member: MemberRecipe, name: str | None = None) -> Callable[[], Recipe]:
-    def recipe() -> Recipe:
-        """Return the member alone."""
-        return Recipe(name=name or member.name, members=(member,))
+Where one rank trains alone `shard` splits nothing.
+"""
 
-    return recipe
+
+def network(kind: str) -> Recipe:
+    """Return a network of that kind alone, as its defaults have it."""
+    return Recipe(name=kind, members=(MemberRecipe(name=kind, fit=NetworkFit(kind=kind)),))
+
+
+def rung(name: str) -> Recipe:
+    """Return the PanelFormer of that name on the ladder."""
+    return varied(network("panel_former"), name, size=LADDER[name], training=TRAINING[name])
 
 
 def ridge() -> Recipe:
@@ -133,12 +164,12 @@ def baselines() -> Recipe:
 
 def three_members() -> Recipe:
     """Return ridge, LightGBM and a PanelFormer of about a million weights."""
-    return Recipe(name="three_members", members=(*classic().members, _network("panel_former")))
+    return Recipe(name="three_members", members=(*classic().members, *network("panel_former").members))
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members)},
-    **{name: _single(_network(name)) for name in ("gru", "patch_tst", "i_transformer")},
-    **{name: _single(_network("panel_former", **size), name) for name, size in LADDER.items()},
+    **{kind: partial(network, kind) for kind in ("gru", "patch_tst", "i_transformer")},
+    **{name: partial(rung, name) for name in LADDER},
 }
 """Every recipe by name."""

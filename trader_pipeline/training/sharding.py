@@ -32,6 +32,7 @@ def shard(network: nn.Module, ranks: Ranks) -> None:
     for module in network.modules():
         if isinstance(module, FSDPModule):
             module.set_gradient_divide_factor(1.0)
+            module.set_force_sum_reduction_for_comms(enable=True)  # gloo has no other
 
 
 def whole(tensor: Tensor) -> Tensor:

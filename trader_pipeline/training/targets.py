@@ -38,6 +38,11 @@ class Targets(NamedTuple):
         """Return the number of usable labels of each kind [4], at least 1."""
         return torch.stack([torch.isfinite(labels).sum() for labels in self]).clamp(min=1)
 
+    def of_present(self, present: Tensor) -> "Targets":
+        """Return the targets of tickers and sessions [...] that are present; the market's stay."""
+        hidden = ~present.unsqueeze(-1)
+        return self._replace(**{name: getattr(self, name).masked_fill(hidden, torch.nan) for name in ("score", "residual", "auxiliary")})
+
     def map(self, change: Callable[[Tensor], Tensor]) -> "Targets":
         """Return each tensor changed."""
         return Targets(*map(change, self))

@@ -17,7 +17,7 @@ class Tracing(lightning.Callback):
     """After one step to warm up, times `_STEPS` steps, traces as many into `path` (Chrome's trace format), and tells the bottleneck."""
 
     def __init__(self, module: NetworkModule, path: Path) -> None:
-        self.module, self.path, self.device = module, path, module.data.x_NTP.device
+        self.module, self.path, self.device = module, path, module.data.device
         self._profiler: profile | None = None
         self._steps, self._began, self._took = 0, 0.0, 0.0
 

@@ -1,7 +1,7 @@
 """Every member of a recipe: fitted before each test block and asked about it, then fitted on all that is known."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
     for block in blocks:
         _check_data(data, request, replace(asked, fold=block.number), end=block.test_first, embargo=EMBARGO_SESSIONS)
     _check_data(data, request, asked, end=len(data.grid.sessions), embargo=0)
-    out_of_fold, members = [], []
+    answers, members = list[OutOfFold](), []
     for member in recipe.members:
         told: list[Mapping[str, Any]] = []
 
@@ -59,16 +59,23 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
             report(event)
 
         walked = replace(asked, report=tell, epochs_of_folds={})
-        for block in blocks:
-            context = replace(walked, fold=block.number)
-            fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS)
-            answer = OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors, context))
+        for answer in out_of_fold(data, member, blocks, request, walked):
             tell(_diagnosis(answer, data, told))
-            out_of_fold.append(answer)
+            answers.append(answer)
         end = len(data.grid.sessions)
         members.append(_fit(data, member, request, replace(walked, profile=None), end=end, embargo=0))
         _ask(members[-1], data, Fold(number=FINAL, test_first=end - 1, test_end=end), request.sectors, walked)
-    return Walk(out_of_fold, members)
+    return Walk(answers, members)
+
+
+def out_of_fold(
+    data: TrainingData, member: MemberRecipe, blocks: Sequence[Fold], request: TrainingRequest, context: FitContext
+) -> Iterator[OutOfFold]:
+    """Fit the member before each block, in `context` but for the fold, and yield what it says about the block."""
+    for block in blocks:
+        own = replace(context, fold=block.number)
+        fitted = _fit(data, member, request, own, end=block.test_first, embargo=EMBARGO_SESSIONS)
+        yield OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors, own))
 
 
 def direction_accuracy(answer: OutOfFold, data: TrainingData, h: int) -> float:

@@ -1,6 +1,6 @@
 """Which sessions one optimiser step sees: windows of consecutive sessions, all tickers, every label of the window at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from trader_pipeline.training.targets import Targets
 
 @dataclass(frozen=True, eq=False)
 class PanelTensors:
-    """Inputs x [N, T, P], presence [N, T], market-wide [T, M], who shares a sector [N, N], and targets; resident on one device."""
+    """Inputs x [N, T, P], presence [N, T], market-wide [T, M], who shares a sector [N, N], and targets; on one device."""
 
     x_NTP: Tensor
     present_NT: Tensor
@@ -21,15 +21,30 @@ class PanelTensors:
     same_NN: Tensor
     targets: Targets
 
-    def gather(self, starts_B: Tensor, length: int, buffers: Buffers | None = None) -> tuple[Inputs, Targets]:
+    @property
+    def device(self) -> torch.device:
+        """Where gathered windows are."""
+        return self.x_NTP.device
+
+    def ahead(self, batches: Sequence[Tensor], length: int, own: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:  # noqa: ARG002 - for `Mapped`
+        """Yield global batches of window starts as steps want them; `own` gives this rank's share of one."""
+        yield from (starts_B.to(self.device) for starts_B in batches)
+
+    def gather(
+        self, starts_B: Tensor, length: int, buffers: Buffers | None = None, older_B: Tensor | None = None
+    ) -> tuple[Inputs, Targets]:
         """Return inputs and targets of the windows of `length` sessions that begin at `starts_B`.
 
-        With `buffers` x lies in memory that the next gather overwrites: backward must be done by then.
+        With `buffers` x lies in memory that the next gather overwrites: backward must be done by then. With `older_B` the inputs are of
+        as many sessions before; targets of who was not present then are NaN. Of a window at the panel's very start nothing is older.
         """
         starts_B = starts_B.to(self.x_NTP.device)
-        x_BNLP = gather(self.x_NTP, starts_B, length, (buffers, "x") if buffers else None)
-        market_BLM = gather(self.market_TM[None], starts_B, length)[:, 0]
-        return Inputs(x_BNLP, gather(self.present_NT, starts_B, length), market_BLM, self.same_NN), self.labels(starts_B, length)
+        seen_B = starts_B if older_B is None else starts_B - older_B.to(starts_B.device)
+        x_BNLP = gather(self.x_NTP, seen_B, length, (buffers, "x") if buffers else None)
+        market_BLM = gather(self.market_TM[None], seen_B, length)[:, 0]
+        inputs = Inputs(x_BNLP, gather(self.present_NT, seen_B, length), market_BLM, self.same_NN)
+        targets = self.labels(starts_B, length)
+        return inputs, targets if older_B is None else targets.of_present(inputs.present_BNL)
 
     def labels(self, starts_B: Tensor, length: int) -> Targets:
         """Return the targets alone."""
@@ -37,6 +52,13 @@ class PanelTensors:
         score, residual, market_TH, auxiliary = self.targets
         market_BLH = gather(market_TH[None], starts_B, length)[:, 0]
         return Targets(gather(score, starts_B, length), gather(residual, starts_B, length), market_BLH, gather(auxiliary, starts_B, length))
+
+    def sessions(self, first: int, length: int) -> "PanelTensors":
+        """Return the panel of `length` sessions from `first` on."""
+        score, residual, market_TH, auxiliary = self.targets
+        NT, T = (slice(None), slice(first, first + length)), slice(first, first + length)
+        targets = Targets(score[NT], residual[NT], market_TH[T], auxiliary[NT])
+        return PanelTensors(self.x_NTP[NT], self.present_NT[NT], self.market_TM[T], self.same_NN, targets)
 
     def to(self, device: torch.device) -> "PanelTensors":
         """Return the same panel on a device."""

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from torch.distributed.tensor import DTensor
 from trader_pipeline.training import faults, state
 from trader_pipeline.training.compute import Compute
 from trader_pipeline.training.ranks import joined
+from trader_pipeline.training.recipes import RECIPES, FitContext, varied
 from trader_pipeline.training.sharding import whole_state
+from trader_pipeline_tests.training.planted import examples, planted
 from trader_pipeline_tests.training.test_module import BATCHES, module, tensors, train, weights
 
 
@@ -67,6 +70,22 @@ def goes_on_split(ranks):
     return weights_of(train(first, BATCHES[2:]).network), weights_of(train(second, BATCHES[2:]).network)
 
 
+def of_the_largest_recipe(ranks):
+    """A fit by the recipe of 500 million weights, made tiny: whether weights are split while it trains, and what came of it."""
+    tiny = {"width": 16, "heads": 2, "key_value_heads": 1, "blocks": 2, "window_sessions": 16, "dropout": 0.0}
+    (member,) = varied(RECIPES["panel_former_500m"](), "tiny", size=tiny, training={"epochs": 1, "rows_per_step": 200}).members
+    split = set()
+
+    def look(phase, trained):
+        if phase == "step":
+            split.update(isinstance(parameter, DTensor) for parameter in trained.network.parameters())
+
+    scratch = Path(sys.argv[1]) / "fit" if ranks.world > 1 else Path(tempfile.mkdtemp())
+    with faults.injected(look):
+        fitted = member.fit(examples(planted(sessions=300), 200), FitContext(seed=0, fold=1, report=lambda _: None, scratch=scratch))
+    return split, torch.cat([p.detach().flatten() for p in fitted.network.parameters()])
+
+
 def whole_or_part(parameter):
     """What this rank holds of a parameter."""
     return parameter.to_local() if isinstance(parameter, DTensor) else parameter
@@ -78,7 +97,7 @@ def weights_of(network):
     return torch.cat([every[name].flatten() for name, _ in network.named_parameters()])
 
 
-STEPS = (trained, short_of_memory, poisoned, sharded, goes_on_split)
+STEPS = (trained, short_of_memory, poisoned, sharded, goes_on_split, of_the_largest_recipe)
 
 
 if __name__ == "__main__":

@@ -134,6 +134,15 @@ def test_a_fit_that_is_done_is_not_done_again_and_tells_its_epochs(tmp_path):
     assert [e["why"] for e in other if e["event"] == "starts_again"] == ["the checkpoints are of other settings, data or weights"]
 
 
+def test_without_patience_every_epoch_is_trained_and_the_last_is_kept(tmp_path):
+    settings = replace(SETTINGS, learning_rate=0.02)  # too high: validation gets worse
+    kept, events = fit_once(tmp_path / "a", replace(settings, patience=None))
+    losses = [e["validation_loss"] for e in events if e["event"] == "epoch"]
+    assert len(losses) == 4
+    assert losses.index(min(losses)) < 3
+    assert kept != fit_once(tmp_path / "b", replace(settings, patience=3))[0]
+
+
 def test_bad_data_in_the_middle_is_passed_after_a_rollback(tmp_path):
     def spoil(phase, module):
         if phase == "gradient" and 4 <= module.step < 9:

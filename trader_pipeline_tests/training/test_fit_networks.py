@@ -12,7 +12,7 @@ from trader_pipeline.models.network import Inputs, parameters_of
 from trader_pipeline.models.network_member import NETWORKS, same_sector
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.training.fit_network import fit_network
-from trader_pipeline.training.optimisation import Optimisation
+from trader_pipeline.training.optimisation import Optimisation, optimisation_of
 from trader_pipeline.training.recipes import LADDER, RECIPES, FitContext
 from trader_pipeline_tests.training.planted import SECTORS, SIGNAL, examples, planted
 
@@ -97,3 +97,19 @@ def test_a_recipe_has_the_weights_that_its_name_says(recipe, millions, columns):
         network = PanelFormer(PanelFormerConfig(columns=columns, market_columns=25, families=families, **LADDER[recipe]))
     assert parameters_of(network) == pytest.approx(millions * 1e6, rel=0.1)
     assert recipe in RECIPES
+
+
+@pytest.mark.parametrize("recipe", sorted(LADDER))
+def test_a_rung_says_how_it_is_trained(recipe):
+    (member,) = RECIPES[recipe]().members
+    settings = optimisation_of(member.fit.training)
+    assert settings.compute.shard is (recipe == "panel_former_500m")
+    assert settings.rows_per_step == (1536 if recipe == "panel_former_1m" else 65_536)
+
+
+def test_a_large_batch_leaves_a_short_history_its_steps():
+    settings = Optimisation(rows_per_step=65_536, steps_an_epoch=4)
+    assert settings.windows_a_step(62, rows=11 * 32) == 15
+    assert settings.windows_a_step(62, rows=500 * 64) == 2
+    assert settings.windows_a_step(3, rows=11 * 32) == 1
+    assert settings.windows_a_step(62, rows=100_000) == 1

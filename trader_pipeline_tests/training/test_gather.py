@@ -5,9 +5,15 @@ import math
 import pytest
 import torch
 
+from trader_pipeline.models.panel_former import PanelFormerConfig
+from trader_pipeline.training.fit_network import fit_network
 from trader_pipeline.training.gather import Buffers, gather
-from trader_pipeline.training.mapped import Loading, batches, fits, mapped
+from trader_pipeline.training.mapped import Loading, Mapped, fits, loaded, mapped, placed
+from trader_pipeline.training.optimisation import Optimisation
+from trader_pipeline.training.ranks import Ranks
+from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.windows import PanelTensors
+from trader_pipeline_tests.training.planted import examples, planted
 from trader_pipeline_tests.training.test_module import tensors
 
 STARTS = [torch.tensor([0, 16, 40]), torch.tensor([8]), torch.tensor([56, 4])]
@@ -43,7 +49,7 @@ def test_mapped_files_bring_the_same_batches(tmp_path, workers):
         "x_NTP.bin",
     ]
     loading = Loading(batch_size=2, num_workers=workers, prefetch_factor=1)
-    brought = list(batches(filed, STARTS, LENGTH, loading))
+    brought = list(loaded(filed, STARTS, LENGTH, loading))
     expected = [panel.gather(part, LENGTH) for starts in STARTS for part in starts.split(2)]
     assert len(brought) == len(expected) == 4
     for (inputs, targets), (inputs_here, targets_here) in zip(brought, expected, strict=True):
@@ -53,10 +59,45 @@ def test_mapped_files_bring_the_same_batches(tmp_path, workers):
             assert torch.equal(a.nan_to_num(7.0), b.nan_to_num(7.0))
 
 
-def test_a_panel_beyond_half_of_the_free_memory_does_not_fit(monkeypatch):
+def test_a_panel_beyond_its_share_of_the_free_memory_does_not_fit(monkeypatch):
     panel = PanelTensors(*(torch.zeros(100, dtype=torch.float32) for _ in range(5)))
+    cuda, host = torch.device("cuda"), torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (4000, 8000))
-    assert fits(panel, torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (3999, 8000))
-    assert not fits(panel, torch.device("cuda"))
-    assert fits(panel, torch.device("cpu"))
+    assert fits(panel, cuda, 0.5)
+    assert not fits(panel, cuda, 0.499)
+    monkeypatch.setattr("trader_pipeline.training.mapped._available_bytes", lambda: 2000)  # and the 2,000 that the panel takes
+    assert fits(panel, host, 0.5)
+    assert not fits(panel, host, 0.499)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_steps_of_ranks_get_their_windows_ahead_and_others_when_asked(tmp_path, workers):
+    panel, ranks = tensors(), Ranks(rank=1, world=2)
+    filed = placed(panel, torch.device("cpu"), Loading(batch_size=2, num_workers=workers, resident_share=0.0), tmp_path)
+    assert isinstance(filed, Mapped)
+    assert list(tmp_path.iterdir()) == []  # no file is left to be cleaned away
+    held = []
+    for starts_B in filed.ahead(STARTS, LENGTH, ranks.own):
+        held.append(sorted(start for start, _ in filed.held))
+        for asked_B in (ranks.own(starts_B), starts_B, starts_B[:1]):  # held, in part, another rank's
+            same(filed.gather(asked_B, LENGTH), panel.gather(asked_B, LENGTH))
+        same(filed.gather(starts_B, LENGTH, None, starts_B.clamp(max=3)), panel.gather(starts_B, LENGTH, None, starts_B.clamp(max=3)))
+    assert held == [[16], [], [4]]
+
+
+def same(one, other):
+    for tensors_of in zip(one, other, strict=True):
+        for a, b in zip(*tensors_of, strict=True):
+            assert torch.equal(a.nan_to_num(7.0), b.nan_to_num(7.0))
+
+
+def test_a_fit_on_a_mapped_panel_is_the_resident_one_to_the_bit(tmp_path):
+    how = {"epochs": 2, "rows_per_step": 400, "feature_noise": 0.1, "patience": None}
+    size = PanelFormerConfig(width=16, heads=2, key_value_heads=1, blocks=2, dropout=0.2, window_sessions=16)
+    weights, told = [], []
+    for k, loading in enumerate((Loading(), *(Loading(batch_size=2, num_workers=workers, resident_share=0.0) for workers in (0, 2)))):
+        context = FitContext(seed=0, fold=1, report=lambda event: told.append(event["event"]), scratch=tmp_path / str(k))
+        member = fit_network(examples(planted(sessions=300), 200), context, size, Optimisation(loading=loading, **how))
+        weights.append(member.files()["weights.safetensors"])
+    assert told.count("panel_mapped") == 2
+    assert weights[0] == weights[1] == weights[2]

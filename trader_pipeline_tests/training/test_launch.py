@@ -59,6 +59,16 @@ def test_all_ranks_skip_what_is_not_finite_on_one(together):
 
 
 @pytest.mark.slow
+def test_the_largest_recipe_splits_its_weights_where_there_are_ranks_and_nowhere_else(together):
+    split, alone = rank_steps.of_the_largest_recipe(ALONE)
+    assert split == {False}
+    for split, fitted in (t["of_the_largest_recipe"] for t in together):
+        assert split == {True}
+        assert (fitted - alone).abs().max() <= 1e-3  # float32: the first steps of AdamW are signs
+        assert torch.equal(fitted, together[0]["of_the_largest_recipe"][1])
+
+
+@pytest.mark.slow
 def test_a_network_split_over_ranks_takes_the_same_steps(together):
     for whole, split, held in (t["sharded"] for t in together):
         assert held < 0.6 * len(whole)

@@ -17,7 +17,7 @@ from trader_pipeline.training.escalation import Escalation
 from trader_pipeline.training.guard import Guard
 from trader_pipeline.training.losses import weighted_loss
 from trader_pipeline.training.module import NetworkModule, PanelNames
-from trader_pipeline.training.optimisation import Optimisation, warm_up_cosine
+from trader_pipeline.training.optimisation import Optimisation, rate_factor
 from trader_pipeline.training.ranks import ALONE, Ranks
 from trader_pipeline.training.targets import targets_of
 from trader_pipeline.training.windows import PanelTensors
@@ -327,8 +327,44 @@ def test_steps_leave_no_tensor_behind():
 
 
 def test_the_learning_rate_warms_up_for_a_tenth_and_then_falls():
-    factor = warm_up_cosine(Optimisation(final_share=0.1), 100)
+    factor = rate_factor(Optimisation(final_share=0.1), 100)
     assert [factor(s) for s in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
     assert factor(10) == pytest.approx(1.0)
     assert factor(55) == pytest.approx(0.55)
     assert factor(100) == factor(500) == pytest.approx(0.1)
+
+
+def test_wsd_warms_up_stays_and_falls_in_the_last_share():
+    factor = rate_factor(Optimisation(schedule="wsd", final_share=0.1, decay_share=0.2), 100)
+    assert [factor(s) for s in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert {factor(s) for s in range(10, 81)} == {1.0}
+    assert factor(90) == pytest.approx(0.55)
+    assert factor(100) == factor(500) == pytest.approx(0.1)
+
+
+def test_a_shift_shows_older_features_and_never_newer_and_moves_no_label():
+    data, backs = tensors(), set()
+    shifted = module(data, shift_sessions=3, shift_share=0.5)
+    data.x_NTP[..., 0] = torch.arange(SESSIONS)
+    data.present_NT[1, :18] = False
+    starts_B = torch.tensor([0, 1, 16, 40, 20, 56])
+    unmoved = data.labels(starts_B, LENGTH)
+    torch.manual_seed(0)
+    for _ in range(20):
+        inputs, targets = data.gather(starts_B, LENGTH, None, shifted._older(starts_B))
+        back_BNL = (starts_B[:, None] + torch.arange(LENGTH))[:, None] - inputs.x_BNLP[..., 0]
+        assert (back_BNL == back_BNL[:, :1, :1]).all()
+        assert (back_BNL[:, 0, 0] <= starts_B).all()
+        backs |= set(back_BNL.flatten().int().tolist())
+        assert torch.equal(targets.market.nan_to_num(9.0), unmoved.market.nan_to_num(9.0))
+        expected = unmoved.score.masked_fill(~inputs.present_BNL[..., None], math.nan)
+        assert torch.equal(targets.score.nan_to_num(9.0), expected.nan_to_num(9.0))
+    assert backs == {0, 1, 2, 3}
+
+
+def test_a_shift_reaches_the_step_by_its_share():
+    losses = [
+        train(module(tensors(), shift_sessions=k, shift_share=share), BATCHES[:1]).train_loss()
+        for k, share in ((0, 0.5), (3, 0.0), (3, 1.0))
+    ]
+    assert losses[0] == losses[1] != losses[2]
