@@ -56,6 +56,26 @@ def day_rank(x_NT: Float) -> Float:
     return out_NT
 
 
+def day_winsorised(x_NT: Float, share: float) -> Float:
+    """Return x with each session's lowest and highest `share` of values drawn in to the next one; NaN stays NaN.
+
+    Of n values floor(share * n) are drawn in at either end, so a day with fewer than 1 / share of them stays as it is.
+    """
+    ordered_NT = np.sort(x_NT, axis=0)
+    count_T = np.isfinite(x_NT).sum(axis=0)
+    beyond_T = np.floor(share * count_T).astype(np.int64)
+    sessions_T = np.arange(x_NT.shape[1])
+    lowest_T = ordered_NT[np.minimum(beyond_T, len(x_NT) - 1), sessions_T]
+    highest_T = ordered_NT[np.maximum(count_T - 1 - beyond_T, 0), sessions_T]
+    return np.clip(x_NT, lowest_T, highest_T)
+
+
+def sector_neutral(x_NT: Float, sector_NT: Index) -> Float:
+    """Return x less the mean of its sector that session; NaN without a sector, or where it has under three values."""
+    total_NT, count_NT = _group_sums(x_NT, sector_NT)
+    return np.where((sector_NT >= 0) & (count_NT >= MINIMUM_TICKERS), x_NT - ratio(total_NT, count_NT), np.nan)
+
+
 def vasicek(beta_NT: Float, squared_error_NT: Float, members_NT: Flag) -> Float:
     """Return each beta drawn to the members' mean beta by its own uncertainty; as estimated under three members. Vasicek 1973."""
     mean_1T, variance_1T, _ = day_variance(among(beta_NT, members_NT))

@@ -50,6 +50,19 @@ def test_rank_is_the_share_below_with_ties_halved():
     np.testing.assert_array_equal(cross_section.day_rank(column(7, 7, 7)), column(0.5, 0.5, 0.5))
 
 
+def test_winsorising_draws_the_ends_in_to_the_next_value():
+    x = column(*range(9), 100, NAN)
+    np.testing.assert_array_equal(cross_section.day_winsorised(x, 0.1), column(1, *range(1, 9), 8, NAN))
+    np.testing.assert_array_equal(cross_section.day_winsorised(x, 0.05), x)
+    assert np.isnan(cross_section.day_winsorised(column(NAN, NAN), 0.1)).all()
+
+
+def test_sector_neutral_is_null_where_there_is_nothing_to_be_neutral_to():
+    x, sector = column(1, 3, 8, 5, 6, 7), np.array([[0], [0], [0], [1], [1], [-1]])
+    np.testing.assert_array_equal(cross_section.sector_neutral(x, sector), column(-3, -1, 4, NAN, NAN, NAN))
+    assert np.isnan(cross_section.sector_neutral(x, np.full(x.shape, -1))).all()
+
+
 def test_statistics_are_taken_over_members_alone():
     x, members = column(1, 2, 3, 1000), np.array([[True], [True], [True], [False]])
     np.testing.assert_allclose(cross_section.day_z(cross_section.among(x, members)), column(-1, 0, 1, NAN))
