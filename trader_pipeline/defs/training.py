@@ -13,7 +13,7 @@ from trader_pipeline.defs.training_child import ERROR_FILE
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
-from trader_pipeline.flows.evaluate import evaluate
+from trader_pipeline.flows.evaluate import EVALUATED, evaluate
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.schema import outputs
 from trader_pipeline.schema.features import TARGETS
@@ -21,7 +21,6 @@ from trader_pipeline.training import launch
 from trader_pipeline.training.request import TrainingRequest
 
 TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
-EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST)
 
 
 class TrainOptions(dg.Config):
@@ -92,7 +91,7 @@ def _request(context: dg.AssetExecutionContext, trader: Trader, options: RunOpti
 def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
     """Score what was predicted out of fold and fit the calibration that serves."""
     moment = as_of(context, trader, options)
-    evaluate(trader.lake, as_of=moment, run_id=context.run.run_id, decisions=trader.settings.decisions)
+    evaluate(trader.lake, as_of=moment, run_id=context.run.run_id, decisions=trader.settings.decisions, ensemble=trader.settings.ensemble)
     snapshot = trader.lake.snapshot()
     verdicts = snapshot.sql(
         "select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions"

@@ -1,7 +1,10 @@
 """Which model serves a session, its calibration, and whether the session's features are fit to be served."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
+
+import pyarrow as pa
 
 from trader_pipeline import calendar
 from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
@@ -10,7 +13,10 @@ from trader_pipeline.features import PANEL
 from trader_pipeline.flows.accept import outage_hold
 from trader_pipeline.flows.gate import FORCE, Block, held_back
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.models import conformal
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.outputs import ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import CheckSettings
 
 EXCHANGE = "XNYS"
@@ -20,7 +26,7 @@ FETCH = "fetch the missing bars with `trader run`"
 def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
     """Return the newest run that had seen nothing after the session; a model under a leak alarm serves only where no other can."""
     runs = snapshot.sql(
-        "select r.*, exists (select 1 from training.calibration c where c.model_id = r.model_id and c.fold = -1) calibrated, "
+        "select r.*, exists (select 1 from training.calibration c where c.model_id = r.model_id and c.fold = -1 and c.model = 'ensemble') calibrated, "
         "exists (select 1 from evaluation.scorecard s where s.model_id = r.model_id and s.model = 'ensemble' and s.leak_alarm is not null) "
         "alarmed "
         "from training.runs r where as_of <= $as_of and trained_through < $session "
@@ -35,12 +41,47 @@ def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dic
     return run
 
 
-def calibrations_of(snapshot: Snapshot, model_id: str) -> dict[int, Calibration]:
-    """Return the serving calibration of each horizon."""
+def calibrations_of(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, Calibration]:
+    """Return the ensemble's calibration of each horizon, intervals moved by how the model's forecasts that ended by the session fared."""
     rows = snapshot.sql(
-        "select * from training.calibration where model_id = ? and fold = -1 order by horizon_sessions", [model_id]
+        "select * from training.calibration where model_id = ? and fold = -1 and model = 'ensemble' order by horizon_sessions", [model_id]
     ).to_pylist()
-    return {row["horizon_sessions"]: Calibration(**{name: row[name] for name in Calibration.__dataclass_fields__}) for row in rows}
+    missed = _missed(snapshot, model_id, session)
+    fitted = {row["horizon_sessions"]: Calibration.from_row(row) for row in rows}
+    return {h: replace(one, interval_miss=conformal.after(one.interval_miss, missed.get(h, []))) for h, one in fitted.items()}
+
+
+def member_calibrations(snapshot: Snapshot, model_id: str) -> dict[tuple[int, str, int], Calibration]:
+    """Return the serving calibration of each member and horizon, as `combine` takes them; none of a model of one member."""
+    rows = snapshot.sql(
+        "select * from training.calibration where model_id = ? and fold = -1 and model <> 'ensemble' order by model, horizon_sessions",
+        [model_id],
+    ).to_pylist()
+    return {(row["fold"], row["model"], row["horizon_sessions"]): Calibration.from_row(row) for row in rows}
+
+
+def ensemble_weights(snapshot: Snapshot, model_id: str) -> pa.Table:
+    """Return the serving rows of training.ensemble_weights; none of a model that was judged before there were any: it counts equally."""
+    rows = snapshot.sql("select * from training.ensemble_weights where model_id = ? and fold = -1", [model_id])
+    return ENSEMBLE_WEIGHTS.conform(rows)
+
+
+def _missed(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, list[float]]:
+    """Return by horizon the share of labels outside q05..q95 of each of the model's sessions whose labels had ended, oldest first."""
+    forward = " ".join(f"when {h} then t.forward_return_{h}d" for h in HORIZONS_SESSIONS)
+    rows = snapshot.sql(
+        f"with known as (select session, row_number() over (order by session desc) - 1 age from "  # noqa: S608 - names are constants
+        "(select distinct session from features.targets where session <= $session)), "
+        f"told as (select p.*, case p.horizon_sessions {forward} end y from predictions.daily p "
+        "join features.targets t using (ticker, session) join known using (session) where model_id = $model and age >= horizon_sessions) "
+        "select horizon_sessions h, session, avg(case when y between q05 and q95 then 0.0 else 1.0 end) missed from told "
+        "where y is not null and q05 is not null group by all order by h, session",
+        {"model": model_id, "session": session},
+    ).to_pylist()
+    missed: dict[int, list[float]] = {}
+    for row in rows:
+        missed.setdefault(row["h"], []).append(row["missed"])
+    return missed
 
 
 def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings, *, force: bool = False) -> tuple[Block, ...]:

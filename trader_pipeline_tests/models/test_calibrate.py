@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trader_pipeline.models import calibrate
+from trader_pipeline.schema.outputs import LEVELS
 from trader_pipeline.models.calibrate import Calibration
 
 NEUTRAL = Calibration(
@@ -14,7 +15,7 @@ NEUTRAL = Calibration(
     mean_score_slope=0.0,
     mean_center=0.0,
     drift=0.1,
-    interval_scale=1.0,
+    interval_scales=(1.0,) * len(LEVELS),
     median_offset=0.0,
     base_rate=0.5,
     attainable=0.0,
@@ -44,7 +45,7 @@ def test_formulas_by_hand():
         mean_shrink=0.5,
         mean_score_slope=0.2,
         mean_center=0.5,
-        interval_scale=2.0,
+        interval_scales=(2.0,) * len(LEVELS),
         median_offset=0.05,
         attainable=0.2,
     )
