@@ -16,8 +16,8 @@ from trader_pipeline.schema.outputs import SCALE_COLUMNS
 
 Floats = npt.NDArray[np.float64]
 
-PRIOR_SESSIONS = 1000
-"""Weight of the universe's base rate in a ticker's own, in sessions of labels: about four years."""
+PRIOR_LABELS = 1000
+"""Weight of the universe's base rate in a ticker's own, in labels that do not overlap: about four years of single sessions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +134,15 @@ def trailing_base_rate(up_NT: Floats, horizon: int) -> Floats:
     """Return [N, T]: the share of labels > 0 of each ticker among those known at t, shrunk to the universe's.
 
     `up_NT` is 1, 0, or NaN where there is no label; the label of session s is known at t >= s + horizon. Beta-binomial
-    posterior mean with a prior of `PRIOR_SESSIONS` labels at the pooled rate; the pooled rate starts from one up and one
-    down. Casella & Berger 2002, example 7.2.14.
+    posterior mean with a prior of `PRIOR_LABELS` labels at the pooled rate, each of which stands for `horizon` that overlap: counted
+    one by one, overlapping labels would make a rate of its own out of noise. The pooled rate starts from one up and one down.
+    Casella & Berger 2002, example 7.2.14.
     """
+    prior = PRIOR_LABELS * horizon
     ups = _known_at(np.cumsum(np.nan_to_num(up_NT), axis=1), horizon)
     labels = _known_at(np.cumsum(np.isfinite(up_NT), axis=1).astype(np.float64), horizon)
     pooled_T = (ups.sum(axis=0) + 1) / (labels.sum(axis=0) + 2)
-    rate: Floats = (ups + PRIOR_SESSIONS * pooled_T) / (labels + PRIOR_SESSIONS)
+    rate: Floats = (ups + prior * pooled_T) / (labels + prior)
     return rate
 
 

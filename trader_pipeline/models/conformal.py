@@ -17,6 +17,8 @@ TARGET_MISS = 0.10
 """q05..q95 should miss one label in ten."""
 STEP = 0.005
 """How far a session's misses move the miss rate; the paper's own."""
+LEAST_MISS = -0.2
+"""Asked for below 0, a miss rate wants intervals wider than any past label needed."""
 _CLOSE = 1e-10
 
 
@@ -38,18 +40,20 @@ def scales(conformities: Floats) -> Floats:
 
 
 def scale_at(miss: npt.ArrayLike, scales_L: npt.ArrayLike) -> Floats:
-    """Return the factor of intervals that should miss the share `miss` of labels."""
-    return np.asarray(np.interp(1 - np.asarray(miss, dtype=np.float64), LEVELS, np.asarray(scales_L, dtype=np.float64)))
+    """Return the factor of intervals that should miss the share `miss` of labels; past the last of `LEVELS` it grows as it did before it."""
+    level, known = 1 - np.asarray(miss, dtype=np.float64), np.asarray(scales_L, dtype=np.float64)
+    slope = (known[-1] - known[-2]) / (LEVELS[-1] - LEVELS[-2])
+    return np.asarray(np.interp(level, LEVELS, known) + slope * np.maximum(level - LEVELS[-1], 0))
 
 
 def moved(miss: float, missed: float) -> float:
     """Return the miss rate to ask for after a session of which the share `missed` of the labels lay outside; NaN moves nothing.
 
-    alpha + gamma * (target - missed), kept inside what `LEVELS` know.
+    alpha + gamma * (target - missed), not under `LEAST_MISS` nor over what `LEVELS` know.
     """
     if np.isnan(missed):
         return miss
-    return float(np.clip(miss + STEP * (TARGET_MISS - missed), 1 - LEVELS[-1], 1 - LEVELS[0]))
+    return float(np.clip(miss + STEP * (TARGET_MISS - missed), LEAST_MISS, 1 - LEVELS[0]))
 
 
 def after(miss: float, missed_T: Iterable[float]) -> float:

@@ -68,8 +68,8 @@ def test_base_rate_ignores_labels_that_had_not_ended():
     up = np.array([[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]])
     known = calibrate.trailing_base_rate(up, 2)
     assert known[0, :2] == pytest.approx([0.5, 0.5])  # nothing known: one up and one down
-    # at t = 3 the labels of sessions 0 and 1 have ended: pooled (2 + 1) / (2 + 2), then shrunk to itself by 1000
-    assert known[0, 3] == pytest.approx((2 + 1000 * 0.75) / 1002)
+    # at t = 3 the labels of sessions 0 and 1 have ended: pooled (2 + 1) / (2 + 2), then shrunk to itself by 1000 that overlap by two
+    assert known[0, 3] == pytest.approx((2 + 2000 * 0.75) / 2002)
     changed = up.copy()
     changed[0, 4:] = 1.0
     assert calibrate.trailing_base_rate(changed, 2) == pytest.approx(known)
