@@ -24,7 +24,7 @@ def build_defs(settings: Settings | None = None, *, progress: Progress | None = 
     fetching = raw.assets(trader.settings)
     return dg.Definitions(
         assets=with_policy([*fetching, *core.ASSETS, *features.ASSETS, *training.ASSETS, *daily.ASSETS], trader.settings),
-        asset_checks=[*checks.CHECKS_DEFS, *coverage.CHECKS_DEFS.values(), *contracts.CHECKS_DEFS, *truncation.CHECKS_DEFS],
+        asset_checks=[*checks.CHECKS_DEFS, *coverage.CHECKS_DEFS.values(), *contracts.CHECKS_DEFS, *truncation.CHECKS_DEFS, *training.CHECKS_DEFS],
         jobs=jobs(trader.settings, fetching),
         schedules=[after_close(running=trader.live), weekly_purge(running=trader.live)],
         sensors=[on_stale_data(trader, running=trader.live), on_failure(trader), on_full_disk(trader), heartbeat(trader)],

@@ -13,7 +13,9 @@ from trader_pipeline.defs.training_child import ERROR_FILE
 from trader_pipeline.errors import TrainingError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
+from trader_pipeline.flows.champion import PROMOTED
 from trader_pipeline.flows.evaluate import EVALUATED, evaluate
+from trader_pipeline.flows.promotion import consider
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.schema import outputs
 from trader_pipeline.schema.features import TARGETS
@@ -100,4 +102,33 @@ def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
         yield table_result(snapshot, table, {"verdicts": records(verdicts)} if table is outputs.SCORECARD else None)
 
 
-ASSETS = [trained, evaluated]
+@dg.multi_asset(
+    name="promoted",
+    specs=[table_spec(outputs.PROMOTIONS, group="training", deps=[outputs.CALIBRATION, outputs.ENSEMBLE_WEIGHTS, outputs.SCORECARD])],
+)
+def promoted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
+    """Let the newest model serve where it is better than the one that does."""
+    moment = as_of(context, trader, options)
+    row = consider(trader.lake, as_of=moment, decided_at=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
+    return table_result(trader.lake.snapshot(), outputs.PROMOTIONS, {name: row[name] for name in ("model_id", "action", "serves", "why")})
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(list(outputs.PROMOTIONS.path)),
+    name="promotion_gate",
+    description="The newest model rings no leak alarm and is better than the champion on the folds that both forecast; else that one goes on.",
+)
+def promotion_gate(trader: dg.ResourceParam[Trader]) -> dg.AssetCheckResult:
+    """Say what became of the model that was decided on last."""
+    rows = trader.lake.snapshot().sql("select * from training.promotions order by decided_at desc, model_id limit 1").to_pylist()
+    row = rows[0] if rows else {"action": "nothing decided yet"}
+    shown = ("model_id", "action", "serves", "replaced", "gain", "why", "who")
+    return dg.AssetCheckResult(
+        passed=row["action"] == PROMOTED,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={name: row[name] for name in shown if row.get(name) is not None},
+    )
+
+
+ASSETS = [trained, evaluated, promoted]
+CHECKS_DEFS = [promotion_gate]

@@ -23,7 +23,11 @@ _Floats = npt.NDArray[np.float64]
 
 
 def combine(
-    forecasts: pa.Table, weights: Mapping[str, float] | None = None, *, calibrations: Calibrations | None = None, by_confidence: bool = False
+    forecasts: pa.Table,
+    weights: Mapping[str, float] | None = None,
+    *,
+    calibrations: Calibrations | None = None,
+    by_confidence: bool = False,
 ) -> pa.Table:
     """Return one forecast a (fold, session, ticker, horizon) from rows of predictions.out_of_fold's columns.
 

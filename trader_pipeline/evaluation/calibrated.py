@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - fields carry their shape, as tensors do
 """What would have been published out of fold: fold f calibrated by folds < f, intervals adapted to what had ended by each session."""
 
 from dataclasses import dataclass, replace

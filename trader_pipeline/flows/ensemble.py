@@ -56,7 +56,12 @@ class Ensemble:
 
 
 def ensemble_of(
-    forecasts: pa.Table, targets: pa.Table, labels: Mapping[int, Labels], grid: panel.Grid, settings: EnsembleSettings, stamp: dict[str, object]
+    forecasts: pa.Table,
+    targets: pa.Table,
+    labels: Mapping[int, Labels],
+    grid: panel.Grid,
+    settings: EnsembleSettings,
+    stamp: dict[str, object],
 ) -> Ensemble:
     """Return the ensemble of one model's rows of predictions.out_of_fold. `stamp` has model_id and known_at of the tables' rows."""
     members = sorted(set(forecasts["model"].unique().to_pylist()))

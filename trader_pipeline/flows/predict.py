@@ -18,9 +18,10 @@ from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
+from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
-from trader_pipeline.flows.serving import calibrations_of, ensemble_weights, member_calibrations, require_fresh, serving_run
+from trader_pipeline.flows.serving import calibrations_of, ensemble_weights, member_calibrations, require_fresh
 from trader_pipeline.flows.train import sectors_on
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference

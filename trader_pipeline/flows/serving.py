@@ -1,14 +1,13 @@
-"""Which model serves a session, its calibration, and whether the session's features are fit to be served."""
+"""A serving model's weights and calibration, and whether the session's features are fit to be served."""
 
 import datetime as dt
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 
 from trader_pipeline import calendar
 from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
-from trader_pipeline.errors import BlockedByDataError, NoModelError
+from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.accept import outage_hold
 from trader_pipeline.flows.gate import FORCE, Block, held_back
@@ -21,24 +20,6 @@ from trader_pipeline.settings import CheckSettings
 
 EXCHANGE = "XNYS"
 FETCH = "fetch the missing bars with `trader run`"
-
-
-def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
-    """Return the newest run that had seen nothing after the session; a model under a leak alarm serves only where no other can."""
-    runs = snapshot.sql(
-        "select r.*, exists (select 1 from training.calibration c where c.model_id = r.model_id and c.fold = -1 and c.model = 'ensemble') calibrated, "
-        "exists (select 1 from evaluation.scorecard s where s.model_id = r.model_id and s.model = 'ensemble' and s.leak_alarm is not null) "
-        "alarmed "
-        "from training.runs r where as_of <= $as_of and trained_through < $session "
-        "order by calibrated desc, alarmed, as_of desc, finished_at desc, model_id limit 1",
-        {"as_of": as_of, "session": session},
-    ).to_pylist()
-    if not runs:
-        raise NoModelError(f"no model was trained on what was known at {as_of:%Y-%m-%d %H:%M} UTC; train one: `trader run`")
-    run: dict[str, Any] = runs[0]
-    if not run["calibrated"]:
-        raise NoModelError(f"model {run['model_id']} is trained but not calibrated, its evaluation did not finish; run `trader run`")
-    return run
 
 
 def calibrations_of(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, Calibration]:

@@ -55,7 +55,9 @@ class Calibration:
         """Return the columns of training.calibration."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"interval_scales", "isotonic"}}
         knots = None if self.isotonic is None else json.dumps(self.isotonic)
-        return plain | dict(zip(SCALE_COLUMNS, self.interval_scales, strict=True)) | {"interval_scale": self.interval_scale, "isotonic": knots}
+        return (
+            plain | dict(zip(SCALE_COLUMNS, self.interval_scales, strict=True)) | {"interval_scale": self.interval_scale, "isotonic": knots}
+        )
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Calibration":

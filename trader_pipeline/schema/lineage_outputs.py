@@ -77,8 +77,12 @@ DAILY = Lineage(
             "confidence, abstained": f"{_UP}, attainable",
             "p_outperform": "outperform_shrink",
         },
+        "training.promotions": {"model_id": "serves, counts_from"},
         "training.ensemble_weights": {f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "weight, average"},
-        "features.targets": {f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "volatility_daily", "base_rate, p_up, confidence, abstained": _FORWARD},
+        "features.targets": {
+            f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "volatility_daily",
+            "base_rate, p_up, confidence, abstained": _FORWARD,
+        },
     },
     made={"horizon_sessions": _HORIZON, "data_version, made_at, run_id": _RUN},
 )
@@ -193,6 +197,17 @@ DIVERSITY = Lineage(
     },
     made={"horizon_sessions": _HORIZON},
 )
+PROMOTIONS = Lineage(
+    table=outputs.PROMOTIONS,
+    reads={
+        "training.runs": {"model_id, serves, replaced": "model_id", "counts_from": "as_of"},
+        "predictions.out_of_fold": {"gain, action, serves, replaced, why": "score"},
+        "training.ensemble_weights": {"gain, action, serves, replaced, why": "weight, average"},
+        "features.targets": {"gain, action, serves, replaced, why": _RANK},
+        "evaluation.scorecard": {"action, serves, replaced, why": "leak_alarm"},
+    },
+    made={"who, decided_at, run_id": _RUN},
+)
 _ACCURACY = "accuracy, accuracy_half_width, target_met, verdict, leak_alarm"
 _OF_P_UP = f"{_ACCURACY}, brier, brier_skill, ece, ece_noise_floor"
 _IC = "rank_ic, rank_ic_half_width, leak_alarm"
@@ -232,4 +247,20 @@ BACKTEST = Lineage(
     },
     made={},
 )
-LINEAGES = (MARKET_STATE, TARGETS, COVERAGE, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, SCORECARD, BACKTEST)
+LINEAGES = (
+    MARKET_STATE,
+    TARGETS,
+    COVERAGE,
+    OUT_OF_FOLD,
+    DAILY,
+    DECISIONS,
+    RUNS,
+    TRIALS,
+    CURVES,
+    CALIBRATION,
+    ENSEMBLE_WEIGHTS,
+    DIVERSITY,
+    PROMOTIONS,
+    SCORECARD,
+    BACKTEST,
+)

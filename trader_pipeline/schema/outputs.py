@@ -263,6 +263,24 @@ DIVERSITY = Table(
         KNOWN_AT,
     ),
 )
+PROMOTIONS = Table(
+    layer="training",
+    name="promotions",
+    key=("decided_at", "model_id"),
+    description="Which model serves, and who decided it when and why. Rows are added, never changed.",
+    columns=(
+        MODEL_ID,
+        text("action", "promoted, refused or rolled back: what became of the model."),
+        text("serves", "Model that serves from then on; null where none does.", nullable=True),
+        text("replaced", "Model that served before; null where it goes on, or none did.", nullable=True),
+        number("gain", "-", "Mean over the horizons of the daily rank IC less the champion's, on what both forecast out of fold."),
+        text("why", "One line: the difference by horizon with its 95 % interval, the leak alarm, or what somebody said."),
+        text("who", "gate, or the user who decided."),
+        instant("counts_from", "Moment of knowledge from which it counts: what is predicted as of an earlier one does not know of it."),
+        instant("decided_at", "When it was decided."),
+        RUN_ID,
+    ),
+)
 SCORECARD = Table(
     layer="evaluation",
     name="scorecard",
@@ -315,4 +333,4 @@ BACKTEST = Table(
         text("benchmark", "Ticker of the benchmark, or equal_weight where the lake holds none."),
     ),
 )
-TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, SCORECARD, BACKTEST)
+TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, PROMOTIONS, SCORECARD, BACKTEST)
