@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline import panel
 from trader_pipeline.ensembles.combine import combine
@@ -21,11 +22,12 @@ from trader_pipeline.flows import gate
 from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
-from trader_pipeline.flows.serving import calibrations_of, ensemble_weights, member_calibrations, require_fresh
+from trader_pipeline.flows.serving import calibrations_of, ensemble_weights, member_calibrations, require_fresh, usual_spread
 from trader_pipeline.flows.train import sectors_on
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
-from trader_pipeline.inference.forecast import flat_horizons, forecast_last_session, novelty_of_last_session
+from trader_pipeline.inference.dispersion import flat_cause, flat_horizons
+from trader_pipeline.inference.forecast import forecast_last_session, novelty_of_last_session
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models import checkpoint
 from trader_pipeline.models.calibrate import trailing_base_rate
@@ -119,10 +121,12 @@ def _forecast(snapshot: Snapshot, settings: Settings, session: dt.date, run: Map
         {"session": session, "context": max(member.context_sessions for member in members)},
     )
     forecasts = forecast_last_session(members, features, sectors_on(snapshot, session))
-    if flat := flat_horizons(forecasts):
+    usual = usual_spread(snapshot, run["model_id"])
+    if flat := flat_horizons(forecasts, usual):
+        today = features.filter(pc.equal(features["session"], session))
         raise BlockedByDataError(
-            f"model {run['model_id']} gives every ticker the same score on {session} at {flat} sessions ahead: the features are constant "
-            "across tickers, or training collapsed; look at features.panel of that session, then train again with another seed or recipe"
+            f"model {run['model_id']} gives every ticker the same score on {session}, or nearly, at {flat} sessions ahead: "
+            f"{flat_cause(flat, usual, members, today)}"
         )
     ensemble = _combined(snapshot, forecasts, session, run["model_id"])
     known = _known(snapshot, session, novelty_of_last_session(load_novelty(folder), features))

@@ -47,6 +47,16 @@ def ensemble_weights(snapshot: Snapshot, model_id: str) -> pa.Table:
     return ENSEMBLE_WEIGHTS.conform(rows)
 
 
+def usual_spread(snapshot: Snapshot, model_id: str) -> dict[tuple[str, int], float]:
+    """Return by member and horizon the median over out-of-fold sessions of the standard deviation of its scores across tickers."""
+    rows = snapshot.sql(
+        "with daily as (select model, horizon_sessions h, session, stddev_pop(score) spread from predictions.out_of_fold "
+        "where model_id = ? group by all) select model, h, median(spread) spread from daily group by all",
+        [model_id],
+    ).to_pylist()
+    return {(row["model"], row["h"]): row["spread"] for row in rows}
+
+
 def _missed(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, list[float]]:
     """Return by horizon the share of labels outside q05..q95 of each of the model's sessions whose labels had ended, oldest first."""
     forward = " ".join(f"when {h} then t.forward_return_{h}d" for h in HORIZONS_SESSIONS)

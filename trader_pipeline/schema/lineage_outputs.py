@@ -208,6 +208,18 @@ PROMOTIONS = Lineage(
     },
     made={"who, decided_at, run_id": _RUN},
 )
+_MEASURED = "feature, value, limit, alarm, said"
+DRIFT = Lineage(
+    table=outputs.DRIFT,
+    reads={
+        "features.panel": {_MEASURED: EVERY},
+        "training.runs": {_MEASURED: "folder"},
+        "predictions.daily": {"session": "session", "model_id": "model_id", "value, alarm, said": "score, p_up"},
+        "features.targets": {"value, alarm, said": _RANK},
+        "evaluation.scorecard": {"limit, alarm, said": "rank_ic, accuracy, accuracy_half_width"},
+    },
+    made={"measure": "the four kinds", "horizon_sessions": _HORIZON, "run_id": _RUN},
+)
 _ACCURACY = "accuracy, accuracy_half_width, target_met, verdict, leak_alarm"
 _OF_P_UP = f"{_ACCURACY}, brier, brier_skill, ece, ece_noise_floor"
 _IC = "rank_ic, rank_ic_half_width, leak_alarm"

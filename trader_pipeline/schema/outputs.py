@@ -281,6 +281,28 @@ PROMOTIONS = Table(
         RUN_ID,
     ),
 )
+DRIFT = Table(
+    layer="training",
+    name="drift",
+    year_of="session",
+    key=("session", "measure", "horizon_sessions", "feature"),
+    description="Whether the model that predicted the session still lives in the market that it was trained on.",
+    columns=(
+        SESSION,
+        MODEL_ID,
+        text(
+            "measure",
+            "features: share of features over their limit; feature: PSI of one that is; rank_ic: live beside out of fold; expected_accuracy: mean max(p_up, 1 - p_up), which needs no label.",
+        ),
+        Column(name="horizon_sessions", dtype=pa.int16(), unit="sessions", description="How far ahead; 0 where it is about features."),
+        text("feature", "Feature; empty where it is about all."),
+        number("value", "-", "What was measured."),
+        number("limit", "-", "Where drift begins: over it for features, under it for the others."),
+        flag("alarm", "Whether the limit is passed; a live rank IC alarms only where its interval lies under it, from 20 windows on."),
+        text("said", "One line."),
+        RUN_ID,
+    ),
+)
 SCORECARD = Table(
     layer="evaluation",
     name="scorecard",
@@ -333,4 +355,4 @@ BACKTEST = Table(
         text("benchmark", "Ticker of the benchmark, or equal_weight where the lake holds none."),
     ),
 )
-TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, PROMOTIONS, SCORECARD, BACKTEST)
+TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, PROMOTIONS, DRIFT, SCORECARD, BACKTEST)

@@ -57,6 +57,10 @@ def test_the_chain_is_there_by_its_names(defs):
         "training/runs",
         "predictions/out_of_fold",
         "training/calibration",
+        "training/ensemble_weights",
+        "training/diversity",
+        "training/promotions",
+        "training/drift",
         "evaluation/scorecard",
         "predictions/daily",
         "decisions/daily",
@@ -88,8 +92,8 @@ def test_the_lineage_of_a_column_names_assets_and_their_columns(defs):
 def test_jobs_schedule_sensors(defs):
     repository = defs.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "fetch", "backfill", "purge"}
-    assert {s.name for s in repository.schedule_defs} == {"after_close", "weekly_purge"}
-    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure", "on_full_disk", "heartbeat"}
+    assert {s.name for s in repository.schedule_defs} == {"after_close", "weekly_training", "weekly_purge"}
+    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_drift", "on_failure", "on_full_disk", "heartbeat"}
 
 
 def test_every_rule_is_a_named_check(defs):
