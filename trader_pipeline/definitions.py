@@ -25,10 +25,22 @@ def build_defs(settings: Settings | None = None, *, progress: Progress | None = 
     fetching = raw.assets(trader.settings)
     return dg.Definitions(
         assets=with_policy([*fetching, *core.ASSETS, *features.ASSETS, *training.ASSETS, *daily.ASSETS], trader.settings),
-        asset_checks=[*checks.CHECKS_DEFS, *coverage.CHECKS_DEFS.values(), *contracts.CHECKS_DEFS, *truncation.CHECKS_DEFS, *training.CHECKS_DEFS],
+        asset_checks=[
+            *checks.CHECKS_DEFS,
+            *coverage.CHECKS_DEFS.values(),
+            *contracts.CHECKS_DEFS,
+            *truncation.CHECKS_DEFS,
+            *training.CHECKS_DEFS,
+        ],
         jobs=jobs(trader.settings, fetching),
         schedules=[after_close(running=trader.live), weekly_training(running=trader.live), weekly_purge(running=trader.live)],
-        sensors=[on_stale_data(trader, running=trader.live), on_drift(trader, running=trader.live), on_failure(trader), on_full_disk(trader), heartbeat(trader)],
+        sensors=[
+            on_stale_data(trader, running=trader.live),
+            on_drift(trader, running=trader.live),
+            on_failure(trader),
+            on_full_disk(trader),
+            heartbeat(trader),
+        ],
         resources={"trader": trader, "options": RunOptions(), "pipes": dg.PipesSubprocessClient()},
         executor=dg.in_process_executor,  # what the UI materializes one by one, too: a spawned step costs seconds before it works
         loggers={"console": console_logger(progress)} if progress else None,

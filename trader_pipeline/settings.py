@@ -166,7 +166,8 @@ class EnsembleSettings(BaseModel):
 
     weights: Literal["equal", "stacked", "regime"] = Field(
         "stacked",
-        description="equal, stacked (least squares on out-of-fold ranks, half-way to equal) or regime (stacked by volatility third); fitted ones serve only where earlier folds found them better than equal ones.",
+        description="equal, stacked (least squares on out-of-fold ranks, half-way to equal) or regime (stacked by volatility third); "
+        "fitted ones serve only where earlier folds found them better than equal ones.",
     )
     average: Literal["plain", "confidence"] = Field("plain", description="confidence: a member counts more where it is more confident.")
     calibration: Literal["shrink", "isotonic"] = Field(

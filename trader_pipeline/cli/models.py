@@ -10,7 +10,7 @@ import typer
 from trader_pipeline.cli.output import grid, line, print_json
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-Why = Annotated[str, typer.Option("--why", help="Reason, kept in training.promotions.")]
+Why = Annotated[str, typer.Option("--why", help="Reason, kept in evaluation.promotions.")]
 models_app = typer.Typer(invoke_without_command=True, help="List the models, promote one, or go back to the one before.")
 
 
@@ -34,7 +34,7 @@ def models(context: typer.Context, *, as_json: Json = False) -> None:
         print_json("models", {"as_of": as_of, "models": rows})
     elif rows:
         grid([_readable(row) for row in rows])
-        line("\nrank IC: mean and half its 95 % interval, by sessions ahead; training.promotions has every decision")
+        line("\nrank IC: mean and half its 95 % interval, by sessions ahead; evaluation.promotions has every decision")
     else:
         line("no model yet; `trader run` trains one")
 

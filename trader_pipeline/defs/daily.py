@@ -24,7 +24,11 @@ def _session(context: dg.AssetExecutionContext) -> dt.date:
 
 @dg.multi_asset(
     name="predictions",
-    specs=[table_spec(outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION, outputs.ENSEMBLE_WEIGHTS, outputs.PROMOTIONS])],
+    specs=[
+        table_spec(
+            outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION, outputs.ENSEMBLE_WEIGHTS, outputs.PROMOTIONS]
+        )
+    ],
     partitions_def=SESSIONS,
 )
 def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:

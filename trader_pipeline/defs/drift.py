@@ -14,7 +14,7 @@ NAME = "on_drift"
 
 
 def on_drift(trader: Trader, *, running: bool, clock: Callable[[], dt.datetime] = utc_now) -> dg.SensorDefinition:
-    """Return the sensor that starts `train` when training.drift alarms of the newest session, and tells somebody why."""
+    """Return the sensor that starts `train` when evaluation.drift alarms of the newest session, and tells somebody why."""
 
     @dg.sensor(
         name=NAME,
@@ -49,6 +49,6 @@ def drift_alert(model_id: str, session: dt.date, alarms: list[str]) -> Alert:
         event="drift",
         subject=model_id,
         summary="; ".join(alarms),
-        mend="a training was started, and serves if it is better: `trader models`; training.drift has every feature that moved",
+        mend="a training was started, and serves if it is better: `trader models`; evaluation.drift has every feature that moved",
         facts={"model": model_id, "session": session.isoformat()},
     )

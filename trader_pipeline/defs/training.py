@@ -116,11 +116,11 @@ def promoted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]
 @dg.asset_check(
     asset=dg.AssetKey(list(outputs.PROMOTIONS.path)),
     name="promotion_gate",
-    description="The newest model rings no leak alarm and is better than the champion on the folds that both forecast; else that one goes on.",
+    description="The newest model rings no leak alarm and is better than the champion where both forecast; else that one goes on.",
 )
 def promotion_gate(trader: dg.ResourceParam[Trader]) -> dg.AssetCheckResult:
     """Say what became of the model that was decided on last."""
-    rows = trader.lake.snapshot().sql("select * from training.promotions order by decided_at desc, model_id limit 1").to_pylist()
+    rows = trader.lake.snapshot().sql("select * from evaluation.promotions order by decided_at desc, model_id limit 1").to_pylist()
     row = rows[0] if rows else {"action": "nothing decided yet"}
     shown = ("model_id", "action", "serves", "replaced", "gain", "why", "who")
     return dg.AssetCheckResult(

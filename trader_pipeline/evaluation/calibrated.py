@@ -7,7 +7,7 @@ import numpy as np
 from trader_pipeline.evaluation import calibration
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
 from trader_pipeline.models import conformal
-from trader_pipeline.models.calibrate import Calibration, apply
+from trader_pipeline.models.calibrate import Calibrated, Calibration, apply
 from trader_pipeline.schema.outputs import LEVELS
 
 
@@ -40,7 +40,7 @@ def out_of_fold(judged: Judged) -> OutOfFold:
     quantiles = np.full((levels, *shape), np.nan)
     for fold, one in fitted.items():
         T = judged.fold_T == fold
-        said = apply(one, **_inputs(judged, T), interval_miss=asked_T[T])
+        said = _said(one, judged, T, asked_T[T])
         p_up[:, T], p_outperform[:, T], confidence[:, T] = said.p_up, said.p_outperform, said.confidence
         quantiles[:, :, T] = said.scaled_quantiles
     label = judged.labels.scaled_return_NT
@@ -61,7 +61,7 @@ def _intervals(judged: Judged, fitted: dict[int, Calibration]) -> tuple[Floats, 
     scales_LT = np.ones((len(LEVELS), judged.score_NT.shape[1]))
     for fold, one in fitted.items():
         T = judged.fold_T == fold
-        said = apply(one, **_inputs(judged, T))
+        said = _said(one, judged, T)
         median = said.scaled_mean + one.median_offset
         raw = judged.scaled_quantiles_QNT[:, :, T]
         conformities[:, T] = conformal.conformity(judged.labels.scaled_return_NT[:, T] - median, raw - raw[len(raw) // 2])
@@ -69,11 +69,13 @@ def _intervals(judged: Judged, fitted: dict[int, Calibration]) -> tuple[Floats, 
     return conformal.adapted(conformities, scales_LT, judged.labels.horizon)
 
 
-def _inputs(judged: Judged, T: Flags) -> dict[str, Floats | None]:
-    return {
-        "up_signal": None if judged.up_signal_NT is None else judged.up_signal_NT[:, T],
-        "score": judged.score_NT[:, T],
-        "scaled_mean": judged.scaled_mean_NT[:, T],
-        "scaled_quantiles_Q": judged.scaled_quantiles_QNT[:, :, T],
-        "base_rate": judged.labels.base_rate_NT[:, T],
-    }
+def _said(one: Calibration, judged: Judged, T: Flags, interval_miss: Floats | None = None) -> Calibrated:
+    return apply(
+        one,
+        score=judged.score_NT[:, T],
+        scaled_mean=judged.scaled_mean_NT[:, T],
+        scaled_quantiles_Q=judged.scaled_quantiles_QNT[:, :, T],
+        base_rate=judged.labels.base_rate_NT[:, T],
+        up_signal=None if judged.up_signal_NT is None else judged.up_signal_NT[:, T],
+        interval_miss=interval_miss,
+    )

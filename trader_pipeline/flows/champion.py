@@ -1,4 +1,4 @@
-"""Which model is approved: the log training.promotions read backwards.
+"""Which model is approved: the log evaluation.promotions read backwards.
 
 A decision counts from a moment of knowledge on, `counts_from`: what is predicted as of an earlier one never knows of it.
 """
@@ -23,14 +23,16 @@ _RUNS = (
 
 def runs_at(snapshot: Snapshot, as_of: dt.datetime, session: dt.date | None = None) -> list[dict[str, Any]]:
     """Return the runs that were trained on what was known at `as_of`, and had seen nothing of `session`, with `calibrated` and `alarm`."""
-    return snapshot.sql(_RUNS, {"as_of": as_of, "session": session}).to_pylist()
+    runs: list[dict[str, Any]] = snapshot.sql(_RUNS, {"as_of": as_of, "session": session}).to_pylist()
+    return runs
 
 
 def decisions_at(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
-    """Return the rows of training.promotions that count at `as_of`, the newest first."""
-    return snapshot.sql(
-        "select * from training.promotions where counts_from <= ? order by counts_from desc, decided_at desc, model_id", [as_of]
+    """Return the rows of evaluation.promotions that count at `as_of`, the newest first."""
+    rows: list[dict[str, Any]] = snapshot.sql(
+        "select * from evaluation.promotions where counts_from <= ? order by counts_from desc, decided_at desc, model_id", [as_of]
     ).to_pylist()
+    return rows
 
 
 def approved(snapshot: Snapshot, as_of: dt.datetime, session: dt.date | None = None) -> list[dict[str, Any]]:
@@ -67,5 +69,5 @@ def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dic
         raise NoModelError(f"model {run['model_id']} is trained but not calibrated, its evaluation did not finish; run `trader run`")
     why = f"it rings the leak alarm ({run['alarm']})" if run["alarm"] else "it was refused or rolled back"
     raise NoModelError(
-        f"model {run['model_id']} is not approved: {why}; `trader models` lists all, `trader models promote {run['model_id']}` lets it serve"
+        f"model {run['model_id']} is not approved: {why}; `trader models` lists all, `trader models promote {run['model_id']}` approves it"
     )

@@ -34,13 +34,17 @@ class DriftOutcome:
 
 
 def drift(lake: Lake, settings: Settings, *, session: dt.date, run_id: str) -> DriftOutcome:
-    """Measure the model that predicted the session and publish training.drift of it; without predictions there is nothing to measure."""
+    """Measure the model that predicted the session and publish evaluation.drift of it; without predictions there is nothing to measure."""
     snapshot = lake.snapshot()
     models = snapshot.sql("select distinct model_id from predictions.daily where session = ?", [session])["model_id"].to_pylist()
     if not models:
         return DriftOutcome(model_id=None, alarms=())
     model_id = models[0]
-    rows = [*_of_features(snapshot, settings, model_id, session), *_live(snapshot, model_id, session), *_expected(snapshot, model_id, session)]
+    rows = [
+        *_of_features(snapshot, settings, model_id, session),
+        *_live(snapshot, model_id, session),
+        *_expected(snapshot, model_id, session),
+    ]
     stamped = [{"session": session, "model_id": model_id, "run_id": run_id} | row for row in rows]
     lake.publish(Change.upsert(DRIFT, pa.Table.from_pylist(stamped, schema=DRIFT.arrow_schema), by=("session",)))
     alarms = tuple(row["said"] for row in rows if row["alarm"] and row["measure"] != FEATURE)
@@ -51,7 +55,7 @@ def drift(lake: Lake, settings: Settings, *, session: dt.date, run_id: str) -> D
 def alarms_of(snapshot: Snapshot) -> tuple[dt.date | None, str | None, list[str]]:
     """Return the newest session that was measured, its model, and what alarmed."""
     rows = snapshot.sql(
-        "select * from training.drift where session = (select max(session) from training.drift) order by measure, horizon_sessions"
+        "select * from evaluation.drift where session = (select max(session) from evaluation.drift) order by measure, horizon_sessions"
     ).to_pylist()
     told = [row["said"] for row in rows if row["alarm"] and row["measure"] != FEATURE]
     return (rows[0]["session"], rows[0]["model_id"], told) if rows else (None, None, [])
@@ -67,7 +71,8 @@ def _of_features(snapshot: Snapshot, settings: Settings, model_id: str, session:
     names = ", ".join(f'"{name}"' for name in bins.features)
     features = snapshot.sql(
         f"select ticker, session, {names} from features.panel where session in "  # noqa: S608 - names are declared features
-        "(select distinct session from features.panel where session <= $session order by session desc limit $window) order by ticker, session",
+        "(select distinct session from features.panel where session <= $session order by session desc limit $window) "
+        "order by ticker, session",
         {"session": session, "window": WINDOW_SESSIONS},
     )
     grid = panel.Grid.of(features)
@@ -116,8 +121,8 @@ def _expected(snapshot: Snapshot, model_id: str, session: dt.date) -> Iterator[d
     judged = _judged(snapshot, model_id)
     rows = snapshot.sql(
         "select horizon_sessions h, avg(greatest(p_up, 1 - p_up)) expected from predictions.daily where model_id = $model and session in "
-        "(select distinct session from predictions.daily where model_id = $model and session <= $session order by session desc limit $window) "
-        "group by h order by h",
+        "(select distinct session from predictions.daily where model_id = $model and session <= $session order by session desc "
+        "limit $window) group by h order by h",
         {"session": session, "model": model_id, "window": WINDOW_SESSIONS},
     ).to_pylist()
     for row in rows:
@@ -125,7 +130,7 @@ def _expected(snapshot: Snapshot, model_id: str, session: dt.date) -> Iterator[d
         if card is None or row["expected"] is None or card["accuracy_half_width"] is None:
             continue
         limit = card["accuracy"] - card["accuracy_half_width"]
-        said = f"the model expects to be right {row['expected']:.1%} of the time at {row['h']} sessions, out of fold it was {card['accuracy']:.1%}"
+        said = f"the model expects to be right {row['expected']:.1%} of the time at {row['h']} sessions, {card['accuracy']:.1%} out of fold"
         yield _row(EXPECTED, row["h"], "", row["expected"], limit, alarm=row["expected"] < limit, said=said)
 
 

@@ -56,6 +56,7 @@ class Ensemble:
 
 
 def ensemble_of(
+    *,
     forecasts: pa.Table,
     targets: pa.Table,
     labels: Mapping[int, Labels],

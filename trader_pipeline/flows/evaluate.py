@@ -122,7 +122,7 @@ def _material(snapshot: Snapshot, found: Found, settings: EnsembleSettings) -> M
     model_id = found.run["model_id"]
     forecasts = snapshot.sql("select * from predictions.out_of_fold where model_id = ? and model <> ?", [model_id, ENSEMBLE])
     stamp = {"model_id": model_id, "known_at": found.run["as_of"]}
-    ensemble = ensemble_of(forecasts, found.targets, found.labels, found.grid, settings, stamp)
+    ensemble = ensemble_of(forecasts=forecasts, targets=found.targets, labels=found.labels, grid=found.grid, settings=settings, stamp=stamp)
     return Material(run=found.run, grid=found.grid, targets=found.targets, labels=found.labels, ensemble=ensemble, settings=settings)
 
 

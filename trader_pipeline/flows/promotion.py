@@ -1,4 +1,4 @@
-"""The promotion gate: a newly judged model serves when it is better than the one that does, on the sessions that both forecast out of fold."""
+"""The promotion gate: a newly judged model serves when it is better than the one that does, where both forecast out of fold."""
 
 import datetime as dt
 import logging
@@ -37,7 +37,7 @@ class Verdict:
 
 
 def consider(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, run_id: str) -> dict[str, Any]:
-    """Decide on the newest judged model known at `as_of`, unless that was done; return its row of training.promotions.
+    """Decide on the newest judged model known at `as_of`, unless that was done; return its row of evaluation.promotions.
 
     Without an approved model it is promoted if it rings no leak alarm; beside one it must be better. Raises `NoModelError`.
     """
@@ -132,12 +132,12 @@ def rollback(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, who: st
 
 
 def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
-    """Return every model known at `as_of`, the newest first: what it was trained through, its rank IC by horizon, the last decision, its state."""
+    """Return every model known at `as_of`, the newest first: trained through, rank IC by horizon, the last decision, state."""
     decisions = decisions_at(snapshot, as_of)
     last = {row["model_id"]: row for row in reversed(decisions)}
     serving = _serving(snapshot, as_of)
     cards = snapshot.sql(
-        "select model_id, horizon_sessions, rank_ic, rank_ic_half_width, windows, verdict from evaluation.scorecard where model = 'ensemble' "
+        "select model_id, horizon_sessions, rank_ic, rank_ic_half_width, windows from evaluation.scorecard where model = 'ensemble' "
         "order by horizon_sessions"
     ).to_pylist()
     runs = sorted(runs_at(snapshot, as_of), key=lambda run: (run["as_of"], run["finished_at"], run["model_id"]), reverse=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,15 +38,14 @@ def flat_cause(flat: Sequence[int], usual: Spreads, members: Sequence[Member], t
     constant = [name for name in names if not _varies(today[name].to_numpy(zero_copy_only=False))]
     if len(constant) > len(names) / 2:
         shown = ", ".join(constant[:3])
-        return (
-            f"{len(constant)} of {len(names)} features are constant across tickers that session ({shown}, ...); look at features.panel of it"
-        )
+        said = f"{len(constant)} of {len(names)} features are constant across tickers that session"
+        return f"{said} ({shown}, ...); look at features.panel of it"
     if all(usual.get((member.name, horizon), 0.0) <= _SAME for member in members for horizon in flat):
         return "out of fold the members told no ticker apart either: training collapsed or found nothing; train with another seed or recipe"
     return "features differ and out of fold the members told tickers apart: the trained weights collapsed in the final fit; train again"
 
 
-def _varies(values: np.ndarray) -> bool:
+def _varies(values: npt.NDArray[np.float64]) -> bool:
     known = values.astype(np.float64)
     known = known[np.isfinite(known)]
     return len(known) > 1 and float(np.ptp(known)) > _SAME * max(1.0, float(np.abs(known).max()))

@@ -94,10 +94,10 @@ def apply(
 
     logit p_up = logit base_rate + up_score_slope * score + up_shrink * (scaled_mean - mean_center), and the mean likewise from
     the drift: the score tells the tickers of a session apart, scaled_mean tells sessions apart, and each is trusted as far as
-    it proved itself. Of a `pooled` calibration it is logit base_rate + `up_signal`, the members' weighted mean of what `signal_up` says
-    of each: a logarithmic pool of calibrated probabilities (Genest & Zidek 1986). `isotonic` maps what comes out. Quantiles lie around mean + median_offset at their own distances from the median,
-    the middle level, times the factor of `interval_miss`, which broadcasts and is the calibration's own where it is None. Where nothing
-    is attainable, confidence is 0.
+    it proved itself. Of a `pooled` calibration it is logit base_rate + `up_signal`, the members' weighted mean of what
+    `signal_up` says of each: a logarithmic pool of calibrated probabilities (Genest & Zidek 1986). `isotonic` maps what comes out.
+    Quantiles lie around mean + median_offset at their own distances from the median, the middle level, times the factor of
+    `interval_miss`, which broadcasts and is the calibration's own where it is None. Where nothing is attainable, confidence is 0.
     """
     raw, base = np.asarray(scaled_mean, dtype=np.float64), np.asarray(base_rate, dtype=np.float64)
     z, quantiles_Q = np.asarray(score, dtype=np.float64), np.asarray(scaled_quantiles_Q, dtype=np.float64)

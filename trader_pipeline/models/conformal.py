@@ -29,7 +29,7 @@ def conformity(residual: npt.ArrayLike, distance_Q: npt.ArrayLike) -> Floats:
     """
     y, distances = np.asarray(residual, dtype=np.float64), np.asarray(distance_Q, dtype=np.float64)
     upper, lower = np.maximum(distances[-1], _CLOSE), np.minimum(distances[0], -_CLOSE)
-    return np.where(y > 0, y / upper, y / lower)
+    return np.asarray(np.where(y > 0, y / upper, y / lower))
 
 
 def scales(conformities: Floats) -> Floats:
@@ -40,7 +40,7 @@ def scales(conformities: Floats) -> Floats:
 
 
 def scale_at(miss: npt.ArrayLike, scales_L: npt.ArrayLike) -> Floats:
-    """Return the factor of intervals that should miss the share `miss` of labels; past the last of `LEVELS` it grows as it did before it."""
+    """Return the factor of intervals that should miss the share `miss` of labels; past the last of `LEVELS` it grows on as before."""
     level, known = 1 - np.asarray(miss, dtype=np.float64), np.asarray(scales_L, dtype=np.float64)
     slope = (known[-1] - known[-2]) / (LEVELS[-1] - LEVELS[-2])
     return np.asarray(np.interp(level, LEVELS, known) + slope * np.maximum(level - LEVELS[-1], 0))

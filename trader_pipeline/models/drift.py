@@ -33,7 +33,7 @@ _EMPTY = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class TrainingBins:
-    """Tenths [F, 9] and shares [F, 11] of the training rows, each feature's limit [F], and the limit of the share of features over theirs."""
+    """Tenths [F, 9] and shares [F, 11] of the training rows, each feature's limit [F], and the limit of how many pass theirs."""
 
     features: tuple[str, ...]
     edges_FB: Floats
@@ -74,8 +74,8 @@ class TrainingBins:
     def from_json(cls, data: bytes) -> "TrainingBins":
         """Read what `to_json` wrote."""
         raw = json.loads(data)
-        arrays = (np.array(raw[name], dtype=np.float64) for name in ("edges", "shares", "limits"))
-        return cls(tuple(raw["features"]), *arrays, raw["limit_share"])
+        edges_FB, shares_FB, limit_F = (np.array(raw[name], dtype=np.float64) for name in ("edges", "shares", "limits"))
+        return cls(tuple(raw["features"]), edges_FB, shares_FB, limit_F, raw["limit_share"])
 
 
 def load_bins(folder: Path) -> TrainingBins:

@@ -77,7 +77,7 @@ DAILY = Lineage(
             "confidence, abstained": f"{_UP}, attainable",
             "p_outperform": "outperform_shrink",
         },
-        "training.promotions": {"model_id": "serves, counts_from"},
+        "evaluation.promotions": {"model_id": "serves, counts_from"},
         "training.ensemble_weights": {f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "weight, average"},
         "features.targets": {
             f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "volatility_daily",
@@ -273,6 +273,7 @@ LINEAGES = (
     ENSEMBLE_WEIGHTS,
     DIVERSITY,
     PROMOTIONS,
+    DRIFT,
     SCORECARD,
     BACKTEST,
 )

@@ -264,7 +264,7 @@ DIVERSITY = Table(
     ),
 )
 PROMOTIONS = Table(
-    layer="training",
+    layer="evaluation",
     name="promotions",
     key=("decided_at", "model_id"),
     description="Which model serves, and who decided it when and why. Rows are added, never changed.",
@@ -282,7 +282,7 @@ PROMOTIONS = Table(
     ),
 )
 DRIFT = Table(
-    layer="training",
+    layer="evaluation",
     name="drift",
     year_of="session",
     key=("session", "measure", "horizon_sessions", "feature"),
@@ -355,4 +355,18 @@ BACKTEST = Table(
         text("benchmark", "Ticker of the benchmark, or equal_weight where the lake holds none."),
     ),
 )
-TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, PROMOTIONS, DRIFT, SCORECARD, BACKTEST)
+TABLES = (
+    OUT_OF_FOLD,
+    DAILY,
+    DECISIONS,
+    RUNS,
+    TRIALS,
+    CURVES,
+    CALIBRATION,
+    ENSEMBLE_WEIGHTS,
+    DIVERSITY,
+    PROMOTIONS,
+    DRIFT,
+    SCORECARD,
+    BACKTEST,
+)

@@ -86,7 +86,7 @@ def _train(request: TrainingRequest, report: Callable[[Mapping[str, object]], No
     _write_table(request.folder / OUT_OF_FOLD_FILE, out_of_fold_table(result.out_of_fold, loaded.grid, request.model_id))
     _write_table(request.folder / TRIALS_FILE, trials_table(result.out_of_fold, loaded, request))
     _write_table(request.folder / CURVES_FILE, curves_table(epochs, request.model_id))
-    labelled_NT = np.isfinite(loaded.labels.scaled_NTH).any(axis=2)
+    labelled_NT = np.asarray(np.isfinite(loaded.labels.scaled_NTH).any(axis=2))
     durable.write_atomic(request.folder / novelty.FILE, Novelty.fit(loaded.x_NTF[labelled_NT], request.features).to_json())
     durable.write_atomic(request.folder / drift.FILE, TrainingBins.fit(loaded.x_NTF, labelled_NT, request.features).to_json())
     facts = _facts(loaded, recipe, wall_s=time.perf_counter() - began)

@@ -1,15 +1,18 @@
 """Recipes: which members a run trains, and how. A variation is a function that replaces fields of another recipe."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trader_pipeline.models.examples import Examples
 from trader_pipeline.models.linear import fit_ridge
 from trader_pipeline.models.member import Member
 from trader_pipeline.models.rules import RULES, fit_rule
+from trader_pipeline.models.seeded import named, seeded_name
 from trader_pipeline.models.trees import TreesConfig, fit_trees
 
+SEED_STEP = 1000
+"""Between the seeds of one member, so that runs whose seeds lie side by side share none."""
 Report = Callable[[Mapping[str, object]], None]
 
 
@@ -32,6 +35,8 @@ class MemberRecipe:
 
     name: str
     fit: Callable[[Examples, FitContext], Member]
+    random: bool = True
+    """Whether another seed makes another member."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ def _rule(name: str) -> MemberRecipe:
     def fit(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 - fits share one signature; a rule needs no seed
         return fit_rule(name, examples)
 
-    return MemberRecipe(name=name, fit=fit)
+    return MemberRecipe(name=name, fit=fit, random=False)
 
 
 def _network(name: str, **size: object) -> MemberRecipe:
@@ -90,7 +95,7 @@ def _single(member: MemberRecipe, name: str | None = None) -> Callable[[], Recip
 
 def ridge() -> Recipe:
     """Return the linear baseline alone."""
-    return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge),))
+    return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge, random=False),))
 
 
 def classic() -> Recipe:
@@ -108,8 +113,40 @@ def three_members() -> Recipe:
     return Recipe(name="three_members", members=(*classic().members, _network("panel_former")))
 
 
+def seeded(recipe: Recipe, name: str, seeds: int) -> Recipe:
+    """Return the recipe with `seeds` of each member that another seed changes."""
+    members = [_reseeded(member, k) for member in recipe.members for k in range(seeds if member.random else 1)]
+    return replace(recipe, name=name, members=tuple(members))
+
+
+def _reseeded(member: MemberRecipe, number: int) -> MemberRecipe:
+    if number == 0:
+        return member
+    name = seeded_name(member.name, number)
+
+    def fit(examples: Examples, context: FitContext) -> Member:
+        def report(event: Mapping[str, object]) -> None:
+            context.report({**event, "model": name} if "model" in event else event)
+
+        own = replace(
+            context,
+            seed=context.seed + SEED_STEP * number,
+            scratch=context.scratch / name,
+            profile=context.profile and context.profile / name,
+            report=report,
+        )
+        return named(member.fit(examples, own), name)
+
+    return MemberRecipe(name=name, fit=fit)
+
+
+def ensemble() -> Recipe:
+    """Return ridge, and three seeds each of LightGBM and of a PanelFormer of about a million weights."""
+    return seeded(three_members(), "ensemble", 3)
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members)},
+    **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members, ensemble)},
     **{name: _single(_network(name)) for name in ("gru", "patch_tst", "i_transformer")},
     **{name: _single(_network("panel_former", **size), name) for name, size in LADDER.items()},
 }

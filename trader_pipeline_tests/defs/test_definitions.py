@@ -59,8 +59,8 @@ def test_the_chain_is_there_by_its_names(defs):
         "training/calibration",
         "training/ensemble_weights",
         "training/diversity",
-        "training/promotions",
-        "training/drift",
+        "evaluation/promotions",
+        "evaluation/drift",
         "evaluation/scorecard",
         "predictions/daily",
         "decisions/daily",
@@ -100,7 +100,7 @@ def test_every_rule_is_a_named_check(defs):
     found = defs.get_repository_def().asset_graph.asset_check_keys
     names = {key.name for key in found if key.asset_key.path[0] == "core"}
     assert names == {rule.name for rule in CHECKS}
-    assert {key.name for key in found} - names == {"coverage", "contract", "truncation"}
+    assert {key.name for key in found} - names == {"coverage", "contract", "truncation", "promotion_gate"}
     assert names >= {"missing_dates", "nan_ratio", "staleness", "ohlc_order", "duplicates"}
 
 

@@ -27,7 +27,7 @@ def predicted(judged):
 
 def measured(home):
     outcome = drift(home.lake, home.settings, session=SESSION, run_id="r")
-    rows = home.lake.snapshot().frame("training.drift")
+    rows = home.lake.snapshot().frame("evaluation.drift")
     return outcome, {(row.measure, row.horizon_sessions, row.feature): row for row in rows.itertuples()}
 
 

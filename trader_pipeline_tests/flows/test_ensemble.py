@@ -117,7 +117,7 @@ def test_what_was_judged_is_what_serves(home):
     model_id = judge(home, weights="regime")
     run(home)
     snapshot = home.lake.snapshot()
-    members = {key: one for key, one in member_calibrations(snapshot, model_id).items()}
+    members = member_calibrations(snapshot, model_id)
     assert sorted({name for _, name, _ in members}) == MEMBERS
     rows = snapshot.frame("predictions.daily").set_index(["horizon_sessions", "ticker"])
     stored = snapshot.frame("training.ensemble_weights")

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trader_pipeline.errors import NoModelError, UsageError
+from trader_pipeline.errors import NoModelError, SchemaError, UsageError
 from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.promotion import GATE, compared, consider, models, promote, rollback
 from trader_pipeline.lake import Change
@@ -177,9 +177,8 @@ def test_the_list_says_what_serves_and_why(judged, first):
     assert rows[2]["who"] is None
 
 
-def test_a_decision_is_never_written_over(judged, first):
+@pytest.mark.usefixtures("first")
+def test_a_decision_is_never_written_over(judged):
     row = judged.lake.snapshot().read(PROMOTIONS)
-    from trader_pipeline.errors import SchemaError  # noqa: PLC0415 - only here
-
     with pytest.raises(SchemaError, match="repeat a key"):
         judged.lake.publish(Change.append(PROMOTIONS, row))

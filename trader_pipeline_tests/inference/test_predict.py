@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline.inference.predict import Abstention, Known, Stamp, daily_rows
-from trader_pipeline.schema.outputs import LEVELS
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.outputs import LEVELS
 
 DAY = dt.date(2020, 2, 7)
 PLAIN = Calibration(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from trader_pipeline.models import calibrate
-from trader_pipeline.schema.outputs import LEVELS
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.outputs import LEVELS
 
 NEUTRAL = Calibration(
     up_shrink=0.0,

@@ -40,7 +40,7 @@ def test_a_label_counts_only_after_it_has_ended():
 
 
 def test_the_long_run_share_of_misses_is_the_target_whatever_comes():
-    """Gibbs & Candes 2021, proposition 4.1: |mean miss - target| <= (max(miss, 1 - miss) + step) / (step * T), here with labels of one session."""
+    """Gibbs & Candes 2021, proposition 4.1: |mean miss - target| <= (max(miss, 1 - miss) + step) / (step * T)."""
     rng = np.random.default_rng(1)
     factors = np.exp(np.cumsum(rng.normal(0, 0.02, 4000)))[None, :] * np.abs(rng.standard_normal((50, 4000)))
     scales_LT = np.tile(conformal.scales(factors[:, :500].ravel())[:, None], 4000)
