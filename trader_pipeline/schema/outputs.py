@@ -57,7 +57,7 @@ DAILY = Table(
     name="daily",
     year_of="session",
     key=("session", "ticker", "horizon_sessions"),
-    description="The published forecast: equal-weight ensemble, calibrated. Simple returns from the next open to the close of t + h, not annualised.",
+    description="The published forecast: the members weighed by training.ensemble_weights, calibrated. Simple returns from the next open to the close of t + h, not annualised.",
     columns=(
         SESSION,
         TICKER,
