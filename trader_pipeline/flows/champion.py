@@ -6,9 +6,11 @@ A decision counts from a moment of knowledge on, `counts_from`: what is predicte
 import datetime as dt
 from typing import Any
 
+from trader_pipeline import calendar
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.lake import Snapshot
 
+EXCHANGE = "XNYS"
 PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
 
 _RUNS = (
@@ -58,7 +60,11 @@ def _last_of_each(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
-    """Return the champion among the runs that had seen nothing of the session. Raises `NoModelError` that says what is missing."""
+    """Return the champion among the runs that had seen nothing of the session. Raises `NoModelError` that says what is missing.
+
+    Runs and decisions of up to the session's close + 30 minutes count, whatever `as_of` a backfill says.
+    """
+    as_of = min(as_of, calendar.known_at(EXCHANGE, session))
     if found := approved(snapshot, as_of, session):
         return found[0]
     runs = runs_at(snapshot, as_of, session)

@@ -12,17 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import panel
-from trader_pipeline.ensembles.combine import combine
-from trader_pipeline.ensembles.regimes import REGIMES, regimes
-from trader_pipeline.ensembles.weighted import weighted
-from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
 from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
-from trader_pipeline.flows.serving import calibrations_of, ensemble_weights, member_calibrations, require_fresh, usual_spread
+from trader_pipeline.flows.pooled import pooled_of_session
+from trader_pipeline.flows.serving import calibrations_of, require_fresh, usual_spread
 from trader_pipeline.flows.train import sectors_on
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
@@ -128,23 +125,10 @@ def _forecast(snapshot: Snapshot, settings: Settings, session: dt.date, run: Map
             f"model {run['model_id']} gives every ticker the same score on {session}, or nearly, at {flat} sessions ahead: "
             f"{flat_cause(flat, usual, members, today)}"
         )
-    ensemble = _combined(snapshot, forecasts, session, run["model_id"])
+    ensemble = pooled_of_session(snapshot, forecasts, session, run["model_id"])
     known = _known(snapshot, session, novelty_of_last_session(load_novelty(folder), features))
     abstention = inference.Abstention(confidence=settings.decisions.abstain_confidence, novelty=settings.decisions.abstain_novelty)
     return inference.daily_rows(ensemble, calibrations_of(snapshot, run["model_id"], session), known, abstention, stamp)
-
-
-def _combined(snapshot: Snapshot, forecasts: pa.Table, session: dt.date, model_id: str) -> pa.Table:
-    """Return the members' forecasts as one, by the weights and calibrations that were judged out of fold."""
-    weights = ensemble_weights(snapshot, model_id)
-    names = sorted(set(forecasts["model"].to_pylist()))
-    if len(names) == 1 or not weights.num_rows:
-        return combine(forecasts, equal_weights(names))
-    volatility = snapshot.sql("select ticker, session, volatility_daily from features.targets where session <= ?", [session])
-    grid = panel.Grid.of(volatility)
-    regime_T = regimes(panel.dense(volatility, grid, "volatility_daily"))
-    ready = weighted(forecasts, weights, {session: REGIMES[regime_T[-1]]})
-    return combine(ready, calibrations=member_calibrations(snapshot, model_id), by_confidence=weights["average"][0].as_py() == "confidence")
 
 
 def _known(snapshot: Snapshot, session: dt.date, novelty: Mapping[str, float]) -> inference.Known:

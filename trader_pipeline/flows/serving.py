@@ -1,9 +1,7 @@
-"""A serving model's weights and calibration, and whether the session's features are fit to be served."""
+"""A serving model's calibration, and whether the session's features are fit to be served."""
 
 import datetime as dt
 from dataclasses import replace
-
-import pyarrow as pa
 
 from trader_pipeline import calendar
 from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
@@ -15,7 +13,6 @@ from trader_pipeline.lake import Snapshot
 from trader_pipeline.models import conformal
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import CheckSettings
 
 EXCHANGE = "XNYS"
@@ -30,21 +27,6 @@ def calibrations_of(snapshot: Snapshot, model_id: str, session: dt.date) -> dict
     missed = _missed(snapshot, model_id, session)
     fitted = {row["horizon_sessions"]: Calibration.from_row(row) for row in rows}
     return {h: replace(one, interval_miss=conformal.after(one.interval_miss, missed.get(h, []))) for h, one in fitted.items()}
-
-
-def member_calibrations(snapshot: Snapshot, model_id: str) -> dict[tuple[int, str, int], Calibration]:
-    """Return the serving calibration of each member and horizon, as `combine` takes them; none of a model of one member."""
-    rows = snapshot.sql(
-        "select * from training.calibration where model_id = ? and fold = -1 and model <> 'ensemble' order by model, horizon_sessions",
-        [model_id],
-    ).to_pylist()
-    return {(row["fold"], row["model"], row["horizon_sessions"]): Calibration.from_row(row) for row in rows}
-
-
-def ensemble_weights(snapshot: Snapshot, model_id: str) -> pa.Table:
-    """Return the serving rows of training.ensemble_weights; none of a model that was judged before there were any: it counts equally."""
-    rows = snapshot.sql("select * from training.ensemble_weights where model_id = ? and fold = -1", [model_id])
-    return ENSEMBLE_WEIGHTS.conform(rows)
 
 
 def usual_spread(snapshot: Snapshot, model_id: str) -> dict[tuple[str, int], float]:

@@ -9,9 +9,10 @@ import pytest
 from trader_pipeline import panel
 from trader_pipeline.ensembles.combine import CONFIDENCE_FLOOR, combine
 from trader_pipeline.flows import train
-from trader_pipeline.flows.evaluate import evaluate
+from trader_pipeline.flows.evaluate import _found, _material, evaluate
+from trader_pipeline.flows.pooled import member_weights, pooled_out_of_fold
 from trader_pipeline.flows.predict import predict
-from trader_pipeline.flows.serving import calibrations_of, member_calibrations
+from trader_pipeline.flows.serving import calibrations_of
 from trader_pipeline.lake import Change
 from trader_pipeline.models.calibrate import Calibration, confidence_of, expit, logit, signal_up
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -117,22 +118,36 @@ def test_what_was_judged_is_what_serves(home):
     model_id = judge(home, weights="regime")
     run(home)
     snapshot = home.lake.snapshot()
-    members = member_calibrations(snapshot, model_id)
-    assert sorted({name for _, name, _ in members}) == MEMBERS
+    kept = snapshot.sql("select * from training.calibration where model <> 'ensemble' and fold = -1").to_pylist()
+    members = {(row["model"], row["horizon_sessions"]): Calibration.from_row(row) for row in kept}
+    assert sorted({name for name, _ in members}) == MEMBERS
     rows = snapshot.frame("predictions.daily").set_index(["horizon_sessions", "ticker"])
     stored = snapshot.frame("training.ensemble_weights")
+    served = member_weights(snapshot, model_id, SESSION)
     for horizon in HORIZONS_SESSIONS:
         forecasts, regime = of_today(home, model_id, horizon)
         weight = stored[(stored["fold"] == -1) & (stored["horizon_sessions"] == horizon) & (stored["regime"] == regime)]
         weight = weight.set_index("model")["weight"]
+        assert {name: served[horizon, name] for name in MEMBERS} == weight.to_dict()
         z = forecasts["score"].unstack("model")
         z = ((z - z.mean()) / z.std(ddof=0)).fillna(0)
         mean = forecasts["scaled_mean"].unstack("model")
         expected = (z * weight).sum(axis=1)
         assert rows.loc[horizon]["score"].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-6)  # members compute in float32
-        moved = sum(weight[m] * signal_up(members[-1, m, horizon], score=z[m], scaled_mean=mean[m]) for m in MEMBERS)
+        moved = sum(weight[m] * signal_up(members[m, horizon], score=z[m], scaled_mean=mean[m]) for m in MEMBERS)
         said = expit(logit(rows.loc[horizon]["base_rate"].to_numpy()) + np.asarray(moved))
         assert rows.loc[horizon]["p_up"].to_numpy() == pytest.approx(said, abs=1e-6)
+
+
+def test_the_ensemble_made_again_from_what_is_stored_is_the_one_that_was_judged(home):
+    seeing(home, "momentum")
+    model_id = judge(home, weights="regime", average="confidence")
+    snapshot = home.lake.snapshot()
+    judged = _material(snapshot, _found(snapshot, AS_OF), EnsembleSettings(weights="regime", average="confidence")).ensemble.pooled
+    again = pooled_out_of_fold(snapshot, model_id)
+    assert again.num_rows == judged.num_rows
+    for name in ("score", "scaled_mean", "scaled_q95", "up_signal"):
+        assert again[name].to_numpy() == pytest.approx(judged[name].to_numpy(), nan_ok=True), name
 
 
 def of_today(home, model_id, horizon):
