@@ -46,23 +46,21 @@ def test_a_person_promotes_and_goes_back(home):
     assert states(home) == {SECOND: "serving", FIRST: "not decided"}, "a home of before there were decisions"
     ran = trader("models", "promote", FIRST, "--why", "it is the one I know", home=home)
     assert ran.out == f"{FIRST} promoted; {FIRST} serves. `trader predict` makes today's predictions anew.\n"
-    assert states(home) == {SECOND: "not decided", FIRST: "serving"}
     assert trader("models", "promote", SECOND, home=home).code == 0
     went_back = trader("models", "rollback", "--json", home=home).json()
     assert (went_back["schema"], went_back["model_id"], went_back["serves"]) == ("trader.promotion/1", SECOND, FIRST)
     assert states(home) == {SECOND: "rolled back", FIRST: "serving"}
     text = trader("models", home=home).out
     first, second = (next(line for line in text.splitlines() if name in line) for name in (FIRST, SECOND))
-    assert "serving  1: +0.012 ±0.011, 5: +0.021 ±0.014, 20:" in first
+    assert first.split()[3] == "serving"
+    assert " 1: +0.012 ±0.011, 5: +0.021 ±0.014, 20:" in first
     assert first.endswith("it is the one I know")
     assert second.endswith("by hand")
-    assert trader("status", "--json", home=home).json()["model"] == FIRST
 
 
-def test_what_cannot_be_done_is_said(home, tmp_path):
+def test_what_cannot_be_done_is_said(home):
     ran = trader("models", "rollback", home=home)
     assert ran.code == 0, "of two that were never decided on, the one before serves"
     again = trader("models", "rollback", home=home)
     assert (again.code, f"{FIRST} is the only approved model" in again.err) == (2, True)
     assert "nothing is no model" in trader("models", "promote", "nothing", home=home).err
-    assert "no model yet" in trader("models", home=tmp_path / "empty").out
