@@ -85,8 +85,8 @@ def rank_ic(score_TN: npt.ArrayLike, target_TN: npt.ArrayLike, *, minimum_names:
     target = np.array(target_TN, dtype=np.float64)
     missing = ~(np.isfinite(score) & np.isfinite(target))
     score[missing] = target[missing] = np.nan
-    a = _centred_ranks(score)
-    b = _centred_ranks(target)
+    a = centred_ranks(score)
+    b = centred_ranks(target)
     scale = np.sqrt(np.nansum(a**2, axis=1) * np.nansum(b**2, axis=1))
     enough = ((~missing).sum(axis=1) >= minimum_names) & (scale > 0)
     return np.where(enough, np.nansum(a * b, axis=1) / np.where(enough, scale, 1.0), np.nan)
@@ -104,7 +104,8 @@ def balanced_accuracy(forecast: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
     return float(np.mean(shares))
 
 
-def _centred_ranks(values_TN: Floats) -> Floats:
+def centred_ranks(values_TN: Floats) -> Floats:
+    """Return ranks within each row less their mean; ties share one, NaN stays NaN."""
     ranks = stats.rankdata(values_TN, axis=1, nan_policy="omit").astype(np.float64)
     names = np.isfinite(ranks).sum(axis=1, keepdims=True)
     centred: Floats = ranks - (names + 1) / 2

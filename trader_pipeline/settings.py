@@ -161,6 +161,20 @@ class NlpSettings(BaseModel):
     batch: int = Field(64, ge=1, description="Texts that FinBERT reads at once.")
 
 
+class EnsembleSettings(BaseModel):
+    """How members become one forecast, and how forecasts are calibrated."""
+
+    weights: Literal["equal", "stacked", "regime"] = Field(
+        "stacked",
+        description="equal, stacked (least squares on out-of-fold ranks, half-way to equal) or regime (stacked by volatility third); "
+        "fitted ones serve only where earlier folds found them better than equal ones.",
+    )
+    average: Literal["plain", "confidence"] = Field("plain", description="confidence: a member counts more where it is more confident.")
+    calibration: Literal["shrink", "isotonic"] = Field(
+        "shrink", description="isotonic: what the shrunk slopes say of p_up is mapped once more, by a monotone map."
+    )
+
+
 class DecisionSettings(BaseModel):
     """How forecasts become positions."""
 
@@ -229,6 +243,7 @@ class Settings(BaseSettings):
     sp500: PublicSettings = PublicSettings()
     checks: CheckSettings = CheckSettings()
     nlp: NlpSettings = NlpSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
     decisions: DecisionSettings = DecisionSettings()
     alerts: AlertSettings = AlertSettings()
     serve: ServeSettings = ServeSettings()

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import ablate, alert, bench, check, faults, fetch, keep, leaks, look, run, schema, serve
+from trader_pipeline.cli import ablate, alert, bench, check, faults, fetch, keep, leaks, look, models, run, schema, serve
 from trader_pipeline.cli.output import fail, warn
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -25,6 +25,7 @@ fetch.register(app)
 look.register(app)
 check.register(app)
 leaks.register(app)
+models.register(app)
 schema.register(app)
 keep.register(app)
 serve.register(app)

@@ -154,7 +154,10 @@ def train(
             devices=devices,
             skip_preflight=skip_preflight,
         )
-    newest = "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb from training.runs"
+    newest = (
+        "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb, action as gate from training.runs "
+        "left join (select model_id, arg_max(action, decided_at) action from evaluation.promotions group by all) using (model_id)"
+    )
     (done,) = lake.open(settings.dataset_home).sql(f"{newest} order by finished_at desc limit 1").to_pylist()
     said = told(settings.dataset_home / "models" / done["model_id"])
     if as_json:

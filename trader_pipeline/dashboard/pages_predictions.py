@@ -82,7 +82,7 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
         sessions=queries.sessions(snapshot),
         sectors=queries.sectors(snapshot, selection.session),
         scorecard=cards,
-        alarms=[card["leak_alarm"] for card in cards if card["leak_alarm"]],
+        alarms=[card["leak_alarm"] for card in cards if card["leak_alarm"]] + queries.alarmed_challenger(snapshot),
         **values,
     )
 

@@ -10,6 +10,7 @@ from trader_pipeline.defs.partitions import SESSIONS
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.decide import decide
+from trader_pipeline.flows.drift import drift
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.flows.report import report
 from trader_pipeline.schema import outputs
@@ -23,7 +24,11 @@ def _session(context: dg.AssetExecutionContext) -> dt.date:
 
 @dg.multi_asset(
     name="predictions",
-    specs=[table_spec(outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION])],
+    specs=[
+        table_spec(
+            outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION, outputs.ENSEMBLE_WEIGHTS, outputs.PROMOTIONS]
+        )
+    ],
     partitions_def=SESSIONS,
 )
 def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
@@ -55,6 +60,13 @@ def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
     return table_result(snapshot, outputs.DECISIONS, {"decisions": records(rows)})
 
 
+@dg.multi_asset(name="drifted", specs=[table_spec(outputs.DRIFT, group="daily", deps=[outputs.DAILY, PANEL])], partitions_def=SESSIONS)
+def drifted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
+    """Measure whether the serving model still lives in the market that it was trained on."""
+    outcome = drift(trader.lake, trader.settings, session=_session(context), run_id=context.run.run_id)
+    return table_result(trader.lake.snapshot(), outputs.DRIFT, {"model_id": str(outcome.model_id), "alarms": list(outcome.alarms)})
+
+
 @dg.asset(
     key=REPORT_KEY,
     group_name="daily",
@@ -69,4 +81,4 @@ def session_report(context: dg.AssetExecutionContext, trader: dg.ResourceParam[T
     return dg.MaterializeResult(metadata={"report": dg.MetadataValue.path(str(path))})
 
 
-ASSETS = [predictions, decisions, session_report]
+ASSETS = [predictions, decisions, drifted, session_report]

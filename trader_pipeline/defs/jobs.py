@@ -65,7 +65,7 @@ def jobs(settings: Settings, raw: Sequence[dg.AssetsDefinition]) -> list[dg.JobD
     fetched, dataset = _fetched(settings, raw), settings.dataset
     judged = dg.AssetSelection.checks(*checks.CHECKS_DEFS, *truncation.CHECKS_DEFS)
     data = fetched | dg.AssetSelection.assets(*core.ASSETS, *features.ASSETS) | judged
-    fitted = dg.AssetSelection.assets(*training.ASSETS)
+    fitted = dg.AssetSelection.assets(*training.ASSETS) | dg.AssetSelection.checks(*training.CHECKS_DEFS)
     made = dg.AssetSelection.assets(*daily.ASSETS) | dg.AssetSelection.checks(*contracts.CHECKS_DEFS)
     executor, market = dg.in_process_executor, {"trader/dataset": dataset}
     return [

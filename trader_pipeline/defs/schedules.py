@@ -1,4 +1,4 @@
-"""Daily after the close, and a weekly sweep."""
+"""Daily after the close; weekly a training and a sweep."""
 
 import dagster as dg
 
@@ -23,6 +23,14 @@ def after_close(*, running: bool) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
 
     return schedule
+
+
+def weekly_training(*, running: bool) -> dg.ScheduleDefinition:
+    """Return the schedule of `train`: Saturday morning in New York. The gate decides whether what comes out serves."""
+    status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+    return dg.ScheduleDefinition(
+        name="weekly_training", job_name="train", cron_schedule="0 6 * * 6", execution_timezone="America/New_York", default_status=status
+    )
 
 
 def weekly_purge(*, running: bool) -> dg.ScheduleDefinition:

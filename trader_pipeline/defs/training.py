@@ -15,7 +15,9 @@ from trader_pipeline.defs.training_child import ERROR_FILE
 from trader_pipeline.errors import PreflightError, TrainingError, TrainingStoppedError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
-from trader_pipeline.flows.evaluate import evaluate
+from trader_pipeline.flows.champion import PROMOTED
+from trader_pipeline.flows.evaluate import EVALUATED, evaluate
+from trader_pipeline.flows.promotion import consider
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.revision import git_revision
 from trader_pipeline.schema import outputs
@@ -24,7 +26,6 @@ from trader_pipeline.training import launch
 from trader_pipeline.training.request import TrainingRequest
 
 TRAINED = (outputs.RUNS, outputs.ATTEMPTS, outputs.TRIALS, outputs.CURVES, outputs.IMPORTANCE, outputs.OUT_OF_FOLD)
-EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST)
 
 
 class TrainOptions(dg.Config):
@@ -118,7 +119,7 @@ def _request(context: dg.AssetExecutionContext, trader: Trader, options: RunOpti
 def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> Iterator[dg.MaterializeResult]:
     """Score what was predicted out of fold and fit the calibration that serves."""
     moment = as_of(context, trader, options)
-    evaluate(trader.lake, as_of=moment, run_id=context.run.run_id, decisions=trader.settings.decisions)
+    evaluate(trader.lake, as_of=moment, run_id=context.run.run_id, decisions=trader.settings.decisions, ensemble=trader.settings.ensemble)
     snapshot = trader.lake.snapshot()
     verdicts = snapshot.sql(
         "select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions"
@@ -127,4 +128,33 @@ def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
         yield table_result(snapshot, table, {"verdicts": records(verdicts)} if table is outputs.SCORECARD else None)
 
 
-ASSETS = [trained, evaluated]
+@dg.multi_asset(
+    name="promoted",
+    specs=[table_spec(outputs.PROMOTIONS, group="training", deps=[outputs.CALIBRATION, outputs.ENSEMBLE_WEIGHTS, outputs.SCORECARD])],
+)
+def promoted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
+    """Let the newest model serve where it is better than the one that does."""
+    moment = as_of(context, trader, options)
+    row = consider(trader.lake, as_of=moment, decided_at=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
+    return table_result(trader.lake.snapshot(), outputs.PROMOTIONS, {name: row[name] for name in ("model_id", "action", "serves", "why")})
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(list(outputs.PROMOTIONS.path)),
+    name="promotion_gate",
+    description="The newest model rings no leak alarm and is better than the champion where both forecast; else that one goes on.",
+)
+def promotion_gate(trader: dg.ResourceParam[Trader]) -> dg.AssetCheckResult:
+    """Say what became of the model that was decided on last."""
+    rows = trader.lake.snapshot().sql("select * from evaluation.promotions order by decided_at desc, model_id limit 1").to_pylist()
+    row = rows[0] if rows else {"action": "nothing decided yet"}
+    shown = ("model_id", "action", "serves", "replaced", "gain", "why", "who")
+    return dg.AssetCheckResult(
+        passed=row["action"] == PROMOTED,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={name: row[name] for name in shown if row.get(name) is not None},
+    )
+
+
+ASSETS = [trained, evaluated, promoted]
+CHECKS_DEFS = [promotion_gate]

@@ -7,9 +7,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trader_pipeline.models.calibrate import Calibration, confidence_of, expit, signal_up
 from trader_pipeline.schema.outputs import QUANTILE_NAMES
 
 FORECAST_COLUMNS = ("score", "scaled_mean", *(f"scaled_{name}" for name in QUANTILE_NAMES))
+CONFIDENCE_FLOOR = 0.25
+"""What a member without any confidence counts beside one with all of it, 1.25."""
+Calibrations = Mapping[tuple[int, str, int], Calibration]
+"""By fold, member and horizon."""
 _FLAT = 1e-9
 """A cross-section whose standard deviation is below this says nothing about order: its standardized scores are 0."""
 
@@ -17,7 +22,13 @@ _Codes = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
 
 
-def combine(forecasts: pa.Table, weights: Mapping[str, float]) -> pa.Table:
+def combine(
+    forecasts: pa.Table,
+    weights: Mapping[str, float] | None = None,
+    *,
+    calibrations: Calibrations | None = None,
+    by_confidence: bool = False,
+) -> pa.Table:
     """Return one forecast a (fold, session, ticker, horizon) from rows of predictions.out_of_fold's columns.
 
     `score` is the weighted mean of the members' scores after each was standardized across the tickers of its session, so
@@ -25,13 +36,19 @@ def combine(forecasts: pa.Table, weights: Mapping[str, float]) -> pa.Table:
     (Vincentization: Ratcliff 1979), which keeps their order and the members' mean width. `disagreement` is the weighted
     standard deviation of the standardized scores. A member row with a null is left out; the others' weights are rescaled.
     A member without a weight does not count. Sorted by fold, horizon, session, ticker.
+
+    `weights` are by member; without them each row brings its own in the column `weight`. With `calibrations`, one a fold, member and
+    horizon, `up_signal` is the weighted mean of what each calibrated member adds to the logit of p_up, NaN where one has none;
+    `by_confidence` then multiplies weights by `CONFIDENCE_FLOOR` + the member's confidence over even odds.
     """
     rows = _usable(forecasts, weights)
     fold, horizon, session, ticker, model = _codes(rows)
-    names = rows["model"].combine_chunks().dictionary_encode().dictionary.to_pylist()
-    weight = np.array([weights[name] for name in names])[model] if names else np.empty(0)
+    weight = rows["weight"].to_numpy()
     values = {name: rows[name].to_numpy() for name in FORECAST_COLUMNS}
     z = _standardized(values["score"], _group(fold, horizon, session, model))
+    signal, confidence = _signals(rows, z, calibrations or {})
+    if by_confidence:
+        weight = weight * (CONFIDENCE_FLOOR + confidence)
     cells, first, cell = np.unique(_group(fold, horizon, session, ticker), return_index=True, return_inverse=True)
     total = np.bincount(cell, weights=weight, minlength=len(cells))
 
@@ -40,6 +57,8 @@ def combine(forecasts: pa.Table, weights: Mapping[str, float]) -> pa.Table:
 
     score = averaged(z)
     combined = {"score": score} | {name: averaged(values[name]) for name in FORECAST_COLUMNS[1:]}
+    if calibrations is not None:
+        combined["up_signal"] = averaged(signal)
     combined["disagreement"] = np.sqrt(np.maximum(averaged((z - score[cell]) ** 2), 0))
     keys = rows.select(["fold", "ticker", "session", "horizon_sessions"]).take(pa.array(first))
     for name, column in combined.items():
@@ -47,8 +66,22 @@ def combine(forecasts: pa.Table, weights: Mapping[str, float]) -> pa.Table:
     return keys.append_column("members", pa.array(np.bincount(cell, minlength=len(cells))))
 
 
-def _usable(forecasts: pa.Table, weights: Mapping[str, float]) -> pa.Table:
-    keep = pc.is_in(forecasts["model"], value_set=pa.array(sorted(weights), pa.string()))
+def _signals(rows: pa.Table, z: _Floats, calibrations: Calibrations) -> tuple[_Floats, _Floats]:
+    """Return what each row adds to the logit of p_up, NaN without a calibration, and its member's confidence, 0 without."""
+    signal, confidence = np.full(len(z), np.nan), np.zeros(len(z))
+    fold, horizon, model = (rows[name].to_numpy(zero_copy_only=False) for name in ("fold", "horizon_sessions", "model"))
+    for (of_fold, name, of_horizon), one in calibrations.items():
+        here = (fold == of_fold) & (horizon == of_horizon) & (model == name)
+        signal[here] = signal_up(one, score=z[here], scaled_mean=rows["scaled_mean"].to_numpy()[here])
+        confidence[here] = confidence_of(expit(signal[here]), 0.5, one.attainable)
+    return signal, confidence
+
+
+def _usable(forecasts: pa.Table, weights: Mapping[str, float] | None) -> pa.Table:
+    if weights is not None:
+        by_member = pa.table({"model": pa.array(weights, pa.string()), "weight": pa.array(weights.values(), pa.float64())})
+        forecasts = forecasts.join(by_member, "model", join_type="inner")
+    keep = pc.greater(forecasts["weight"], 0)
     for name in FORECAST_COLUMNS:
         keep = pc.and_(keep, pc.fill_null(pc.is_finite(forecasts[name]), fill_value=False))
     return forecasts.filter(keep).sort_by([("ticker", "ascending"), ("model", "ascending")])

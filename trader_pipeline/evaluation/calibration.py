@@ -10,9 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.isotonic import IsotonicRegression
 
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
+from trader_pipeline.models import conformal
 from trader_pipeline.models.calibrate import Calibration, apply, expit, logit
+from trader_pipeline.schema.outputs import LEVELS
 
 LARGEST_UP_SHRINK = float(np.sqrt(8 / np.pi))
 """Slope of logit P(x + noise > 0) in x at 0 for unit noise, 1.6: what a perfect scaled_mean would deserve. A forecast may be shrunk,
@@ -23,50 +26,75 @@ FEWEST_BLOCKS = 8
 
 _NEWTON_STEPS = 50
 _LONGEST_STEP = 5.0
-_COVERAGE = 0.90
 _ATTAINABLE = 0.99
 _CLOSE = 1e-10
 _Rows = npt.NDArray[np.int64]
 
 
-def fit(judged: Judged, rows_NT: Flags) -> Calibration | None:
-    """Return the calibration fitted on the rows, or None where fewer than two sessions have any."""
+def fit(judged: Judged, rows_NT: Flags, *, otherwise_attainable: float = 0.0) -> Calibration | None:
+    """Return the calibration fitted on the rows, or None where fewer than two sessions have any.
+
+    The method `isotonic` maps the shrunk p_up once more by the monotone map that fits the rows best (Zadrozny & Elkan 2002), where the rows
+    span `FEWEST_BLOCKS`. A pool (`Judged.up_signal_NT`) has no slopes of p_up to fit: its members have. `otherwise_attainable` stands
+    where no row says how far p_up can move.
+    """
     _, session = np.nonzero(rows_NT)
     if len(np.unique(session)) < 2:  # noqa: PLR2004 - no variance from one
         return None
     labels = judged.labels
     horizon = labels.horizon
     raw, realised, up = judged.scaled_mean_NT[rows_NT], labels.scaled_return_NT[rows_NT], labels.up_NT[rows_NT]
+    pooled = judged.up_signal_NT is not None
     score, rank, base = judged.score_NT[rows_NT], labels.residual_rank_NT[rows_NT], labels.base_rate_NT[rows_NT]
     center, drift = float(raw.mean()), float(realised.mean())
     signal, neutral = raw - center, logit(base)
     ranked = np.isfinite(rank) & (rank != 0)
-    up_score = logistic_slope(score, up, neutral, session, horizon)
+    up_score = 0.0 if pooled else logistic_slope(score, up, neutral, session, horizon)
+    up_mean = 0.0 if pooled else logistic_slope(signal, up, neutral + up_score * score, session, horizon)
     mean_score = linear_slope(score, realised - drift, session, horizon)
     draft = Calibration(
         up_score_slope=up_score,
-        up_shrink=min(logistic_slope(signal, up, neutral + up_score * score, session, horizon), LARGEST_UP_SHRINK),
+        up_shrink=min(up_mean, LARGEST_UP_SHRINK),
         outperform_shrink=logistic_slope(score[ranked], (rank[ranked] > 0) * 1.0, np.zeros(ranked.sum()), session[ranked], horizon),
         mean_score_slope=mean_score,
         mean_shrink=min(linear_slope(signal, realised - drift - mean_score * score, session, horizon), 1.0),
         mean_center=center,
         drift=drift,
-        interval_scale=1.0,
+        interval_scales=(1.0,) * len(LEVELS),
         median_offset=0.0,
         base_rate=float(up.mean()),
         attainable=0.0,
+        pooled=pooled,
     )
-    quantiles = judged.scaled_quantiles_QNT[:, rows_NT]
-    plain = apply(draft, score=score, scaled_mean=raw, scaled_quantiles_Q=quantiles, base_rate=base)
+    plain = apply(
+        draft,
+        score=score,
+        scaled_mean=raw,
+        scaled_quantiles_Q=judged.scaled_quantiles_QNT[:, rows_NT],
+        base_rate=base,
+        up_signal=None if judged.up_signal_NT is None else judged.up_signal_NT[rows_NT],
+    )
     residual = realised - plain.scaled_mean
     offset = float(np.median(residual))
-    moves = draft.up_shrink > 0 or draft.up_score_slope > 0
+    distances = plain.scaled_quantiles - plain.scaled_mean
+    said = np.isfinite(plain.p_up)
+    knots = _isotonic(plain.p_up[said], up[said], session[said], horizon) if judged.method == "isotonic" else None
+    p_up = plain.p_up[said] if knots is None else np.interp(plain.p_up[said], *knots)
+    distance = np.abs(p_up - base[said])
     return replace(
         draft,
-        interval_scale=_interval_scale(residual - offset, plain.scaled_quantiles - plain.scaled_mean),
+        interval_scales=tuple(conformal.scales(conformal.conformity(residual - offset, distances)).tolist()),
         median_offset=offset,
-        attainable=float(np.quantile(np.abs(plain.p_up - base), _ATTAINABLE)) if moves else 0.0,
+        attainable=float(np.quantile(distance, _ATTAINABLE)) if (distance > _CLOSE).any() else otherwise_attainable,
+        isotonic=knots,
     )
+
+
+def _isotonic(p_up: Floats, up: Floats, session: _Rows, horizon: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    if not len(session) or len(np.unique(_blocks(session, horizon))) < FEWEST_BLOCKS:
+        return None
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(p_up, up)
+    return tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())
 
 
 def logistic_slope(x: Floats, outcome: Floats, offset: Floats, session: _Rows, horizon: int) -> float:
@@ -95,7 +123,7 @@ def linear_slope(x: Floats, y: Floats, session: _Rows, horizon: int) -> float:
 
 def _shrunk(slope: float, gradient: Floats, curvature: float, session: _Rows, horizon: int) -> float:
     """Shrink by the sandwich variance over blocks of two horizons (Liang & Zeger 1986); fewer than `FEWEST_BLOCKS` establish nothing."""
-    block = (session - session.min()) // (2 * horizon)
+    block = _blocks(session, horizon)
     sums = np.bincount(block, weights=gradient)
     sums = sums[np.bincount(block) > 0]
     if slope <= 0 or len(sums) < FEWEST_BLOCKS or curvature < _CLOSE:
@@ -104,7 +132,6 @@ def _shrunk(slope: float, gradient: Floats, curvature: float, session: _Rows, ho
     return slope * max(0.0, 1 - variance / slope**2)
 
 
-def _interval_scale(residual: Floats, distance_Q: Floats) -> float:
-    """Return the factor on the quantiles' distances from the median at which q05..q95 would have held 90 % of the rows."""
-    upper, lower = np.maximum(distance_Q[-1], _CLOSE), np.minimum(distance_Q[0], -_CLOSE)
-    return float(np.quantile(np.where(residual > 0, residual / upper, residual / lower), _COVERAGE))
+def _blocks(session: _Rows, horizon: int) -> _Rows:
+    """Return each row's spell of two horizons."""
+    return np.asarray((session - session.min()) // (2 * horizon))

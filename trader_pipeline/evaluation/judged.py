@@ -4,7 +4,9 @@
 Legend: N tickers, T sessions, Q quantile levels. One object a model and horizon.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 NO_FOLD = -1
+UP_SIGNAL = "up_signal"
+"""Column of a pool's rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +45,12 @@ class Judged:
     scaled_mean_NT: Floats
     scaled_quantiles_QNT: Floats
     fold_T: npt.NDArray[np.int64]
+    up_signal_NT: Floats | None = None
+    """Of a pool: what its members, each calibrated on earlier folds, add to the base rate's logit; NaN in the first fold."""
+    attainable: Mapping[int, float] = field(default_factory=dict)
+    """Of a pool, by fold: its members' mean attainable distance from the base rate, for where no earlier row of the pool has one."""
+    method: Literal["shrink", "isotonic"] = "shrink"
+    """How it is calibrated."""
 
     @property
     def rows_NT(self) -> Flags:
@@ -89,4 +99,5 @@ def judged_of(forecasts: pa.Table, labels: Labels, grid: panel.Grid) -> Judged:
         scaled_mean_NT=columns["scaled_mean"],
         scaled_quantiles_QNT=np.stack([columns[name] for name in quantiles]),
         fold_T=fold_NT.max(axis=0, initial=NO_FOLD).astype(np.int64),
+        up_signal_NT=panel.dense(rows, grid, UP_SIGNAL) if UP_SIGNAL in rows.column_names else None,
     )

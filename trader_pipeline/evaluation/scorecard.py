@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 
 from trader_pipeline import measures
-from trader_pipeline.evaluation import calibration
+from trader_pipeline.evaluation.calibrated import out_of_fold
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
 from trader_pipeline.evaluation.leaks import leak_alarm
-from trader_pipeline.models.calibrate import apply
 
 TARGET_ACCURACY = 0.70
 """The user's own target: direction of a stock at full coverage."""
@@ -70,24 +69,8 @@ def verdict(accuracy: float, base_rate: float, half_width: float, *, met: bool) 
 
 def out_of_fold_probabilities(judged: Judged) -> tuple[Floats, Flags]:
     """Return p_up [N, T], NaN where earlier folds could not calibrate, and whether the label lay inside q05..q95."""
-    p_up = np.full(judged.score_NT.shape, np.nan)
-    inside = np.zeros(judged.score_NT.shape, dtype=np.bool_)
-    for fold in judged.folds[1:]:
-        fitted = calibration.fit(judged, judged.before_NT(fold))
-        if fitted is None:
-            continue
-        T = judged.fold_T == fold
-        result = apply(
-            fitted,
-            score=judged.score_NT[:, T],
-            scaled_mean=judged.scaled_mean_NT[:, T],
-            scaled_quantiles_Q=judged.scaled_quantiles_QNT[:, :, T],
-            base_rate=judged.labels.base_rate_NT[:, T],
-        )
-        label = judged.labels.scaled_return_NT[:, T]
-        p_up[:, T] = result.p_up
-        inside[:, T] = (label >= result.scaled_quantiles[0]) & (label <= result.scaled_quantiles[-1])
-    return p_up, inside
+    said = out_of_fold(judged)
+    return said.p_up_NT, said.inside_NT
 
 
 def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:

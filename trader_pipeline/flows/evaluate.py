@@ -1,36 +1,35 @@
-"""predictions.out_of_fold -> training.calibration, evaluation.scorecard and evaluation.backtest of the newest model."""
+"""predictions.out_of_fold -> calibration, weights and diversity of the newest model, its scorecard and its backtest."""
 
 import datetime as dt
 import hashlib
 import logging
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from trader_pipeline import panel
-from trader_pipeline.ensembles.combine import combine
-from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import InsufficientHistoryError, NoModelError
-from trader_pipeline.evaluation import calibration, scorecard
+from trader_pipeline.evaluation import scorecard
 from trader_pipeline.evaluation.judged import Floats, Judged, Labels, judged_of, labels_of
 from trader_pipeline.flows.benchmark import benchmark_name
+from trader_pipeline.flows.ensemble import SERVING_FOLD, Ensemble, calibrations_of, ensemble_of
 from trader_pipeline.flows.paper_portfolio import paper_portfolio
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ORACLE
-from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, OUT_OF_FOLD, SCORECARD
-from trader_pipeline.settings import DecisionSettings
+from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, DIVERSITY, ENSEMBLE_WEIGHTS, OUT_OF_FOLD, SCORECARD
+from trader_pipeline.settings import DecisionSettings, EnsembleSettings
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Rises when a formula of evaluation, ensembles or decisions changes."""
 
 ENSEMBLE = "ensemble"
-SERVING_FOLD = -1
+EVALUATED = (CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, SCORECARD, BACKTEST)
 
 _DEFAULTS = DecisionSettings()
+_ENSEMBLE = EnsembleSettings()
 _log = logging.getLogger(__name__)
 
 
@@ -45,52 +44,62 @@ class EvaluateOutcome:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Material:
-    """What is judged: one model's out-of-fold rows, and only the labels that were known when it was trained."""
+class Found:
+    """The model to be judged, and only the labels that were known when it was trained."""
 
     run: dict[str, Any]
     grid: panel.Grid
     targets: pa.Table
-    forecasts: pa.Table
     labels: dict[int, Labels]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material(Found):
+    """What is judged: one model's out-of-fold rows beside those labels."""
+
+    ensemble: Ensemble
+    settings: EnsembleSettings
 
     @property
     def members(self) -> list[str]:
         """Names of the members, ascending."""
-        return sorted(set(self.forecasts["model"].unique().to_pylist()))
-
-    @cached_property
-    def combined(self) -> dict[str, pa.Table]:
-        """Forecasts of each member and of the equal-weight ensemble, scores standardized."""
-        alone = {name: combine(self.forecasts, {name: 1.0}) for name in self.members}
-        return alone | {ENSEMBLE: combine(self.forecasts, equal_weights(self.members))}
+        return sorted(self.ensemble.alone)
 
     def judged(self, model: str, horizon: int) -> Judged:
         """Return one member's, or the ensemble's, forecasts beside the labels; a member is judged as an ensemble of one."""
-        return judged_of(self.combined[model], self.labels[horizon], self.grid)
+        method = self.settings.calibration
+        if model != ENSEMBLE:
+            return replace(judged_of(self.ensemble.alone[model], self.labels[horizon], self.grid), method=method)
+        pool = judged_of(self.ensemble.pooled, self.labels[horizon], self.grid)
+        return replace(pool, method=method, attainable=self.ensemble.attainable(horizon))
 
 
-def evaluate(lake: Lake, *, as_of: dt.datetime, run_id: str, decisions: DecisionSettings = _DEFAULTS) -> EvaluateOutcome:
+def evaluate(
+    lake: Lake, *, as_of: dt.datetime, run_id: str, decisions: DecisionSettings = _DEFAULTS, ensemble: EnsembleSettings = _ENSEMBLE
+) -> EvaluateOutcome:
     """Calibrate and judge the newest model that existed at `as_of`; does nothing when neither forecasts nor labels changed.
 
     Raises `NoModelError` without a model, `InsufficientHistoryError` when its folds are too short to calibrate on.
     """
     snapshot = lake.snapshot()
-    material = _material(snapshot, as_of)
-    inputs = _inputs_version(snapshot, material, decisions)
-    if any(snapshot.inputs(table) != inputs for table in (CALIBRATION, SCORECARD, BACKTEST)):
+    found = _found(snapshot, as_of)
+    inputs = _inputs_version(snapshot, found, decisions, ensemble)
+    if any(snapshot.inputs(table) != inputs for table in EVALUATED):
+        material = _material(snapshot, found, ensemble)
         lake.publish(
             Change.upsert(CALIBRATION, _calibration(material), by=("model_id",), inputs=inputs),
+            Change.upsert(ENSEMBLE_WEIGHTS, material.ensemble.weights, by=("model_id",), inputs=inputs),
+            Change.upsert(DIVERSITY, material.ensemble.diversity, by=("model_id",), inputs=inputs),
             Change.upsert(SCORECARD, _scorecard(snapshot, material), by=("model_id",), inputs=inputs),
             Change.upsert(BACKTEST, _backtest(snapshot, material, decisions), by=("model_id",), inputs=inputs),
         )
         outcome = _outcome(lake.snapshot(), material.run["model_id"], changed=True)
         _log.info("run %s judged model %s: %s", run_id, outcome.model_id, outcome.verdicts)
         return outcome
-    return _outcome(snapshot, material.run["model_id"], changed=False)
+    return _outcome(snapshot, found.run["model_id"], changed=False)
 
 
-def _material(snapshot: Snapshot, as_of: dt.datetime) -> Material:
+def _found(snapshot: Snapshot, as_of: dt.datetime) -> Found:
     runs = snapshot.sql(
         "select * from training.runs r where as_of <= ? and exists (select 1 from predictions.out_of_fold o where o.model_id = r.model_id) "
         "order by as_of desc, finished_at desc, model_id limit 1",
@@ -105,17 +114,24 @@ def _material(snapshot: Snapshot, as_of: dt.datetime) -> Material:
         "select * from features.targets where session <= (select max(session) from core.accepted_bars where known_at <= ?)", [run["as_of"]]
     )
     grid = panel.Grid.of(targets)
-    forecasts = snapshot.sql("select * from predictions.out_of_fold where model_id = ? and model <> ?", [run["model_id"], ENSEMBLE])
     labels = {horizon: labels_of(targets, grid, horizon) for horizon in HORIZONS_SESSIONS}
-    return Material(run=run, grid=grid, targets=targets, forecasts=forecasts, labels=labels)
+    return Found(run=run, grid=grid, targets=targets, labels=labels)
 
 
-def _inputs_version(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> str:
+def _material(snapshot: Snapshot, found: Found, settings: EnsembleSettings) -> Material:
+    model_id = found.run["model_id"]
+    forecasts = snapshot.sql("select * from predictions.out_of_fold where model_id = ? and model <> ?", [model_id, ENSEMBLE])
+    stamp = {"model_id": model_id, "known_at": found.run["as_of"]}
+    ensemble = ensemble_of(forecasts=forecasts, targets=found.targets, labels=found.labels, grid=found.grid, settings=settings, stamp=stamp)
+    return Material(run=found.run, grid=found.grid, targets=found.targets, labels=found.labels, ensemble=ensemble, settings=settings)
+
+
+def _inputs_version(snapshot: Snapshot, material: Found, decisions: DecisionSettings, ensemble: EnsembleSettings) -> str:
     """Return what the judgement depends on. The labels count by value: a new day adds rows but none that the model is judged on.
 
     So do the benchmark's actions, which checks hold or repair.
     """
-    digest = hashlib.sha256(decisions.model_dump_json().encode())
+    digest = hashlib.sha256(decisions.model_dump_json().encode() + ensemble.model_dump_json().encode())
     for labels in material.labels.values():
         digest.update(labels.scaled_return_NT.tobytes())
         digest.update(labels.residual_rank_NT.tobytes())
@@ -126,28 +142,27 @@ def _inputs_version(snapshot: Snapshot, material: Material, decisions: DecisionS
 
 
 def _calibration(material: Material) -> pa.Table:
-    rows = []
+    found = {} if material.ensemble.single else dict(material.ensemble.calibrations)
     for horizon in HORIZONS_SESSIONS:
         judged = material.judged(ENSEMBLE, horizon)
-        fits = {fold: judged.before_NT(fold) for fold in judged.folds[1:]} | {SERVING_FOLD: judged.rows_NT}
-        for fold, known_NT in fits.items():
-            fitted = calibration.fit(judged, known_NT)
-            if fitted is not None:
-                rows.append(_calibration_row(material, fold, horizon, fitted, int(known_NT.sum())))
-            elif fold == SERVING_FOLD:
-                raise InsufficientHistoryError(
-                    f"model {material.run['model_id']}: no {horizon}-session label of its out-of-fold forecasts is known, so nothing "
-                    "can be calibrated; load a longer history and run `trader run`",
-                    needed=len(material.grid.sessions) + horizon,
-                    available=len(material.grid.sessions),
-                )
+        fitted = calibrations_of(judged)
+        if SERVING_FOLD not in fitted:
+            raise InsufficientHistoryError(
+                f"model {material.run['model_id']}: no {horizon}-session label of its out-of-fold forecasts is known, so nothing "
+                "can be calibrated; load a longer history and run `trader run`",
+                needed=len(material.grid.sessions) + horizon,
+                available=len(material.grid.sessions),
+            )
+        found |= {(fold, ENSEMBLE, horizon): one for fold, one in fitted.items()}
+    rows = [_calibration_row(material, *key, one) for key, one in found.items()]
     return pa.Table.from_pylist(rows, schema=CALIBRATION.arrow_schema)
 
 
-def _calibration_row(material: Material, fold: int, horizon: int, fitted: Calibration, rows: int) -> dict[str, Any]:
-    parameters = {name: getattr(fitted, name) for name in Calibration.__dataclass_fields__}
-    keys = {"model_id": material.run["model_id"], "fold": fold, "horizon_sessions": horizon}
-    return keys | parameters | {"rows": rows, "known_at": material.run["as_of"]}
+def _calibration_row(material: Material, fold: int, model: str, horizon: int, fitted: Calibration) -> dict[str, Any]:
+    judged = material.judged(model, horizon)
+    known_NT = judged.rows_NT if fold == SERVING_FOLD else judged.before_NT(fold)
+    keys = {"model_id": material.run["model_id"], "fold": fold, "model": model, "horizon_sessions": horizon}
+    return keys | fitted.to_row() | {"rows": int(known_NT.sum()), "known_at": material.run["as_of"]}
 
 
 def _scorecard(snapshot: Snapshot, material: Material) -> pa.Table:

@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trader_pipeline import panel
-from trader_pipeline.ensembles.combine import combine
-from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
+from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
-from trader_pipeline.flows.serving import calibrations_of, require_fresh, serving_run
+from trader_pipeline.flows.pooled import pooled_of_session
+from trader_pipeline.flows.serving import calibrations_of, require_fresh, usual_spread
 from trader_pipeline.flows.train import sectors_on
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
-from trader_pipeline.inference.forecast import flat_horizons, forecast_last_session, novelty_of_last_session
+from trader_pipeline.inference.dispersion import flat_cause, flat_horizons
+from trader_pipeline.inference.forecast import forecast_last_session, novelty_of_last_session
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models import checkpoint
 from trader_pipeline.models.calibrate import trailing_base_rate
@@ -31,10 +33,10 @@ from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.contracts import PREDICTIONS
 from trader_pipeline.schema.core import SECTORS
 from trader_pipeline.schema.features import TARGETS
-from trader_pipeline.schema.outputs import CALIBRATION, DAILY
+from trader_pipeline.schema.outputs import CALIBRATION, DAILY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import Settings
 
-_INPUTS = (PANEL, TARGETS, SECTORS, CALIBRATION)
+_INPUTS = (PANEL, TARGETS, SECTORS, CALIBRATION, ENSEMBLE_WEIGHTS)
 _log = logging.getLogger(__name__)
 
 
@@ -116,15 +118,17 @@ def _forecast(snapshot: Snapshot, settings: Settings, session: dt.date, run: Map
         {"session": session, "context": max(member.context_sessions for member in members)},
     )
     forecasts = forecast_last_session(members, features, sectors_on(snapshot, session))
-    if flat := flat_horizons(forecasts):
+    usual = usual_spread(snapshot, run["model_id"])
+    if flat := flat_horizons(forecasts, usual):
+        today = features.filter(pc.equal(features["session"], session))
         raise BlockedByDataError(
-            f"model {run['model_id']} gives every ticker the same score on {session} at {flat} sessions ahead: the features are constant "
-            "across tickers, or training collapsed; look at features.panel of that session, then train again with another seed or recipe"
+            f"model {run['model_id']} gives every ticker the same score on {session}, or nearly, at {flat} sessions ahead: "
+            f"{flat_cause(flat, usual, members, today)}"
         )
-    ensemble = combine(forecasts, equal_weights(member.name for member in members))
+    ensemble = pooled_of_session(snapshot, forecasts, session, run["model_id"])
     known = _known(snapshot, session, novelty_of_last_session(load_novelty(folder), features))
     abstention = inference.Abstention(confidence=settings.decisions.abstain_confidence, novelty=settings.decisions.abstain_novelty)
-    return inference.daily_rows(ensemble, calibrations_of(snapshot, run["model_id"]), known, abstention, stamp)
+    return inference.daily_rows(ensemble, calibrations_of(snapshot, run["model_id"], session), known, abstention, stamp)
 
 
 def _known(snapshot: Snapshot, session: dt.date, novelty: Mapping[str, float]) -> inference.Known:

@@ -1,46 +1,60 @@
-"""Which model serves a session, its calibration, and whether the session's features are fit to be served."""
+"""A serving model's calibration, and whether the session's features are fit to be served."""
 
 import datetime as dt
-from typing import Any
+from dataclasses import replace
 
 from trader_pipeline import calendar
 from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
-from trader_pipeline.errors import BlockedByDataError, NoModelError
+from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.accept import outage_hold
 from trader_pipeline.flows.gate import FORCE, Block, held_back
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.models import conformal
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.settings import CheckSettings
 
 EXCHANGE = "XNYS"
 FETCH = "fetch the missing bars with `trader run`"
 
 
-def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
-    """Return the newest run that had seen nothing after the session; a model under a leak alarm serves only where no other can."""
-    runs = snapshot.sql(
-        "select r.*, exists (select 1 from training.calibration c where c.model_id = r.model_id and c.fold = -1) calibrated, "
-        "exists (select 1 from evaluation.scorecard s where s.model_id = r.model_id and s.model = 'ensemble' and s.leak_alarm is not null) "
-        "alarmed "
-        "from training.runs r where as_of <= $as_of and trained_through < $session "
-        "order by calibrated desc, alarmed, as_of desc, finished_at desc, model_id limit 1",
-        {"as_of": as_of, "session": session},
-    ).to_pylist()
-    if not runs:
-        raise NoModelError(f"no model was trained on what was known at {as_of:%Y-%m-%d %H:%M} UTC; train one: `trader run`")
-    run: dict[str, Any] = runs[0]
-    if not run["calibrated"]:
-        raise NoModelError(f"model {run['model_id']} is trained but not calibrated, its evaluation did not finish; run `trader run`")
-    return run
-
-
-def calibrations_of(snapshot: Snapshot, model_id: str) -> dict[int, Calibration]:
-    """Return the serving calibration of each horizon."""
+def calibrations_of(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, Calibration]:
+    """Return the ensemble's calibration of each horizon, intervals moved by how the model's forecasts that ended by the session fared."""
     rows = snapshot.sql(
-        "select * from training.calibration where model_id = ? and fold = -1 order by horizon_sessions", [model_id]
+        "select * from training.calibration where model_id = ? and fold = -1 and model = 'ensemble' order by horizon_sessions", [model_id]
     ).to_pylist()
-    return {row["horizon_sessions"]: Calibration(**{name: row[name] for name in Calibration.__dataclass_fields__}) for row in rows}
+    missed = _missed(snapshot, model_id, session)
+    fitted = {row["horizon_sessions"]: Calibration.from_row(row) for row in rows}
+    return {h: replace(one, interval_miss=conformal.after(one.interval_miss, missed.get(h, []))) for h, one in fitted.items()}
+
+
+def usual_spread(snapshot: Snapshot, model_id: str) -> dict[tuple[str, int], float]:
+    """Return by member and horizon the median over out-of-fold sessions of the standard deviation of its scores across tickers."""
+    rows = snapshot.sql(
+        "with daily as (select model, horizon_sessions h, session, stddev_pop(score) spread from predictions.out_of_fold "
+        "where model_id = ? group by all) select model, h, median(spread) spread from daily group by all",
+        [model_id],
+    ).to_pylist()
+    return {(row["model"], row["h"]): row["spread"] for row in rows}
+
+
+def _missed(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, list[float]]:
+    """Return by horizon the share of labels outside q05..q95 of each of the model's sessions whose labels had ended, oldest first."""
+    forward = " ".join(f"when {h} then t.forward_return_{h}d" for h in HORIZONS_SESSIONS)
+    rows = snapshot.sql(
+        f"with known as (select session, row_number() over (order by session desc) - 1 age from "  # noqa: S608 - names are constants
+        "(select distinct session from features.targets where session <= $session)), "
+        f"told as (select p.*, case p.horizon_sessions {forward} end y from predictions.daily p "
+        "join features.targets t using (ticker, session) join known using (session) where model_id = $model and age >= horizon_sessions) "
+        "select horizon_sessions h, session, avg(case when y between q05 and q95 then 0.0 else 1.0 end) missed from told "
+        "where y is not null and q05 is not null group by all order by h, session",
+        {"model": model_id, "session": session},
+    ).to_pylist()
+    missed: dict[int, list[float]] = {}
+    for row in rows:
+        missed.setdefault(row["h"], []).append(row["missed"])
+    return missed
 
 
 def require_fresh(snapshot: Snapshot, session: dt.date, checks: CheckSettings, *, force: bool = False) -> tuple[Block, ...]:

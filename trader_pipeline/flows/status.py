@@ -127,7 +127,9 @@ def _predictions(snapshot: Snapshot, as_of: dt.datetime) -> Row:
 
 def _model(snapshot: Snapshot, settings: Settings) -> Row:
     rows = snapshot.sql(
-        "select model_id, recipe, members, trained_through from training.runs order by finished_at desc limit 1"
+        "select model_id, recipe, members, trained_through from training.runs order by model_id = "
+        "(select serves from evaluation.promotions where serves is not null order by counts_from desc, decided_at desc limit 1) "
+        "desc nulls last, finished_at desc limit 1"
     ).to_pylist()
     run = rows[0] if rows else {}
     attempts = snapshot.sql("select outcome, count(*) as n from training.attempts group by outcome order by outcome").to_pylist()

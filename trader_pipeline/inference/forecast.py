@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trader_pipeline import panel
 from trader_pipeline.models.forecast import Forecast
@@ -68,18 +67,3 @@ def _rows(model: str, forecast: Forecast, grid: panel.Grid, listed_N: npt.NDArra
         pieces.append(pa.table(columns))
     names = [column.name for column in OUT_OF_FOLD.columns if column.name != "model_id"]
     return pa.concat_tables(pieces).select(names)
-
-
-def flat_horizons(forecasts: pa.Table, *, threshold: float = 1e-6) -> list[int]:
-    """Return the horizons at which no member tells the tickers apart: every member's scores lie within `threshold` of each other.
-
-    One ticker alone has no order and is never flat.
-    """
-    flat = []
-    for horizon in HORIZONS_SESSIONS:
-        rows = forecasts.filter(pc.equal(forecasts["horizon_sessions"], horizon))
-        spreads = rows.group_by("model").aggregate([("score", "min"), ("score", "max"), ("score", "count")]).to_pylist()
-        told = [row for row in spreads if row["score_count"] > 1]
-        if told and all(row["score_max"] - row["score_min"] < threshold for row in told):
-            flat.append(horizon)
-    return flat

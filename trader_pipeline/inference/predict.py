@@ -72,6 +72,7 @@ def _horizon_rows(rows: pa.Table, horizon: int, calibration: Calibration, known:
         scaled_mean=rows["scaled_mean"].to_numpy(),
         scaled_quantiles_Q=np.stack([rows[f"scaled_{name}"].to_numpy() for name in QUANTILE_NAMES]),
         base_rate=base,
+        up_signal=rows["up_signal"].to_numpy() if calibration.pooled else None,
     )
     quantiles = np.maximum(np.sort(result.scaled_quantiles * sigma, axis=0), LOWEST_RETURN)
     sure = (result.confidence >= abstention.confidence) & (novelty <= abstention.novelty) & np.isfinite(sigma)

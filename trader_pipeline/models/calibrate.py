@@ -3,15 +3,21 @@
 The parameters are rows of training.calibration, fitted by evaluation on out-of-fold rows. Arrays of one horizon, any shape.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from trader_pipeline.models import conformal
+from trader_pipeline.schema.outputs import SCALE_COLUMNS
+
 Floats = npt.NDArray[np.float64]
 
-PRIOR_SESSIONS = 1000
-"""Weight of the universe's base rate in a ticker's own, in sessions of labels: about four years."""
+PRIOR_LABELS = 1000
+"""Weight of the universe's base rate in a ticker's own, in labels that do not overlap: about four years of single sessions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +31,42 @@ class Calibration:
     mean_score_slope: float
     mean_center: float
     drift: float
-    interval_scale: float
+    interval_scales: tuple[float, ...]
+    """Of the coverages `LEVELS`."""
     median_offset: float
     base_rate: float
     attainable: float
+    interval_miss: float = conformal.TARGET_MISS
+    isotonic: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Knots of a monotone map from p_up to p_up; none is the identity."""
+    pooled: bool = False
+    """Whether p_up comes from members that were calibrated one by one (`apply`'s `up_signal`); the two slopes of p_up are 0 then."""
+
+    @property
+    def interval_scale(self) -> float:
+        """Factor on the quantiles' distances from their median."""
+        return float(conformal.scale_at(self.interval_miss, self.interval_scales))
+
+    def asking(self, interval_miss: float) -> "Calibration":
+        """Return the same with intervals that miss this share."""
+        return replace(self, interval_miss=interval_miss)
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the columns of training.calibration."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"interval_scales", "isotonic"}}
+        knots = None if self.isotonic is None else json.dumps(self.isotonic)
+        return (
+            plain | dict(zip(SCALE_COLUMNS, self.interval_scales, strict=True)) | {"interval_scale": self.interval_scale, "isotonic": knots}
+        )
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Calibration":
+        """Read what `to_row` wrote; a row of before version 2 has one factor, which serves every level."""
+        known = {f.name: row[f.name] for f in fields(cls) if f.name in row}
+        scales = tuple(row["interval_scale"] if row[name] is None else row[name] for name in SCALE_COLUMNS)
+        miss = conformal.TARGET_MISS if row["interval_miss"] is None else row["interval_miss"]
+        knots = None if row["isotonic"] is None else tuple(tuple(axis) for axis in json.loads(row["isotonic"]))
+        return cls(**(known | {"interval_scales": scales, "interval_miss": miss, "isotonic": knots, "pooled": bool(row["pooled"])}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,41 +87,64 @@ def apply(
     scaled_mean: npt.ArrayLike,
     scaled_quantiles_Q: npt.ArrayLike,
     base_rate: npt.ArrayLike,
+    up_signal: npt.ArrayLike | None = None,
+    interval_miss: npt.ArrayLike | None = None,
 ) -> Calibrated:
     """Return calibrated forecasts; NaN in, NaN out.
 
     logit p_up = logit base_rate + up_score_slope * score + up_shrink * (scaled_mean - mean_center), and the mean likewise from
     the drift: the score tells the tickers of a session apart, scaled_mean tells sessions apart, and each is trusted as far as
-    it proved itself. Quantiles lie around mean + median_offset at their own distances from the median, the middle level,
-    times interval_scale. Where nothing is attainable, confidence is 0.
+    it proved itself. Of a `pooled` calibration it is logit base_rate + `up_signal`, the members' weighted mean of what
+    `signal_up` says of each: a logarithmic pool of calibrated probabilities (Genest & Zidek 1986). `isotonic` maps what comes out.
+    Quantiles lie around mean + median_offset at their own distances from the median, the middle level, times the factor of
+    `interval_miss`, which broadcasts and is the calibration's own where it is None. Where nothing is attainable, confidence is 0.
     """
     raw, base = np.asarray(scaled_mean, dtype=np.float64), np.asarray(base_rate, dtype=np.float64)
     z, quantiles_Q = np.asarray(score, dtype=np.float64), np.asarray(scaled_quantiles_Q, dtype=np.float64)
     signal = raw - calibration.mean_center
-    p_up = expit(logit(base) + calibration.up_score_slope * z + calibration.up_shrink * signal)
+    if calibration.pooled != (up_signal is not None):
+        raise ValueError("a pooled calibration, and no other, takes up_signal")
+    moved = signal_up(calibration, score=z, scaled_mean=raw) if up_signal is None else np.asarray(up_signal, dtype=np.float64)
+    p_up = expit(logit(base) + moved)
+    if calibration.isotonic is not None:
+        p_up = np.where(np.isfinite(p_up), np.interp(p_up, *calibration.isotonic), p_up)
+    miss = calibration.interval_miss if interval_miss is None else interval_miss
+    scale = conformal.scale_at(miss, calibration.interval_scales)
     mean = calibration.drift + calibration.mean_score_slope * z + calibration.mean_shrink * signal
-    distance = np.abs(p_up - base)
-    confidence = np.clip(distance / calibration.attainable, 0, 1) if calibration.attainable > 0 else distance * 0
     return Calibrated(
         p_up=p_up,
         p_outperform=expit(calibration.outperform_shrink * z),
-        confidence=confidence,
+        confidence=confidence_of(p_up, base, calibration.attainable),
         scaled_mean=mean,
-        scaled_quantiles=mean + calibration.median_offset + calibration.interval_scale * (quantiles_Q - quantiles_Q[len(quantiles_Q) // 2]),
+        scaled_quantiles=mean + calibration.median_offset + scale * (quantiles_Q - quantiles_Q[len(quantiles_Q) // 2]),
     )
+
+
+def signal_up(calibration: Calibration, *, score: npt.ArrayLike, scaled_mean: npt.ArrayLike) -> Floats:
+    """Return by how many logits a member moves p_up from the base rate."""
+    signal = np.asarray(scaled_mean, dtype=np.float64) - calibration.mean_center
+    return np.asarray(calibration.up_score_slope * np.asarray(score, dtype=np.float64) + calibration.up_shrink * signal)
+
+
+def confidence_of(p_up: npt.ArrayLike, base_rate: npt.ArrayLike, attainable: float) -> Floats:
+    """Return |p_up - base_rate| as a share of what is attainable, 0-1; 0 where nothing is."""
+    distance = np.abs(np.asarray(p_up, dtype=np.float64) - np.asarray(base_rate, dtype=np.float64))
+    return np.asarray(np.clip(distance / attainable, 0, 1) if attainable > 0 else distance * 0)
 
 
 def trailing_base_rate(up_NT: Floats, horizon: int) -> Floats:
     """Return [N, T]: the share of labels > 0 of each ticker among those known at t, shrunk to the universe's.
 
     `up_NT` is 1, 0, or NaN where there is no label; the label of session s is known at t >= s + horizon. Beta-binomial
-    posterior mean with a prior of `PRIOR_SESSIONS` labels at the pooled rate; the pooled rate starts from one up and one
-    down. Casella & Berger 2002, example 7.2.14.
+    posterior mean with a prior of `PRIOR_LABELS` labels at the pooled rate, each of which stands for `horizon` that overlap: counted
+    one by one, overlapping labels would make a rate of its own out of noise. The pooled rate starts from one up and one down.
+    Casella & Berger 2002, example 7.2.14.
     """
+    prior = PRIOR_LABELS * horizon
     ups = _known_at(np.cumsum(np.nan_to_num(up_NT), axis=1), horizon)
     labels = _known_at(np.cumsum(np.isfinite(up_NT), axis=1).astype(np.float64), horizon)
     pooled_T = (ups.sum(axis=0) + 1) / (labels.sum(axis=0) + 2)
-    rate: Floats = (ups + PRIOR_SESSIONS * pooled_T) / (labels + PRIOR_SESSIONS)
+    rate: Floats = (ups + prior * pooled_T) / (labels + prior)
     return rate
 
 

@@ -8,6 +8,7 @@ from trader_pipeline import durable
 from trader_pipeline.errors import CorruptPartError, NoModelError
 from trader_pipeline.models import MODELS
 from trader_pipeline.models.member import Member
+from trader_pipeline.models.seeded import kind_of, named
 
 MANIFEST = "manifest.json"
 _MEMBERS = "members"
@@ -64,9 +65,9 @@ def load_members(folder: Path) -> list[Member]:
         parts = Path(path).parts
         if parts[0] == _MEMBERS:
             by_member.setdefault(parts[1], {})[parts[2]] = read_verified(folder, path)
-    if unknown := sorted(set(by_member) - set(MODELS)):
+    if unknown := sorted({kind_of(name) for name in by_member} - set(MODELS)):
         raise NoModelError(f"{folder} holds the members {unknown}, this version knows {sorted(MODELS)}; train again")
-    return [MODELS[name](by_member[name]) for name in sorted(by_member)]
+    return [named(MODELS[kind_of(name)](by_member[name]), name) for name in sorted(by_member)]
 
 
 def _manifest(folder: Path) -> dict[str, dict[str, str | int]]:

@@ -15,7 +15,7 @@ class Member(Protocol):
 
     @property
     def name(self) -> str:
-        """The key in `MODELS`: column `model` of the tables and folder under members/."""
+        """The key in `MODELS`, with `@1` and so on for further seeds: column `model` of the tables and folder under members/."""
         ...
 
     @property

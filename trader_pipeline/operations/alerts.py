@@ -30,7 +30,7 @@ class Alert:
     """One thing that somebody should know. `event` and `subject` say whether it is the same thing as before; `facts` may differ."""
 
     event: str
-    """Kind, for machines: stale_data, run_failed, disk_full, test."""
+    """Kind, for machines: stale_data, run_failed, drift, disk_full, test."""
     subject: str
     """What it is about: a table, a job and its step, a disk."""
     summary: str

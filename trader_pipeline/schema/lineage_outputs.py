@@ -3,7 +3,7 @@
 from trader_pipeline.schema import features, outputs
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.lineage import EVERY, Lineage, Reads, same
-from trader_pipeline.schema.outputs import QUANTILE_NAMES
+from trader_pipeline.schema.outputs import QUANTILE_NAMES, SCALE_COLUMNS
 
 _RUN = "stamp of the run"
 _CHOSEN = "chosen for the run: settings and recipe"
@@ -61,7 +61,8 @@ OUT_OF_FOLD = Lineage(
 )
 _RETURNS = f"return_mean, {_QUANTILES}"
 _FORECAST = f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, novelty, abstained"
-_UP = "up_shrink, up_score_slope, mean_center"
+_UP = "up_shrink, up_score_slope, mean_center, pooled, isotonic"
+_INTERVAL = f"interval_miss, interval_scale, {', '.join(SCALE_COLUMNS)}"
 _MEAN = "mean_shrink, mean_score_slope, mean_center, drift"
 DAILY = Lineage(
     table=outputs.DAILY,
@@ -71,12 +72,17 @@ DAILY = Lineage(
         "training.runs": {"model_id": "model_id", _FORECAST: "folder"},
         "training.calibration": {
             _RETURNS: _MEAN,
-            _QUANTILES: "interval_scale, median_offset",
+            _QUANTILES: f"{_INTERVAL}, median_offset",
             "p_up": _UP,
             "confidence, abstained": f"{_UP}, attainable",
             "p_outperform": "outperform_shrink",
         },
-        "features.targets": {f"{_RETURNS}, abstained": "volatility_daily", "base_rate, p_up, confidence, abstained": _FORWARD},
+        "evaluation.promotions": {"model_id": "serves, counts_from"},
+        "training.ensemble_weights": {f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "weight, average"},
+        "features.targets": {
+            f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "volatility_daily",
+            "base_rate, p_up, confidence, abstained": _FORWARD,
+        },
     },
     made={"horizon_sessions": _HORIZON, "data_version, made_at, run_id": _RUN},
 )
@@ -180,18 +186,63 @@ CALIBRATION = Lineage(
         **_JUDGED,
         "predictions.out_of_fold": {
             "fold": "fold",
+            "model": "model",
             "mean_center, rows": "scaled_mean",
             "outperform_shrink": "score",
             "up_shrink, up_score_slope, mean_shrink, mean_score_slope, median_offset, attainable": "score, scaled_mean",
-            "interval_scale": f"score, scaled_mean, {_SCALED_QUANTILES}",
+            "pooled": "model",
+            "isotonic": "score, scaled_mean",
+            _INTERVAL: f"score, scaled_mean, {_SCALED_QUANTILES}",
         },
         "features.targets": {
-            "up_shrink, up_score_slope, base_rate, attainable": _FORWARD,
-            "drift, mean_shrink, mean_score_slope, median_offset, interval_scale, rows": _SCALED,
+            "up_shrink, up_score_slope, base_rate, attainable, isotonic": _FORWARD,
+            f"drift, mean_shrink, mean_score_slope, median_offset, {_INTERVAL}, rows": _SCALED,
             "outperform_shrink": _RANK,
         },
     },
     made={"horizon_sessions": _HORIZON},
+)
+_FITTED_WEIGHTS = "weight, fitted_weight, adopted, gain, gain_half_width, sessions"
+ENSEMBLE_WEIGHTS = Lineage(
+    table=outputs.ENSEMBLE_WEIGHTS,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {"fold": "fold", "model": "model", _FITTED_WEIGHTS: "score"},
+        "features.targets": {_FITTED_WEIGHTS: f"volatility_daily, {_RANK}"},
+    },
+    made={"horizon_sessions": _HORIZON, "regime": "the three thirds", "method, average": _CHOSEN},
+)
+DIVERSITY = Lineage(
+    table=outputs.DIVERSITY,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {"model, other": "model", "error_correlation, score_correlation, rows": "score"},
+        "features.targets": {"error_correlation, score_correlation, rows": _RANK},
+    },
+    made={"horizon_sessions": _HORIZON},
+)
+PROMOTIONS = Lineage(
+    table=outputs.PROMOTIONS,
+    reads={
+        "training.runs": {"model_id, serves, replaced": "model_id", "counts_from": "as_of"},
+        "predictions.out_of_fold": {"gain, action, serves, replaced, why": "score"},
+        "training.ensemble_weights": {"gain, action, serves, replaced, why": "weight, average"},
+        "features.targets": {"gain, action, serves, replaced, why": _RANK},
+        "evaluation.scorecard": {"action, serves, replaced, why": "leak_alarm"},
+    },
+    made={"who, decided_at, run_id": _RUN},
+)
+_MEASURED = "feature, value, limit, alarm, said"
+DRIFT = Lineage(
+    table=outputs.DRIFT,
+    reads={
+        "features.panel": {_MEASURED: EVERY},
+        "training.runs": {_MEASURED: "folder"},
+        "predictions.daily": {"session": "session", "model_id": "model_id", "value, alarm, said": "score, p_up"},
+        "features.targets": {"value, alarm, said": _RANK},
+        "evaluation.scorecard": {"limit, alarm, said": "rank_ic, accuracy, accuracy_half_width"},
+    },
+    made={"measure": "the four kinds", "horizon_sessions": _HORIZON, "run_id": _RUN},
 )
 _ACCURACY = "accuracy, accuracy_half_width, target_met, verdict, leak_alarm"
 _OF_P_UP = f"{_ACCURACY}, brier, brier_skill, ece, ece_noise_floor"
@@ -245,6 +296,10 @@ LINEAGES = (
     CURVES,
     IMPORTANCE,
     CALIBRATION,
+    ENSEMBLE_WEIGHTS,
+    DIVERSITY,
+    PROMOTIONS,
+    DRIFT,
     SCORECARD,
     BACKTEST,
 )

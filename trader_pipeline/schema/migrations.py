@@ -36,6 +36,10 @@ def _with_symbol(rows: pa.Table) -> pa.Table:
     return rows.append_column("symbol", rows["ticker"])
 
 
+def _of_ensemble(rows: pa.Table) -> pa.Table:
+    return rows.append_column("model", pa.repeat("ensemble", rows.num_rows))
+
+
 CORPORATE_ACTIONS_2 = Migration(of=1, says="Rows stay: one source wrote them, and source became part of the key.", rows=_as_it_was)
 MACRO_2 = Migration(
     of=1,
@@ -50,4 +54,7 @@ REPAIRS_2 = Migration(
     of=1,
     says="first_proposed, and applied_since where it was applied, are the instant of those checks: no earlier one was kept.",
     rows=_standing,
+)
+CALIBRATION_2 = Migration(
+    of=1, says="Only the ensemble was calibrated; its one factor serves every coverage, and the miss rate starts at 0.1.", rows=_of_ensemble
 )

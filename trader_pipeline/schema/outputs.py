@@ -1,5 +1,7 @@
 """What the pipeline says: trained runs, out-of-fold predictions, their scores, daily predictions, decisions."""
 
+import pyarrow as pa
+
 from trader_pipeline.schema.columns import (
     DATA_VERSION,
     FOLD,
@@ -17,10 +19,15 @@ from trader_pipeline.schema.columns import (
     number,
     text,
 )
+from trader_pipeline.schema.migrations import CALIBRATION_2
 from trader_pipeline.schema.table import Column, Table
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 QUANTILE_NAMES = ("q05", "q25", "q50", "q75", "q95")
+LEVELS = (0.50, 0.60, 0.70, 0.80, 0.85, 0.90, 0.925, 0.95, 0.975, 0.99)
+"""Coverages of q05..q95 of which the factor is kept."""
+SCALE_COLUMNS = tuple(f"interval_scale_{1000 * level:.0f}" for level in LEVELS)
+"""Their columns, in thousandths."""
 
 
 def _quantiles(unit: str, prefix: str = "") -> tuple[Column, ...]:
@@ -50,7 +57,7 @@ DAILY = Table(
     name="daily",
     year_of="session",
     key=("session", "ticker", "horizon_sessions"),
-    description="The published forecast: equal-weight ensemble, calibrated. Simple returns from the next open to the close of t + h, not annualised.",
+    description="The published forecast: the members weighed by training.ensemble_weights, calibrated. Simple returns from the next open to the close of t + h, not annualised.",
     columns=(
         SESSION,
         TICKER,
@@ -206,11 +213,14 @@ IMPORTANCE = Table(
 CALIBRATION = Table(
     layer="training",
     name="calibration",
-    key=("model_id", "fold", "horizon_sessions"),
-    description="Parameters that turn ensemble outputs into probabilities. Fold f was fitted on folds < f, purged; fold -1 on all folds and serves.",
+    key=("model_id", "fold", "model", "horizon_sessions"),
+    version=2,
+    migrations=(CALIBRATION_2,),
+    description="Parameters that turn outputs of the ensemble and of its members into probabilities. Fold f was fitted on folds < f, purged; fold -1 on all folds and serves.",
     columns=(
         MODEL_ID,
         FOLD,
+        MODEL,
         HORIZON,
         number(
             "up_shrink",
@@ -227,12 +237,109 @@ CALIBRATION = Table(
         number("mean_score_slope", "sigmas / z", "What the cross-sectional score adds to the mean; never negative."),
         number("mean_center", "sigmas", "Mean of scaled_mean."),
         number("drift", "sigmas", "Mean of scaled_return."),
-        number("interval_scale", "-", "Factor on the quantiles' distances from their median, so that q05..q95 held 90 % of the labels."),
+        number("interval_scale", "-", "Factor on the quantiles' distances from their median at interval_miss."),
+        number(
+            "interval_miss",
+            "fraction",
+            "Share of labels that q05..q95 should miss: 0.1, moved by what they did miss out of fold. Labels that end later move it on.",
+            since=2,
+        ),
+        *(
+            number(name, "-", f"Factor at which q05..q95 would have held {level:.1%} of the labels.", since=2)
+            for name, level in zip(SCALE_COLUMNS, LEVELS, strict=True)
+        ),
+        Column(
+            name="pooled",
+            dtype=pa.bool_(),
+            unit="-",
+            description="Whether logit p_up = logit base_rate + the members' weighted mean of what each, calibrated alone, adds to it; the two slopes of p_up are 0 then.",
+            nullable=True,
+            since=2,
+        ),
+        text("isotonic", "Knots [[p], [p]] of the monotone map from p_up to p_up, JSON; null without one.", nullable=True, since=2),
         number("median_offset", "sigmas", "Median of label - mean: what q50 adds to the mean."),
         number("base_rate", "probability", "Pooled share of labels > 0."),
         number("attainable", "probability", "99th percentile of |p_up - base_rate|: confidence 1."),
         count("rows", "rows", "Labels it was fitted on."),
         KNOWN_AT,
+    ),
+)
+ENSEMBLE_WEIGHTS = Table(
+    layer="training",
+    name="ensemble_weights",
+    key=("model_id", "fold", "horizon_sessions", "regime", "model"),
+    description="How much each member counts, out of fold and in daily predictions alike. Those of fold f come from folds < f, purged; fold -1 serves.",
+    columns=(
+        MODEL_ID,
+        FOLD,
+        HORIZON,
+        text("regime", "calm, middle or wild: the third of the universe's median volatility_daily so far that the session is in."),
+        MODEL,
+        number("weight", "fraction", "What counts: fitted_weight where adopted, else the same for each. Sums to 1 over the members."),
+        number("fitted_weight", "fraction", "Non-negative least squares on earlier folds' ranks, shrunk half-way to equal."),
+        flag("adopted", "Whether the gain is over its standard error."),
+        number("gain", "-", "Mean daily rank IC with fitted weights of earlier folds less that with equal ones."),
+        number("gain_half_width", "-", "Half its 95 % interval."),
+        count("sessions", "sessions", "Sessions of the regime that the weights were fitted on."),
+        text("method", "equal, stacked or regime."),
+        text("average", "plain, or confidence: multiplied by 0.25 + the member's confidence."),
+        KNOWN_AT,
+    ),
+)
+DIVERSITY = Table(
+    layer="training",
+    name="diversity",
+    key=("model_id", "horizon_sessions", "model", "other"),
+    description="How alike members are out of fold; the lower the correlation of errors, the more an ensemble gains.",
+    columns=(
+        MODEL_ID,
+        HORIZON,
+        MODEL,
+        text("other", "The member beside it."),
+        number("error_correlation", "-", "Pearson correlation of residual_rank - standardized score."),
+        number("score_correlation", "-", "Pearson correlation of the standardized scores."),
+        count("rows", "rows", "Rows that both forecast and whose label is known."),
+        KNOWN_AT,
+    ),
+)
+PROMOTIONS = Table(
+    layer="evaluation",
+    name="promotions",
+    key=("decided_at", "model_id"),
+    description="Which model serves, and who decided it when and why. Rows are added, never changed.",
+    columns=(
+        MODEL_ID,
+        text("action", "promoted, refused or rolled back: what became of the model."),
+        text("serves", "Model that serves from then on; null where none does.", nullable=True),
+        text("replaced", "Model that served before; null where it goes on, or none did.", nullable=True),
+        number("gain", "-", "Mean over the horizons of the daily rank IC less the champion's, on what both forecast out of fold."),
+        text("why", "One line: the difference by horizon with its 95 % interval, the leak alarm, or what somebody said."),
+        text("who", "gate, or the user who decided."),
+        instant("counts_from", "Moment of knowledge from which it counts: what is predicted as of an earlier one does not know of it."),
+        instant("decided_at", "When it was decided."),
+        RUN_ID,
+    ),
+)
+DRIFT = Table(
+    layer="evaluation",
+    name="drift",
+    year_of="session",
+    key=("session", "measure", "horizon_sessions", "feature"),
+    description="Whether the model that predicted the session still lives in the market that it was trained on.",
+    columns=(
+        SESSION,
+        MODEL_ID,
+        text(
+            "measure",
+            "features: share of features over their limit; feature: PSI of one that is; rank_ic: live beside out of fold; expected_accuracy: mean max(p_up, 1 - p_up), which needs no label.",
+        ),
+        Column(name="horizon_sessions", dtype=pa.int16(), unit="sessions", description="How far ahead; 0 where it is about features."),
+        text("feature", "Feature; empty where it is about all."),
+        number("value", "-", "What was measured."),
+        number("limit", "-", "Where drift begins: over it for features, under it for the others."),
+        flag("alarm", "Whether the limit is passed; a live rank IC alarms only where its interval lies under it, from 20 windows on."),
+        text("said", "One line."),
+        RUN_ID,
     ),
 )
 SCORECARD = Table(
@@ -287,4 +394,20 @@ BACKTEST = Table(
         text("benchmark", "Ticker of the benchmark, or equal_weight where the lake holds none."),
     ),
 )
-TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, ATTEMPTS, TRIALS, CURVES, IMPORTANCE, CALIBRATION, SCORECARD, BACKTEST)
+TABLES = (
+    OUT_OF_FOLD,
+    DAILY,
+    DECISIONS,
+    RUNS,
+    ATTEMPTS,
+    TRIALS,
+    CURVES,
+    IMPORTANCE,
+    CALIBRATION,
+    ENSEMBLE_WEIGHTS,
+    DIVERSITY,
+    PROMOTIONS,
+    DRIFT,
+    SCORECARD,
+    BACKTEST,
+)

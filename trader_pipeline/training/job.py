@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from trader_pipeline import durable
 from trader_pipeline.errors import TraderError, TrainingError, UsageError
-from trader_pipeline.models import checkpoint, novelty
+from trader_pipeline.models import checkpoint, drift, novelty
+from trader_pipeline.models.drift import TrainingBins
 from trader_pipeline.models.novelty import Novelty
 from trader_pipeline.training import data as inputs
 from trader_pipeline.training import launch, stopping
@@ -83,11 +84,13 @@ def _train(request: TrainingRequest, report: Callable[[Mapping[str, object]], No
     _write_table(request.folder / TRIALS_FILE, trials_table(result.out_of_fold, loaded, request))
     _write_table(request.folder / CURVES_FILE, curves_table(record.events["epoch"], request.model_id))
     _write_table(request.folder / IMPORTANCE_FILE, importance_table(record.events["importance"], request.model_id))
-    durable.write_atomic(request.folder / novelty.FILE, _training_distribution(loaded, request).to_json())
+    labelled_NT = np.asarray(np.isfinite(loaded.labels.scaled_NTH).any(axis=2))
+    durable.write_atomic(request.folder / novelty.FILE, Novelty.fit(loaded.x_NTF[labelled_NT], request.features).to_json())
+    durable.write_atomic(request.folder / drift.FILE, TrainingBins.fit(loaded.x_NTF, labelled_NT, request.features).to_json())
     facts = _facts(loaded, recipe, wall_s=time.perf_counter() - began)
     told = facts | {"incidents": incidents.noted} | record.facts(request)
     durable.write_atomic(request.folder / RUN_FILE, json.dumps(told, indent=1, sort_keys=True).encode())
-    own = [OUT_OF_FOLD_FILE, TRIALS_FILE, CURVES_FILE, IMPORTANCE_FILE, RUN_FILE, novelty.FILE]
+    own = [OUT_OF_FOLD_FILE, TRIALS_FILE, CURVES_FILE, IMPORTANCE_FILE, RUN_FILE, novelty.FILE, drift.FILE]
     checkpoint.write_manifest(request.folder, own + checkpoint.member_paths(request.folder))
     shutil.rmtree(request.scratch, ignore_errors=True)  # what is left is the janitor's
     report({"event": "done", "model_id": request.model_id, **facts})
@@ -116,11 +119,6 @@ def _write_table(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     durable.write_atomic(path, sink.getvalue().to_pybytes())
-
-
-def _training_distribution(loaded: TrainingData, request: TrainingRequest) -> Novelty:
-    labelled_NT = np.isfinite(loaded.labels.scaled_NTH).any(axis=2)
-    return Novelty.fit(loaded.x_NTF[labelled_NT], request.features)
 
 
 def _facts(loaded: TrainingData, recipe: Recipe, *, wall_s: float) -> dict[str, object]:

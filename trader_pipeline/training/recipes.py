@@ -11,8 +11,11 @@ from trader_pipeline.models.examples import Examples
 from trader_pipeline.models.linear import PENALTIES, fit_ridge
 from trader_pipeline.models.member import Member
 from trader_pipeline.models.rules import RULES, fit_rule
+from trader_pipeline.models.seeded import named, seeded_name
 from trader_pipeline.models.trees import TreesConfig, fit_trees
 
+SEED_STEP = 1000
+"""Between the seeds of one member, so that runs whose seeds lie side by side share none."""
 Report = Callable[[Mapping[str, object]], None]
 Result = TypeVar("Result")
 
@@ -47,13 +50,14 @@ class MemberRecipe:
     """One member and the function that fits it.
 
     `learns` says whether it has features to choose from, whose importance can be asked. One that `sees_tail` is refitted on every
-    label before it is returned, so that its importance is asked of a fit without the tail.
+    label before it is returned, so that its importance is asked of a fit without the tail. A `random` one is another with another seed.
     """
 
     name: str
     fit: Callable[[Examples, FitContext], Member]
     learns: bool = True
     sees_tail: bool = False
+    random: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,7 @@ def _rule(name: str) -> MemberRecipe:
     def fit(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 - fits share one signature; a rule needs no seed
         return fit_rule(name, examples)
 
-    return MemberRecipe(name=name, fit=fit, learns=False)
+    return MemberRecipe(name=name, fit=fit, learns=False, random=False)
 
 
 LADDER: dict[str, dict[str, int]] = {
@@ -149,7 +153,7 @@ def rung(name: str) -> Recipe:
 
 def ridge() -> Recipe:
     """Return the linear baseline alone."""
-    return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge, sees_tail=True),))
+    return Recipe(name="ridge", members=(MemberRecipe(name="ridge", fit=_ridge, sees_tail=True, random=False),))
 
 
 def classic() -> Recipe:
@@ -167,8 +171,40 @@ def three_members() -> Recipe:
     return Recipe(name="three_members", members=(*classic().members, *network("panel_former").members))
 
 
+def seeded(recipe: Recipe, name: str, seeds: int) -> Recipe:
+    """Return the recipe with `seeds` of each member that another seed changes."""
+    members = [_reseeded(member, k) for member in recipe.members for k in range(seeds if member.random else 1)]
+    return replace(recipe, name=name, members=tuple(members))
+
+
+def _reseeded(member: MemberRecipe, number: int) -> MemberRecipe:
+    if number == 0:
+        return member
+    name = seeded_name(member.name, number)
+
+    def fit(examples: Examples, context: FitContext) -> Member:
+        def report(event: Mapping[str, object]) -> None:
+            context.report({**event, "model": name} if "model" in event else event)
+
+        own = replace(
+            context,
+            seed=context.seed + SEED_STEP * number,
+            scratch=context.scratch / name,
+            profile=context.profile and context.profile / name,
+            report=report,
+        )
+        return named(member.fit(examples, own), name)
+
+    return replace(member, name=name, fit=fit)
+
+
+def ensemble() -> Recipe:
+    """Return ridge, and three seeds each of LightGBM and of a PanelFormer of about a million weights."""
+    return seeded(three_members(), "ensemble", 3)
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members)},
+    **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members, ensemble)},
     **{kind: partial(network, kind) for kind in ("gru", "patch_tst", "i_transformer")},
     **{name: partial(rung, name) for name in LADDER},
 }

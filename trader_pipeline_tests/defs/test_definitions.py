@@ -57,6 +57,10 @@ def test_the_chain_is_there_by_its_names(defs):
         "training/runs",
         "predictions/out_of_fold",
         "training/calibration",
+        "training/ensemble_weights",
+        "training/diversity",
+        "evaluation/promotions",
+        "evaluation/drift",
         "evaluation/scorecard",
         "predictions/daily",
         "decisions/daily",
@@ -88,15 +92,15 @@ def test_the_lineage_of_a_column_names_assets_and_their_columns(defs):
 def test_jobs_schedule_sensors(defs):
     repository = defs.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} >= {"daily", "train", "refetch", "fetch", "backfill", "purge"}
-    assert {s.name for s in repository.schedule_defs} == {"after_close", "weekly_purge"}
-    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_failure", "on_full_disk", "heartbeat"}
+    assert {s.name for s in repository.schedule_defs} == {"after_close", "weekly_training", "weekly_purge"}
+    assert {s.name for s in repository.sensor_defs} == {"on_stale_data", "on_drift", "on_failure", "on_full_disk", "heartbeat"}
 
 
 def test_every_rule_is_a_named_check(defs):
     found = defs.get_repository_def().asset_graph.asset_check_keys
     names = {key.name for key in found if key.asset_key.path[0] == "core"}
     assert names == {rule.name for rule in CHECKS}
-    assert {key.name for key in found} - names == {"coverage", "contract", "truncation"}
+    assert {key.name for key in found} - names == {"coverage", "contract", "truncation", "promotion_gate"}
     assert names >= {"missing_dates", "nan_ratio", "staleness", "ohlc_order", "duplicates"}
 
 

@@ -155,3 +155,16 @@ def test_whether_the_daemon_lives(settings):
     later = status(Lake(live.dataset_home / "lake", "live"), live, now=NOW + dt.timedelta(days=1))
     assert later["daemon"].startswith("last seen 24 hours ago: schedule and sensors do not run; start them with")
     assert status(Lake(settings.dataset_home / "lake", "deep"), settings, now=NOW)["daemon_seen"] is None  # another market's
+
+
+def test_the_model_is_the_one_that_serves_and_not_the_newest(settings):
+    lake = Lake(settings.dataset_home / "lake", "deep")
+    runs = [{"model_id": name, "finished_at": NOW + dt.timedelta(hours=h)} for h, name in enumerate(("champion", "challenger"))]
+    lake.publish(Change.append(outputs.RUNS, rows(outputs.RUNS, *runs)))
+    assert status(lake, settings, now=NOW)["model"] == "challenger"
+    decided = [
+        {"model_id": "champion", "serves": "champion", "decided_at": NOW},
+        {"model_id": "challenger", "serves": "champion", "decided_at": NOW + dt.timedelta(hours=1)},
+    ]
+    lake.publish(Change.append(outputs.PROMOTIONS, rows(outputs.PROMOTIONS, *decided)))
+    assert status(lake, settings, now=NOW)["model"] == "champion"

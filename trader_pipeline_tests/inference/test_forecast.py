@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trader_pipeline.inference.forecast import flat_horizons, forecast_last_session, novelty_of_last_session
+from trader_pipeline.inference.forecast import forecast_last_session, novelty_of_last_session
 from trader_pipeline.models.forecast import around_mean, present
 from trader_pipeline.models.novelty import Novelty
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -57,16 +57,3 @@ def test_novelty_is_the_share_of_training_rows_that_lie_nearer():
 def scores(model, values, horizon):
     n = len(values)
     return pa.table({"model": [model] * n, "horizon_sessions": pa.array([horizon] * n, pa.int16()), "score": values})
-
-
-def test_a_horizon_is_flat_only_when_no_member_tells_tickers_apart():
-    flat, told = [0.25, 0.25, 0.25], [0.1, 0.2, 0.3]
-    both = [
-        scores("ridge", flat, 1),
-        scores("trees", flat, 1),
-        scores("ridge", flat, 5),
-        scores("trees", told, 5),
-        scores("ridge", told, 20),
-    ]
-    assert flat_horizons(pa.concat_tables(both)) == [1]
-    assert flat_horizons(scores("ridge", [0.25], 1)) == []

@@ -7,6 +7,7 @@ import pytest
 
 from trader_pipeline.inference.predict import Abstention, Known, Stamp, daily_rows
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.outputs import LEVELS
 
 DAY = dt.date(2020, 2, 7)
 PLAIN = Calibration(
@@ -17,7 +18,7 @@ PLAIN = Calibration(
     mean_score_slope=0.0,
     mean_center=0.0,
     drift=0.0,
-    interval_scale=1.0,
+    interval_scales=(1.0,) * len(LEVELS),
     median_offset=0.0,
     base_rate=0.5,
     attainable=0.25,

@@ -5,6 +5,7 @@ import pytest
 
 from trader_pipeline.models import calibrate
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.outputs import LEVELS
 
 NEUTRAL = Calibration(
     up_shrink=0.0,
@@ -14,7 +15,7 @@ NEUTRAL = Calibration(
     mean_score_slope=0.0,
     mean_center=0.0,
     drift=0.1,
-    interval_scale=1.0,
+    interval_scales=(1.0,) * len(LEVELS),
     median_offset=0.0,
     base_rate=0.5,
     attainable=0.0,
@@ -44,7 +45,7 @@ def test_formulas_by_hand():
         mean_shrink=0.5,
         mean_score_slope=0.2,
         mean_center=0.5,
-        interval_scale=2.0,
+        interval_scales=(2.0,) * len(LEVELS),
         median_offset=0.05,
         attainable=0.2,
     )
@@ -67,8 +68,8 @@ def test_base_rate_ignores_labels_that_had_not_ended():
     up = np.array([[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]])
     known = calibrate.trailing_base_rate(up, 2)
     assert known[0, :2] == pytest.approx([0.5, 0.5])  # nothing known: one up and one down
-    # at t = 3 the labels of sessions 0 and 1 have ended: pooled (2 + 1) / (2 + 2), then shrunk to itself by 1000
-    assert known[0, 3] == pytest.approx((2 + 1000 * 0.75) / 1002)
+    # at t = 3 the labels of sessions 0 and 1 have ended: pooled (2 + 1) / (2 + 2), then shrunk to itself by 1000 that overlap by two
+    assert known[0, 3] == pytest.approx((2 + 2000 * 0.75) / 2002)
     changed = up.copy()
     changed[0, 4:] = 1.0
     assert calibrate.trailing_base_rate(changed, 2) == pytest.approx(known)

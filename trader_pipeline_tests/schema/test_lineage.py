@@ -68,7 +68,7 @@ def test_every_name_is_one_of_its_table(lineage):
 
 @pytest.mark.parametrize("lineage", LINEAGE.values(), ids=lambda lineage: lineage.table.full_name)
 def test_a_table_is_made_of_tables_before_it(lineage):
-    order = ["raw", "core", "quality", "features", "training", "predictions", "evaluation", "decisions"]
+    order = ["raw", "core", "quality", "features", "training", "evaluation", "predictions", "decisions"]
     read = {NAMED[name].layer for name in lineage.reads}
     assert lineage.table.full_name not in lineage.reads
     assert all(order.index(layer) <= order.index(lineage.table.layer) for layer in read - {"quality", "predictions"})

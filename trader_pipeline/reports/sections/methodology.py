@@ -87,7 +87,10 @@ def _folds(facts: Facts) -> list[AnyBlock]:
 
 
 def _calibration(facts: Facts) -> list[AnyBlock]:
-    rows = facts.ask("select * from training.calibration where model_id = ? and fold = -1 order by horizon_sessions", [facts.model_id])
+    rows = facts.ask(
+        "select * from training.calibration where model_id = ? and fold = -1 and model = 'ensemble' order by horizon_sessions",
+        [facts.model_id],
+    )
     if not rows:
         return []
     return [

@@ -1,0 +1,25 @@
+"""Which regime a session is in, by what was known then: the third of the universe's volatility so far."""
+
+import numpy as np
+import numpy.typing as npt
+
+REGIMES = ("calm", "middle", "wild")
+FEWEST_SESSIONS = 252
+"""Sessions before thirds are drawn; until then it is the middle one."""
+
+
+def regimes(volatility_NT: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return positions in `REGIMES`, [T]: in which third of all sessions up to t the median ticker's volatility of session t lies.
+
+    `volatility_NT` is features.targets.volatility_daily, NaN where not known.
+    """
+    known_T = np.isfinite(volatility_NT).any(axis=0)
+    median_T = np.full(volatility_NT.shape[1], np.nan)
+    median_T[known_T] = np.nanmedian(volatility_NT[:, known_T], axis=0)
+    found = np.ones(len(median_T), np.int64)
+    for t in np.flatnonzero(known_T):
+        past = median_T[: t + 1]
+        past = past[np.isfinite(past)]
+        if len(past) >= FEWEST_SESSIONS:
+            found[t] = np.searchsorted(np.quantile(past, (1 / 3, 2 / 3)), median_T[t], side="right")
+    return found

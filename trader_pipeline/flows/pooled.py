@@ -1,0 +1,59 @@
+"""A published model's ensemble from what is stored: weights and calibrations, of a day's forecasts as of out-of-fold ones."""
+
+import datetime as dt
+
+import pyarrow as pa
+
+from trader_pipeline import panel
+from trader_pipeline.ensembles.combine import combine
+from trader_pipeline.ensembles.regimes import regimes
+from trader_pipeline.ensembles.weighted import weighted
+from trader_pipeline.ensembles.weights import equal_weights
+from trader_pipeline.flows.ensemble import SERVING_FOLD, regimes_by_session
+from trader_pipeline.lake import Snapshot
+from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema.outputs import ENSEMBLE_WEIGHTS
+
+
+def pooled_out_of_fold(snapshot: Snapshot, model_id: str) -> pa.Table:
+    """Return `combine`'s columns: one row a fold, session, ticker and horizon."""
+    forecasts = snapshot.sql("select * from predictions.out_of_fold where model_id = ? and model <> 'ensemble'", [model_id])
+    return _pooled(snapshot, forecasts, None, model_id)
+
+
+def pooled_of_session(snapshot: Snapshot, forecasts: pa.Table, session: dt.date, model_id: str) -> pa.Table:
+    """Return the members' forecasts of one session as one, by the weights and calibrations of fold -1, which were judged out of fold."""
+    return _pooled(snapshot, forecasts, session, model_id)
+
+
+def member_weights(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[tuple[int, str], float]:
+    """Return what each member counts by horizon on the session, before confidence; empty of a model that was judged without."""
+    regime = _regime_of(snapshot, session)[session]
+    rows = _weights(snapshot, model_id).to_pylist()
+    return {
+        (row["horizon_sessions"], row["model"]): row["weight"] for row in rows if (row["fold"], row["regime"]) == (SERVING_FOLD, regime)
+    }
+
+
+def _pooled(snapshot: Snapshot, forecasts: pa.Table, last: dt.date | None, model_id: str) -> pa.Table:
+    members = sorted(set(forecasts["model"].unique().to_pylist()))
+    weights = _weights(snapshot, model_id)
+    if len(members) == 1 or not weights.num_rows:
+        return combine(forecasts, equal_weights(members))
+    rows = snapshot.sql("select * from training.calibration where model_id = ? and model <> 'ensemble'", [model_id]).to_pylist()
+    calibrations = {(row["fold"], row["model"], row["horizon_sessions"]): Calibration.from_row(row) for row in rows}
+    by_confidence = weights["average"][0].as_py() == "confidence"
+    return combine(weighted(forecasts, weights, _regime_of(snapshot, last)), calibrations=calibrations, by_confidence=by_confidence)
+
+
+def _weights(snapshot: Snapshot, model_id: str) -> pa.Table:
+    return ENSEMBLE_WEIGHTS.conform(snapshot.sql("select * from training.ensemble_weights where model_id = ?", [model_id]))
+
+
+def _regime_of(snapshot: Snapshot, last: dt.date | None) -> dict[dt.date, str]:
+    """Return the regime of every session up to `last`."""
+    volatility = snapshot.sql(
+        "select ticker, session, volatility_daily from features.targets where $last is null or session <= $last", {"last": last}
+    )
+    grid = panel.Grid.of(volatility)
+    return regimes_by_session(grid, regimes(panel.dense(volatility, grid, "volatility_daily")))
