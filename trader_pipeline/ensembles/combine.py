@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from trader_pipeline.schema.outputs import QUANTILE_NAMES
 
 FORECAST_COLUMNS = ("score", "scaled_mean", *(f"scaled_{name}" for name in QUANTILE_NAMES))
-_FLAT = 1e-9
+FLAT = 1e-9
 """A cross-section whose standard deviation is below this says nothing about order: its standardized scores are 0."""
 
 _Codes = npt.NDArray[np.int64]
@@ -74,4 +74,4 @@ def _standardized(values: _Floats, group: _Codes) -> _Floats:
     count = np.bincount(index)
     deviation = values - (np.bincount(index, weights=values) / count)[index]
     spread = np.sqrt(np.bincount(index, weights=deviation**2) / count)[index]
-    return np.where(spread > _FLAT, deviation / np.where(spread > _FLAT, spread, 1.0), 0.0)
+    return np.where(spread > FLAT, deviation / np.where(spread > FLAT, spread, 1.0), 0.0)

@@ -38,7 +38,7 @@ def daily(lake: Lake, settings: Settings, feeds: Sequence[Feed], *, session: dt.
     """
     return (
         ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None)
-        or predict.is_due(lake, session=session, as_of=as_of)
+        or predict.is_due(lake, settings, session=session, as_of=as_of)
         or standardize.is_due(lake, tuple(feeds), symbols_file=settings.symbols_file)
         or bool(lake.snapshot().stale())
     )

@@ -18,7 +18,12 @@ FETCH = "fetch the missing bars with `trader run`"
 
 
 def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
-    """Return the newest run that had seen nothing after the session; a model under a leak alarm serves only where no other can."""
+    """Return the newest run that had seen nothing after the session; a model under a leak alarm serves only where no other can.
+
+    What a run was trained on was known at its `as_of`: labels that ended later were not there, so one of up to the session's close + 30
+    minutes has seen no return after it, whatever `as_of` a backfill says.
+    """
+    as_of = min(as_of, calendar.known_at(EXCHANGE, session))
     runs = snapshot.sql(
         "select r.*, exists (select 1 from training.calibration c where c.model_id = r.model_id and c.fold = -1) calibrated, "
         "exists (select 1 from evaluation.scorecard s where s.model_id = r.model_id and s.model = 'ensemble' and s.leak_alarm is not null) "
@@ -32,6 +37,15 @@ def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dic
     run: dict[str, Any] = runs[0]
     if not run["calibrated"]:
         raise NoModelError(f"model {run['model_id']} is trained but not calibrated, its evaluation did not finish; run `trader run`")
+    return run
+
+
+def run_of(snapshot: Snapshot, model_id: str) -> dict[str, Any]:
+    """Return the row of training.runs. Raises `NoModelError` where there is none."""
+    runs = snapshot.sql("select * from training.runs where model_id = ?", [model_id]).to_pylist()
+    if not runs:
+        raise NoModelError(f"training.runs does not know the model {model_id}; restore the lake, or train one: `trader run`")
+    run: dict[str, Any] = runs[0]
     return run
 
 
