@@ -89,7 +89,9 @@ def _outcome(snapshot: Snapshot, session: dt.date, previous: dt.date, *, changed
     rows = snapshot.sql("select kind, cause from predictions.changes where session = ?", [session]).to_pylist()
     kinds = Counter(row["kind"] for row in rows)
     causes = Counter(row["cause"] for row in rows if row["kind"] != SAME and row["cause"])
-    return ChangesOutcome(session=session, previous=previous, kinds=dict(sorted(kinds.items())), causes=dict(sorted(causes.items())), changed=changed)
+    return ChangesOutcome(
+        session=session, previous=previous, kinds=dict(sorted(kinds.items())), causes=dict(sorted(causes.items())), changed=changed
+    )
 
 
 def _write(folder: Path, snapshot: Snapshot, outcome: ChangesOutcome) -> None:

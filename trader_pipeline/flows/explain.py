@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import panel
+from trader_pipeline.ensembles.explain import ENSEMBLE, Explained, rows_of, standardized, weighted
 from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.flows.predict import data_version, published_rows
 from trader_pipeline.flows.served import Served, served
 from trader_pipeline.flows.serving import run_of
-from trader_pipeline.inference.explain import ENSEMBLE, Explained, rows_of, standardized, weighted
 from trader_pipeline.inference.forecast import context_of, feature_array
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -47,13 +47,15 @@ def explain(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.dat
     daily = published_rows(snapshot, session)
     first = daily.slice(0, 1).to_pylist()[0]
     keys = {"session": session, "model_id": first["model_id"], "data_version": first["data_version"]}
-    query = "select count(*) n from predictions.explanations where session = $session and model_id = $model_id and data_version = $data_version"
+    query = (
+        "select count(*) n from predictions.explanations where session = $session and model_id = $model_id and data_version = $data_version"
+    )
     changed = not snapshot.sql(query, keys)["n"][0].as_py()
     if changed:
         if first["data_version"] != data_version(snapshot):
             raise BlockedByDataError(
-                f"the data changed since {session} was predicted, so its scores cannot be taken apart; `trader predict --session {session}` "
-                "makes them anew"
+                f"the data changed since {session} was predicted, so its scores cannot be taken apart; "
+                f"`trader predict --session {session}` makes them anew"
             )
         model = served(snapshot, settings.dataset_home / "models", session, run_of(snapshot, first["model_id"]))
         rows = _rows(model, daily, _network_names(snapshot, session, daily))
@@ -62,8 +64,25 @@ def explain(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.dat
         lake.publish(Change.upsert(EXPLANATIONS, rows, by=("session",)))
     outcome = _outcome(lake.snapshot(), session, changed=changed)
     say = _log.warning if outcome.largest_error > _MOST_ERROR else _log.info
-    say("run %s: %d of %d tickers of %s explained, largest error %.1e z", run_id, outcome.tickers, outcome.listed, session, outcome.largest_error)
+    say(
+        "run %s: %d of %d tickers of %s explained, largest error %.1e z",
+        run_id,
+        outcome.tickers,
+        outcome.listed,
+        session,
+        outcome.largest_error,
+    )
     return outcome
+
+
+def is_due(snapshot: Snapshot, session: dt.date) -> bool:
+    """Say whether the session has predictions that nothing says why of."""
+    left = snapshot.sql(
+        "select count(*) as n from (select session, model_id, data_version from predictions.daily where session = ?) "
+        "anti join predictions.explanations using (session, model_id, data_version)",
+        [session],
+    )
+    return bool(left["n"][0].as_py())
 
 
 def _rows(model: Served, daily: pa.Table, wanted: set[str]) -> pa.Table:
@@ -78,11 +97,11 @@ def _rows(model: Served, daily: pa.Table, wanted: set[str]) -> pa.Table:
         members[member.name] = standardized(score_NH, why)
     value_NF = feature_array(model.features, panel.Grid(grid.tickers, grid.sessions[-1:]), features)[:, 0]
     ensemble = weighted(members, model.weights, places, len(features))
-    ensemble = Explained(
-        method=ensemble.method, score_NH=_of_horizons(daily, grid), base_NH=ensemble.base_NH, parts_NHF=ensemble.parts_NHF
-    )
+    ensemble = Explained(method=ensemble.method, score_NH=_of_horizons(daily, grid), base_NH=ensemble.base_NH, parts_NHF=ensemble.parts_NHF)
     tables = [rows_of(ENSEMBLE, ensemble, grid.tickers, features, value_NF)]
-    tables += [rows_of(name, why, grid.tickers, [features[f] for f in places[name]], value_NF[:, places[name]]) for name, why in members.items()]
+    tables += [
+        rows_of(name, why, grid.tickers, [features[f] for f in places[name]], value_NF[:, places[name]]) for name, why in members.items()
+    ]
     return pa.concat_tables(tables)
 
 

@@ -14,7 +14,6 @@ from trader_pipeline.flows.serving import EXCHANGE
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.predicted import PAPER_LOG
-from trader_pipeline.settings import Settings
 
 _ENDED = """
 select p.session, p.ticker, p.horizon_sessions, p.model_id, p.made_at as predicted_at, p.return_mean, p.p_up, p.base_rate, p.score,
@@ -47,7 +46,7 @@ class PaperOutcome:
 _log = logging.getLogger(__name__)
 
 
-def keep_paper_log(lake: Lake, settings: Settings, *, as_of: dt.datetime, logged_at: dt.datetime, run_id: str) -> PaperOutcome:  # noqa: ARG001 - flows of a session share their inputs
+def keep_paper_log(lake: Lake, *, as_of: dt.datetime, logged_at: dt.datetime, run_id: str) -> PaperOutcome:
     """Add the predictions whose horizon ended by `as_of`: label, prices and prediction as they are known now.
 
     What stands in the log stays, also where a later correction would say otherwise. A prediction that was made anew before its horizon
@@ -59,9 +58,11 @@ def keep_paper_log(lake: Lake, settings: Settings, *, as_of: dt.datetime, logged
     if rows:
         table = pa.Table.from_pylist([row | stamp for row in rows], schema=PAPER_LOG.arrow_schema)
         lake.publish(Change.append(PAPER_LOG, table))
-    counted = lake.snapshot().sql(
-        "select (select count(*) from predictions.paper_log) as rows, (select count(*) from predictions.daily) as made"
-    ).to_pylist()[0]
+    counted = (
+        lake.snapshot()
+        .sql("select (select count(*) from predictions.paper_log) as rows, (select count(*) from predictions.daily) as made")
+        .to_pylist()[0]
+    )
     outcome = PaperOutcome(rows=counted["rows"], added=len(rows), waiting=counted["made"] - counted["rows"])
     _log.info("run %s: %d predictions came to their end, %d are logged, %d wait", run_id, outcome.added, outcome.rows, outcome.waiting)
     return outcome

@@ -87,7 +87,9 @@ def verify(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.dateti
         code_version=code_version(),
         differences=tuple(differences(published, rebuilt)),
     )
-    _log.info("run %s: %s as of %s %s", run_id, session, as_of, "is the same" if found.same else f"differs in {len(found.differences)} cells")
+    _log.info(
+        "run %s: %s as of %s %s", run_id, session, as_of, "is the same" if found.same else f"differs in {len(found.differences)} cells"
+    )
     return found
 
 

@@ -66,7 +66,7 @@ def _cause(row: Row) -> str | None:
 
 def _ranks(rows: Mapping[tuple[str, int], Row]) -> dict[tuple[str, int], int]:
     """Return the rank by score within each horizon, ties by ticker, as the dashboard has it; a row without a score comes last."""
-    found = {}
+    found: dict[tuple[str, int], int] = {}
     for horizon in HORIZONS_SESSIONS:
         keys = [key for key in rows if key[1] == horizon]
         keys.sort(key=lambda key: (rows[key]["score"] is None, -(rows[key]["score"] or 0.0), key))
@@ -75,4 +75,6 @@ def _ranks(rows: Mapping[tuple[str, int], Row]) -> dict[tuple[str, int], int]:
 
 
 def _by_key(rows: pa.Table) -> dict[tuple[str, int], Row]:
-    return {(row["ticker"], row["horizon_sessions"]): row for row in rows.select(["ticker", "horizon_sessions", "score", "p_up"]).to_pylist()}
+    return {
+        (row["ticker"], row["horizon_sessions"]): row for row in rows.select(["ticker", "horizon_sessions", "score", "p_up"]).to_pylist()
+    }

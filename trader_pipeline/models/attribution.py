@@ -38,5 +38,6 @@ def folded(parts: Floats, columns: Sequence[str], features: Sequence[str]) -> Fl
     """Return contributions [..., P] of prepared columns as those of the features [..., F]: "x is null" counts for x."""
     place = {name: f for f, name in enumerate(features)}
     out = np.zeros((*parts.shape[:-1], len(features)))
-    np.add.at(out, (..., [place[name.removesuffix(NULL_SUFFIX)] for name in columns]), parts)
+    for p, name in enumerate(columns):
+        out[..., place[name.removesuffix(NULL_SUFFIX)]] += parts[..., p]
     return out

@@ -102,9 +102,7 @@ class NetworkMember:
             np.where(hidden_TN1[..., None], np.float32(np.nan), quantiles),
         )
 
-    def explain(
-        self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str], wanted_N: npt.NDArray[np.bool_]
-    ) -> Attribution:
+    def explain(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str], wanted_N: npt.NDArray[np.bool_]) -> Attribution:
         """Return integrated gradients of the wanted tickers' scores of the last session, in the window that `predict` takes."""
         here_NT = present(features_NTF)
         prepared = self.preparation.apply(features_NTF)
@@ -163,13 +161,12 @@ class NetworkMember:
         return cls(Preparation(normaliser, tuple(facts["market_features"])), network)
 
 
-def _window_of(
-    prepared: tuple[Float32, Float32], here_NT: npt.NDArray[np.bool_], same_NN: torch.Tensor, start: int, end: int
-) -> Inputs:
+def _window_of(prepared: tuple[Float32, Float32], here_NT: npt.NDArray[np.bool_], same_NN: torch.Tensor, start: int, end: int) -> Inputs:
     """Return one window of the prepared panel, sessions from `start` up to, but without, `end`."""
     x_NTP, market_TM = prepared
     arrays = (x_NTP[:, start:end], here_NT[:, start:end], market_TM[start:end])
-    return Inputs(*(torch.from_numpy(np.ascontiguousarray(array)).unsqueeze(0) for array in arrays), same_NN)
+    x_BNLP, present_BNL, market_BLM = (torch.from_numpy(np.ascontiguousarray(array)).unsqueeze(0) for array in arrays)
+    return Inputs(x_BNLP, present_BNL, market_BLM, same_NN)
 
 
 @contextmanager

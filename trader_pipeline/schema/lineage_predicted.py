@@ -16,14 +16,12 @@ EXPLANATIONS = Lineage(
     table=predicted.EXPLANATIONS,
     reads={
         "predictions.daily": {**same("session, ticker, horizon_sessions, model_id, data_version"), "score, completeness_error": "score"},
-        "decisions.daily": {"feature, contribution": "rank"},
         "features.panel": {"feature, contribution, value, score, completeness_error": EVERY},
         "core.sectors": {"feature, contribution, score, completeness_error": "sector"},
         "training.runs": {"model, method, feature, contribution, score, completeness_error": "folder"},
     },
     made={"rank": "counted", "made_at, run_id": _RUN},
 )
-"""`decisions.daily.rank` says which names a network is explained for."""
 CHANGES = Lineage(
     table=predicted.CHANGES,
     reads={

@@ -76,7 +76,12 @@ DAILY = Table(
             "return_mean less the mean of the benchmark's own returns over such spans that had ended by the session; null without a benchmark.",
             since=2,
         ),
-        number("excess_sector", "fraction", "return_mean less its mean over the session's tickers of the sector; null without a sector.", since=2),
+        number(
+            "excess_sector",
+            "fraction",
+            "return_mean less its mean over the session's tickers of the sector; null without a sector.",
+            since=2,
+        ),
         flag(
             "earnings_inside",
             "Whether an earnings report is announced for a day after the session, up to t + h. Null where no report ahead is known.",

@@ -74,11 +74,17 @@ CHANGES = Table(
         number("p_up", "probability", "Probability that the return is > 0."),
         number("previous_p_up", "probability", "The same in the session before."),
         number(
-            "data_effect", "z", "What the earlier session's score became on today's data by its own model, less what was published: rows were corrected."
+            "data_effect",
+            "z",
+            "What the earlier session's score became on today's data by its own model, less what was published: rows were corrected.",
         ),
         number("model_effect", "z", "What it became by today's model, less that by its own, both on today's data."),
         number("price_effect", "z", "Score less what today's model says of the earlier session: a session more of prices and facts."),
-        text("cause", "data, model or price: the largest effect by amount; of new and lost names data. Null where nothing changed.", nullable=True),
+        text(
+            "cause",
+            "data, model or price: the largest effect by amount; of new and lost names data. Null where nothing changed.",
+            nullable=True,
+        ),
         MODEL_ID,
         text("previous_model_id", "Model of the session before."),
         DATA_VERSION,

@@ -37,7 +37,15 @@ def made(*, horizon=4, calibration=PLAIN, volatility=0.02, novelty=0.5, quantile
             "disagreement": [0.1],
         }
     )
-    known = Known(volatility_daily={"X": volatility}, base_rate={("X", horizon): 0.5}, novelty={"X": novelty})
+    known = Known(
+        volatility_daily={"X": volatility},
+        base_rate={("X", horizon): 0.5},
+        novelty={"X": novelty},
+        benchmark_mean={horizon: 0.005},
+        sectors={"X": "Technology"},
+        earnings_inside={("X", horizon): True},
+        ex_dividend_inside={},
+    )
     return daily_rows(ensemble, {horizon: calibration}, known, Abstention(confidence=0.05, novelty=0.995), STAMP).to_pylist()[0]
 
 

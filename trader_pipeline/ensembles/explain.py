@@ -33,7 +33,7 @@ class Explained:
     parts_NHF: Floats
 
     @property
-    def error_NH(self) -> Floats:
+    def error_NH(self) -> Floats:  # noqa: N802 - the name carries the shape
         """What the sum leaves of the score."""
         return np.asarray(self.score_NH - self.base_NH - self.parts_NHF.sum(axis=-1))
 
@@ -59,7 +59,9 @@ def standardized(score_NH: Floats, why: Attribution) -> Explained:
     )
 
 
-def weighted(members: Mapping[str, Explained], weights: Mapping[str, float], places: Mapping[str, Sequence[int]], features: int) -> Explained:
+def weighted(
+    members: Mapping[str, Explained], weights: Mapping[str, float], places: Mapping[str, Sequence[int]], features: int
+) -> Explained:
     """Return the ensemble's: the weighted sum over the members that have a score, NaN where one of those is not explained.
 
     `places` says where each member's features stand among all `features`.
@@ -87,7 +89,9 @@ def rows_of(model: str, why: Explained, tickers: Sequence[str], features: Sequen
     kept = min(KEPT, parts_RF.shape[1])
     top_RK = np.argsort(-np.abs(parts_RF), axis=1, kind="stable")[:, :kept]
     top_part_RK = np.take_along_axis(parts_RF, top_RK, axis=1)
-    columns_RK = np.concatenate([why.base_NH[n, h][:, None], top_part_RK, (parts_RF.sum(axis=1) - top_part_RK.sum(axis=1))[:, None]], axis=1)
+    columns_RK = np.concatenate(
+        [why.base_NH[n, h][:, None], top_part_RK, (parts_RF.sum(axis=1) - top_part_RK.sum(axis=1))[:, None]], axis=1
+    )
     missing_R1 = np.full((len(n), 1), np.nan)
     value_RK = np.concatenate([missing_R1, np.take_along_axis(value_NF[n].astype(np.float64), top_RK, axis=1), missing_R1], axis=1)
     names = np.array([BASE_VALUE, ALL_OTHERS, *features], dtype=object)
