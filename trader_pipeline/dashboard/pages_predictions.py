@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from trader_pipeline.dashboard import chart, export, queries
+from trader_pipeline.dashboard import beside, chart, export, queries
 from trader_pipeline.dashboard.asked import Asked
 from trader_pipeline.dashboard.queries import Selection
 from trader_pipeline.dashboard.site import Site
@@ -82,6 +82,8 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
         sessions=queries.sessions(snapshot),
         sectors=queries.sectors(snapshot, selection.session),
         scorecard=cards,
+        changes=beside.changes(snapshot, selection.session, selection.horizon),
+        paper=beside.paper(snapshot),
         alarms=[card["leak_alarm"] for card in cards if card["leak_alarm"]],
         **values,
     )
@@ -109,6 +111,10 @@ def _ticker_page(site: Site, request: Request, snapshot: Snapshot, ticker: str, 
         forecasts=sorted(forecasts, key=lambda row: row["horizon_sessions"]),
         bounds=_bounds(forecasts),
         decision=queries.decision(snapshot, day, ticker) if day else None,
+        why=beside.why(snapshot, day, ticker) if day else [],
+        explained=beside.explained(snapshot, day) if day else 0,
+        changes=beside.ticker_changes(snapshot, day, ticker) if day else [],
+        logged=beside.logged(snapshot, ticker),
         findings=queries.ticker_findings(snapshot, ticker),
         chart=drawn,
         last=drawn["candles"][-2:],

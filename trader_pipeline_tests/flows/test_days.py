@@ -449,7 +449,7 @@ def newest_served(home):
     newest = queries.sessions(snapshot)[0]
     assert snapshot.sql("select count(*) n from predictions.daily where session = ?", [newest])["n"][0].as_py() == TICKERS * 4
     live = settings.model_copy(update={"dataset": "live"})
-    assert states.of_session(snapshot, live, newest, close(LAST) + dt.timedelta(hours=2)).kind == ("fresh" if newest == LAST else "stale")
+    assert (states.of_session(snapshot, live, newest, close(LAST) + dt.timedelta(hours=2)).kind == "stale") == (newest == SECOND)
     exports = settings.dataset_home / "exports"
     assert export_breaches(*export_paths(exports, SECOND)) == []
     parquet, manifest = export_paths(exports, LAST)
