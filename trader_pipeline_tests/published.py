@@ -255,7 +255,8 @@ def explanations(daily, rng):
             told = [("base value", base, None), *zip(features, parts, (0.31, -0.2, None, 1.4e-9, 0.02), strict=True)]
             told.append(("all others", score - error - base - sum(parts), None))
             rows += [
-                stamp | {"model": model, "rank": rank, "feature": name, "contribution": part, "value": value, "method": "linear"}
+                stamp
+                | {"model": model, "rank": rank, "feature": name, "contribution": part, "value": value, "method": "linear"}
                 | {"score": score, "completeness_error": error}
                 for rank, (name, part, value) in enumerate(told)
             ]
@@ -291,7 +292,9 @@ def paper_log(days, rng):
             row |= {"in_time": session != days[-3], "return_mean": 0.0007, "p_up": up, "base_rate": 0.52, "score": 0.1, "abstained": False}
             row |= {"entry_session": leave, "entry_price": 100.0, "exit_session": leave, "exit_price": 100 * (1 + realised)}
             row |= {"realised_return": realised, "benchmark_return": 0.001, "position": position, "cost": 0.0005}
-            rows.append(row | {"net_return": position * realised - 0.0005, "logged_at": MADE_AT, "data_version": DATA_VERSION, "run_id": RUN_ID})
+            rows.append(
+                row | {"net_return": position * realised - 0.0005, "logged_at": MADE_AT, "data_version": DATA_VERSION, "run_id": RUN_ID}
+            )
     yield Change.replace(predicted.PAPER_LOG, pa.Table.from_pylist(rows, predicted.PAPER_LOG.arrow_schema))
 
 

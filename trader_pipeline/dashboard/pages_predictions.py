@@ -45,6 +45,20 @@ def router(site: Site) -> APIRouter:
         facts = {"schema": "predictions/1", "dataset": site.settings.dataset, "session": day.isoformat(), "state": state.kind}
         return JSONResponse(facts | {"rows": rows})
 
+    @routes.get("/api/predictions/{ticker}")
+    def one_as_json(ticker: str, session: str = "") -> Response:
+        snapshot, day = _required(site, session)
+        rows = export.to_plain(queries.of_ticker(snapshot, day, ticker))
+        if not rows:
+            raise HTTPException(404, f"no prediction of {day} for {ticker!r}; /api/predictions lists the tickers that have one")
+        facts = {
+            "schema": "ticker/1",
+            "dataset": site.settings.dataset,
+            "session": day.isoformat(),
+            "state": site.state(snapshot, day).kind,
+        }
+        return JSONResponse(facts | {"ticker": ticker, "rows": rows})
+
     @routes.get("/ticker/{ticker}")
     def one_ticker(request: Request, ticker: str, session: str = "") -> Response:
         snapshot = site.reader.snapshot()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from trader_pipeline import calendar, panel
+from trader_pipeline import calendar
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
@@ -22,7 +22,7 @@ from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
 from trader_pipeline.inference.forecast import novelty_of_last_session
 from trader_pipeline.lake import Change, Lake, Snapshot
-from trader_pipeline.models.calibrate import trailing_base_rate
+from trader_pipeline.models.calibrate import shrunk_rate
 from trader_pipeline.models.novelty import load_novelty
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.contracts import PREDICTIONS
@@ -121,29 +121,44 @@ def forecast_rows(snapshot: Snapshot, settings: Settings, model: Served, stamp: 
 def _known(snapshot: Snapshot, model: Served, novelty: Mapping[str, float]) -> inference.Known:
     """Return what stands beside the forecasts: volatility, rates from labels that had ended by the session, what is announced."""
     session = model.session
-    stems = ("forward_return", "benchmark_return")
-    labels = ", ".join(f"{stem}_{horizon}d" for stem in stems for horizon in HORIZONS_SESSIONS)
-    targets = snapshot.sql(
-        f"select ticker, session, volatility_daily, {labels} from features.targets where session <= ?",  # noqa: S608 - names are constants
-        [session],
+    days = snapshot.sql(
+        "select distinct session from features.targets where session <= $session order by 1 desc limit $most",
+        {"session": session, "most": max(HORIZONS_SESSIONS) + 1},
+    )["session"]
+    ended = {h: days[h].as_py() if len(days) > h else None for h in HORIZONS_SESSIONS}
+    counts = ", ".join(
+        f"count(forward_return_{h}d) filter (session <= $ended_{h}) as labels_{h}, "
+        f"count(*) filter (session <= $ended_{h} and forward_return_{h}d > 0) as ups_{h}"
+        for h in HORIZONS_SESSIONS
     )
-    grid = panel.Grid.of(targets)
+    cutoffs = {f"ended_{h}": day for h, day in ended.items()}
+    tickers = snapshot.sql(
+        f"select ticker, max(volatility_daily) filter (session = $session) as volatility_daily, {counts} "  # noqa: S608 - names are constants
+        "from features.targets where session <= $session group by ticker order by ticker",
+        {"session": session} | cutoffs,
+    )
+    names = tickers["ticker"].to_pylist()
     base_rate: dict[tuple[str, int], float] = {}
-    benchmark_mean = {}
-    for horizon in HORIZONS_SESSIONS:
-        forward = panel.dense(targets, grid, f"forward_return_{horizon}d")
-        rate_NT = trailing_base_rate(np.where(np.isfinite(forward), forward > 0, np.nan), horizon)
-        base_rate |= {(ticker, horizon): float(rate) for ticker, rate in zip(grid.tickers, rate_NT[:, -1], strict=True)}
-        ended_NT = panel.dense(targets, grid, f"benchmark_return_{horizon}d")[:, :-horizon]
-        benchmark_mean[horizon] = float(np.nanmean(ended_NT)) if np.isfinite(ended_NT).any() else np.nan
-    volatility = panel.dense(targets, grid, "volatility_daily")[:, -1]
+    for h in HORIZONS_SESSIONS:
+        rate_N = shrunk_rate(*(tickers[f"{what}_{h}"].to_numpy().astype(np.float64) for what in ("ups", "labels")))
+        base_rate |= {(ticker, h): rate for ticker, rate in zip(names, rate_N.tolist(), strict=True)}
     close = calendar.known_at(EXCHANGE, session)
     return inference.Known(
-        volatility_daily=dict(zip(grid.tickers, volatility.tolist(), strict=True)),
+        volatility_daily={k: np.nan if v is None else v for k, v in zip(names, tickers["volatility_daily"].to_pylist(), strict=True)},
         base_rate=base_rate,
         novelty=dict(novelty),
-        benchmark_mean=benchmark_mean,
+        benchmark_mean={h: _benchmark_mean(snapshot, h, day) for h, day in ended.items()},
         sectors=model.sectors,
         earnings_inside=earnings_inside(snapshot, session, close),
         ex_dividend_inside=ex_dividend_inside(snapshot, session, close),
     )
+
+
+def _benchmark_mean(snapshot: Snapshot, horizon: int, ended: dt.date | None) -> float:
+    """Return the mean of the benchmark's returns over `horizon` from sessions up to `ended`; NaN where there is none."""
+    rows = snapshot.sql(
+        f"select max(benchmark_return_{horizon}d) as value from features.targets where session <= ? group by session order by session",  # noqa: S608 - a constant
+        [ended],
+    )
+    values = rows["value"].drop_null().to_numpy()
+    return float(values.mean()) if len(values) else np.nan

@@ -46,7 +46,8 @@ def novelty_of_last_session(novelty: Novelty, features: pa.Table) -> dict[str, f
     """Return each ticker's share of training rows that lie nearer to the training data, 0-1; NaN where no feature is known."""
     grid = panel.Grid.of(features)
     listed_N = panel.present(features, grid)[:, -1]
-    share_N = novelty.percentile(feature_array(features, grid, novelty.features)[:, -1])
+    newest = panel.Grid(grid.tickers, grid.sessions[-1:])
+    share_N = novelty.percentile(feature_array(features, newest, novelty.features)[:, -1])
     return {ticker: float(share) for ticker, share, listed in zip(grid.tickers, share_N, listed_N, strict=True) if listed}
 
 

@@ -82,8 +82,13 @@ def trailing_base_rate(up_NT: Floats, horizon: int) -> Floats:
     """
     ups = _known_at(np.cumsum(np.nan_to_num(up_NT), axis=1), horizon)
     labels = _known_at(np.cumsum(np.isfinite(up_NT), axis=1).astype(np.float64), horizon)
-    pooled_T = (ups.sum(axis=0) + 1) / (labels.sum(axis=0) + 2)
-    rate: Floats = (ups + PRIOR_SESSIONS * pooled_T) / (labels + PRIOR_SESSIONS)
+    return shrunk_rate(ups, labels)
+
+
+def shrunk_rate(ups: Floats, labels: Floats) -> Floats:
+    """Return each ticker's rate [N, ...] from its counts, shrunk to the pooled one."""
+    pooled = (ups.sum(axis=0) + 1) / (labels.sum(axis=0) + 2)
+    rate: Floats = (ups + PRIOR_SESSIONS * pooled) / (labels + PRIOR_SESSIONS)
     return rate
 
 

@@ -1,4 +1,4 @@
-"""A small market of own files lived through for some sessions: each day predicted, taken apart, compared with the day before, logged, rebuilt."""
+"""A small market of own files lived through for some sessions: each day predicted, explained, compared, logged, rebuilt."""
 
 import datetime as dt
 import json
@@ -325,7 +325,9 @@ def test_what_is_logged_never_changes(lived):
 def test_a_prediction_made_after_its_entry_is_hindsight(lived):
     lake = lake_of(lived)
     daily = lake.snapshot().read(DAILY)
-    late = pa.array([calendar.open_at(EXCHANGE, SECOND) + dt.timedelta(seconds=1)] * daily.num_rows, DAILY.arrow_schema.field("made_at").type)
+    late = pa.array(
+        [calendar.open_at(EXCHANGE, SECOND) + dt.timedelta(seconds=1)] * daily.num_rows, DAILY.arrow_schema.field("made_at").type
+    )
     lake.publish(
         Change.replace(PAPER_LOG, PAPER_LOG.empty()),
         Change.replace(DAILY, daily.set_column(daily.column_names.index("made_at"), daily.schema.field("made_at"), late)),
