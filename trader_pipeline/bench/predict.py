@@ -53,7 +53,7 @@ def measure(home: Path, *, tickers: int, recipe: str, reads: int) -> dict[str, A
     settings = Settings(home=home, dataset="own", _env_file=None)
     lake = Lake(settings.dataset_home / "lake", settings.dataset)
     weights = _published(lake, settings.dataset_home / "models", tickers, recipe)
-    at = {"session": SESSION, "made_at": calendar.known_at(EXCHANGE, SESSION), "run_id": "bench"}
+    at: dict[str, Any] = {"session": SESSION, "made_at": calendar.known_at(EXCHANGE, SESSION), "run_id": "bench"}
     code_version()  # hashed once a process
     outcome, predict_s = _timed(lambda: predict(lake, settings, as_of=at["made_at"], **at))
     explained, explain_s = _timed(lambda: explain(lake, settings, **at))

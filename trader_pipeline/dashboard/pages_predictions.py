@@ -12,6 +12,7 @@ from trader_pipeline.dashboard.queries import Selection
 from trader_pipeline.dashboard.site import Site
 from trader_pipeline.errors import UsageError
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema.contracts import PREDICTIONS
 
 DEFAULT_HORIZON = 5
 ROWS_SHOWN = 500
@@ -48,7 +49,7 @@ def router(site: Site) -> APIRouter:
     @routes.get("/api/predictions/{ticker}")
     def one_as_json(ticker: str, session: str = "") -> Response:
         snapshot, day = _required(site, session)
-        rows = export.to_plain(queries.of_ticker(snapshot, day, ticker))
+        rows = export.to_plain(queries.of_ticker(snapshot, day, ticker), PREDICTIONS.names)
         if not rows:
             raise HTTPException(404, f"no prediction of {day} for {ticker!r}; /api/predictions lists the tickers that have one")
         facts = {
