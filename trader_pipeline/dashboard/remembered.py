@@ -18,7 +18,7 @@ def once_a_snapshot(function: Callable[Concatenate[Snapshot, _P], _T]) -> Callab
     known: WeakKeyDictionary[Snapshot, dict[Any, _T]] = WeakKeyDictionary()
 
     @wraps(function)
-    def remembered(snapshot: Snapshot, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def remembered(snapshot: Snapshot, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         answers, key = known.setdefault(snapshot, {}), (args, *kwargs.items())
         if key not in answers:
             answers[key] = function(snapshot, *args, **kwargs)

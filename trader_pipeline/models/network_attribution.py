@@ -68,7 +68,7 @@ class _Crowd:
         self._states: dict[nn.Module, Tensor] = {}
         with torch.no_grad(), self._hooked([(mixer, self._remember) for mixer in self._mixers]):
             self._condition_BLc: Tensor = network.get_submodule("condition")(inputs)
-            self.score_NH = network(inputs).score_BNLH[0, :, -1].double().numpy()
+            self.score_NH = network.newest(inputs, 1).score_BNLH[0, :, -1].double().numpy()
 
     def scores(self, tickers: list[int], share_G: Tensor) -> Floats:
         """Return [G, H]: what is said of each ticker whose row is `share_G` of the way from the mean to its own."""
@@ -98,14 +98,14 @@ class _Crowd:
         masks = self._masks(tickers)
         hooks = [(mixer, lambda m, args, _: self._among(m, args[0], *masks)) for mixer in self._mixers]
         with self._hooked([(self.network.get_submodule("condition"), lambda *_: self._condition_BLc), *hooks]):
-            score_GH: Tensor = self.network(inputs).score_BNLH[0, :, -1]
+            score_GH: Tensor = self.network.newest(inputs, 1).score_BNLH[0, :, -1]
         return score_GH
 
     def _among(self, mixer: nn.Module, x_BNLD: Tensor, near_L1GS: Tensor, far_L1GS: Tensor) -> Tensor:
         """Return the mixer's output where each row sees the crowd without its ticker, and itself."""
-        rows = near_L1GS.shape[2]
+        rows, sessions = near_L1GS.shape[2], x_BNLD.shape[2]
         own_LGD, crowd_LSD = (x[0].transpose(0, 1) for x in (x_BNLD[:, :rows], self._states[mixer]))
-        mixed_LGD = mixer.get_submodule("attention").crosswise(own_LGD, near_L1GS, far_L1GS, crowd_LSD)  # type: ignore[operator]
+        mixed_LGD = mixer.get_submodule("attention").crosswise(own_LGD, near_L1GS[-sessions:], far_L1GS[-sessions:], crowd_LSD)  # type: ignore[operator]
         return nn.functional.pad(mixed_LGD.transpose(0, 1).unsqueeze(0), (0, 0, 0, 0, 0, x_BNLD.shape[1] - rows))
 
     def _masks(self, tickers: list[int]) -> tuple[Tensor, Tensor]:

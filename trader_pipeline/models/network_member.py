@@ -94,6 +94,7 @@ class NetworkMember:
             for first, end in blocks(grid.sessions, half):
                 if newest is None or end > sessions - newest:
                     inputs = _window_of(prepared, here_NT, same_NN, max(0, first - half), end)
+                    first = first if newest is None else max(first, sessions - newest)  # noqa: PLW2901 - the earlier ones are not wanted
                     score[first:end], mean[first:end], quantiles[first:end] = self._window(inputs, keep=end - first)
         hidden_TN1 = ~here_NT.T[:, :, None]
         return Forecast(
@@ -122,7 +123,7 @@ class NetworkMember:
     def _window(self, inputs: Inputs, *, keep: int) -> tuple[Float32, Float32, Float32]:
         """Return score, mean [keep, N, H] and quantiles [keep, N, H, Q] of the last `keep` sessions of one window."""
         with torch.no_grad():
-            said = self.network(inputs)
+            said = self.network.newest(inputs, keep)
             chances = distribution.probabilities(said.distribution_BNLHK[0, :, -keep:].transpose(0, 1))
             if said.market_BLHK is not None:
                 chances = distribution.added(chances, distribution.probabilities(said.market_BLHK[0, -keep:]).unsqueeze(1))
