@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from trader_pipeline import calendar
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.schema import core, outputs, quality, raw
+from trader_pipeline.schema import core, outputs, predicted, quality, raw
 from trader_pipeline.schema.features import COVERAGE
 from trader_pipeline.settings import Settings
 
@@ -42,6 +42,8 @@ def publish(settings: Settings, *, sessions: int = 420, seed: int = 7) -> Lake:
     rng = np.random.default_rng(seed)
     days = calendar.sessions("XNYS", dt.date(2015, 1, 1), SESSION)[-sessions:].astype(object).tolist()
     lake.publish(*bars(days, rng), *checks(), *fetches(), *coverage(days), *training(days), *forecasts(days, rng), *evaluation(days, rng))
+    daily = lake.snapshot().read(outputs.DAILY).to_pylist()
+    lake.publish(*explanations(daily, rng), *changes(daily), *paper_log(days, rng))
     return lake
 
 
@@ -204,9 +206,10 @@ def forecast(ticker, horizon, score, rng):
     quantiles = {name: float(mean + z * sigma) for name, z in spread}
     judged = {"p_up": up, "p_outperform": 0.5 + 0.09 * score, "base_rate": float(base), "score": score + 0.2 * float(rng.normal())}
     doubts = {"confidence": confidence, "disagreement": abs(float(rng.normal(0.12, 0.05))), "novelty": float(rng.uniform(0.2, 0.97))}
-    return (
-        {"ticker": ticker, "horizon_sessions": horizon, "return_mean": mean, "abstained": confidence < 0.05} | quantiles | judged | doubts
-    )
+    beside = {"excess_benchmark": mean - 0.0004 * horizon, "excess_sector": mean - drift, "ex_dividend_inside": None}
+    beside |= {"earnings_inside": horizon >= 20 if ticker in {"AAPL", "AMD"} else None}
+    plain = {"ticker": ticker, "horizon_sessions": horizon, "return_mean": mean, "abstained": confidence < 0.05}
+    return plain | quantiles | judged | doubts | beside
 
 
 def decisions(scores, rng):
@@ -234,6 +237,65 @@ def decisions(scores, rng):
             "uncut_weight": weight * 1.4,
             "reasons": reason + ("; cut from 21.0 % to the name limit of 15 %" if weight == 0.15 else ""),
         }
+
+
+def explanations(daily, rng):
+    """What each forecast of the last session is made of, by the ensemble and its members; NVDA is explained by no network."""
+    features = ("momentum_12_1", "alpha_corr60", "return_21d", "amihud_illiquidity_21d", "volatility_21d")
+    rows = []
+    for row in daily:
+        if row["session"] != SESSION:
+            continue
+        stamp = {name: row[name] for name in ("session", "ticker", "horizon_sessions", "model_id", "data_version", "made_at", "run_id")}
+        models = ("ridge", "lightgbm") if row["ticker"] == "NVDA" else ("ensemble", "ridge", "lightgbm", "panel_former")
+        for model in models:
+            score = row["score"] if model == "ensemble" else float(rng.normal(0, 0.5))
+            parts = sorted((float(rng.normal(0, 0.4)) for _ in features), key=abs, reverse=True)
+            base, error = (0.11, 0.0004) if model in {"ensemble", "panel_former"} else (0.0, 0.0)
+            told = [("base value", base, None), *zip(features, parts, (0.31, -0.2, None, 1.4e-9, 0.02), strict=True)]
+            told.append(("all others", score - error - base - sum(parts), None))
+            rows += [
+                stamp
+                | {"model": model, "rank": rank, "feature": name, "contribution": part, "value": value, "method": "linear"}
+                | {"score": score, "completeness_error": error}
+                for rank, (name, part, value) in enumerate(told)
+            ]
+    yield Change.replace(predicted.EXPLANATIONS, pa.Table.from_pylist(rows, predicted.EXPLANATIONS.arrow_schema))
+
+
+def changes(daily):
+    before = {(r["ticker"], r["horizon_sessions"]): r for r in daily if r["session"] != SESSION}
+    now = {(r["ticker"], r["horizon_sessions"]): r for r in daily if r["session"] == SESSION}
+    rows = []
+    for (ticker, horizon), row in now.items():
+        old = before[ticker, horizon]
+        ranks = [1 + sum(r["score"] > one[ticker, horizon]["score"] for (_, h), r in one.items() if h == horizon) for one in (now, before)]
+        price = row["score"] - old["score"] - (0.05 if ticker == "BA" else 0.0)
+        told = {"kind": "moved" if ranks[0] != ranks[1] else "same", "rank": ranks[0], "previous_rank": ranks[1]}
+        told |= {"rank_move": ranks[1] - ranks[0], "score": row["score"], "previous_score": old["score"], "p_up": row["p_up"]}
+        told |= {"previous_p_up": old["p_up"], "data_effect": 0.05 if ticker == "BA" else 0.0, "model_effect": 0.0, "price_effect": price}
+        stamp = {name: row[name] for name in ("session", "model_id", "data_version", "made_at", "run_id")}
+        stamp |= {"ticker": ticker, "horizon_sessions": horizon, "previous_session": old["session"], "previous_model_id": MODEL_ID}
+        rows.append(stamp | told | {"cause": "data" if ticker == "BA" else "price"})
+    yield Change.replace(predicted.CHANGES, pa.Table.from_pylist(rows, predicted.CHANGES.arrow_schema))
+
+
+def paper_log(days, rng):
+    """Ten sessions of predictions that came to their end at one session, and one made in hindsight."""
+    rows = []
+    for session in days[-12:-2]:
+        leave = days[days.index(session) + 1]
+        for ticker in NAMES:
+            up, realised = float(rng.uniform(0.48, 0.56)), float(rng.normal(0.0005, 0.018))
+            position = 1 if up > 0.5 else -1
+            row = {"session": session, "ticker": ticker, "horizon_sessions": 1, "model_id": MODEL_ID, "predicted_at": MADE_AT}
+            row |= {"in_time": session != days[-3], "return_mean": 0.0007, "p_up": up, "base_rate": 0.52, "score": 0.1, "abstained": False}
+            row |= {"entry_session": leave, "entry_price": 100.0, "exit_session": leave, "exit_price": 100 * (1 + realised)}
+            row |= {"realised_return": realised, "benchmark_return": 0.001, "position": position, "cost": 0.0005}
+            rows.append(
+                row | {"net_return": position * realised - 0.0005, "logged_at": MADE_AT, "data_version": DATA_VERSION, "run_id": RUN_ID}
+            )
+    yield Change.replace(predicted.PAPER_LOG, pa.Table.from_pylist(rows, predicted.PAPER_LOG.arrow_schema))
 
 
 def evaluation(days, rng):

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import ablate, alert, bench, check, faults, fetch, keep, leaks, look, models, run, schema, serve
+from trader_pipeline.cli import ablate, alert, bench, beside, check, faults, fetch, keep, leaks, look, models, run, schema, serve
 from trader_pipeline.cli.output import fail, warn
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Daily equity predictions: download, check, train, predict, decide, report.",
 )
 run.register(app)
+beside.register(app)
 fetch.register(app)
 look.register(app)
 check.register(app)

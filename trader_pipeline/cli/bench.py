@@ -1,4 +1,4 @@
-"""Commands that measure: `trader bench features`, `ingest`, `models`, `quality`, `gather`, `training`; what they write goes afterwards."""
+"""Commands that measure: `trader bench features`, `ingest`, `models`, `predict`, `quality`, `gather`, `training`; nothing is kept."""
 
 import datetime as dt
 from enum import StrEnum
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     bench_app.command("features")(features)
     bench_app.command("ingest")(ingest)
     bench_app.command("models")(models)
+    bench_app.command("predict")(predict)
     bench_app.command("quality")(quality)
     bench_app.command("gather")(gather)
     bench_app.command("training")(training)
@@ -145,6 +146,26 @@ def models(
         print_json("bench_models", figures)
         return
     grid([{"model": name, **found} for name, found in figures.items()])
+
+
+def predict(
+    tickers: Annotated[int, typer.Option(help="Tickers of the session.", min=20)] = 5000,
+    recipe: Annotated[str, typer.Option(help="Recipe of PanelFormer alone; its weights are as they start.")] = "panel_former_1m",
+    reads: Annotated[int, typer.Option(help="Reads of one ticker's predictions.", min=20)] = 500,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure one session's predictions and explanations of a large universe, and what reading one ticker's costs."""
+    from tempfile import TemporaryDirectory
+
+    from trader_pipeline.bench.predict import measure
+
+    with TemporaryDirectory(prefix="trader-bench-") as home:
+        figures = measure(Path(home), tickers=tickers, recipe=recipe, reads=reads)
+    if as_json:
+        print_json("bench_predict", figures)
+        return
+    _told(figures)
 
 
 def quality(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trader_pipeline.cli import beside
 from trader_pipeline.cli.output import grid, line, print_json, progress, warn
 from trader_pipeline.cli.summary import facts, predictions, report_path, require_predicted, tell, warn_of_corrections
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
@@ -174,20 +175,33 @@ def train(
 def predict(
     tickers: Tickers = "",
     session: Annotated[str, typer.Option(help="Session YYYY-MM-DD; empty: the newest.")] = "",
+    as_of: Annotated[str, typer.Option("--as-of", help="With --verify: what was known at this session's close; empty: the session.")] = "",
     *,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Make a past session again from what was known then; exit 1 and the difference where it differs."),
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Make the predictions of one session if they are not there, and print them."""
+    """Make the predictions of one session if they are not there, and print them, what changed, and of named tickers why."""
     from trader_pipeline.settings import Settings
 
     settings = Settings()
+    if verify:
+        beside.verify(settings, session, as_of, as_json=as_json)
+        return
+    if as_of:
+        raise UsageError("--as-of goes with --verify; `trader run --as-of` goes back to what was known then")
     day = _predicted(settings, session, quiet=as_json, force=force)
-    rows = predictions(settings, day, tickers_of(settings, tickers))
+    chosen = tickers_of(settings, tickers)
+    rows = predictions(settings, day, chosen)
+    changes, reasons = beside.changed(settings, day, chosen), beside.why(settings, day, chosen)
     if as_json:
-        print_json("predict", {"session": day, "predictions": rows})
+        print_json("predict", {"session": day, "predictions": rows, "changes": changes, "why": reasons})
     else:
         grid(rows)
+        beside.tell(changes, reasons)
 
 
 def report(

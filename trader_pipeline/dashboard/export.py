@@ -13,6 +13,7 @@ COLUMNS = (
     *("session", "horizon_sessions", "rank", "ticker", "name", "sector"),
     *("return_mean", *QUANTILE_NAMES, "p_up", "base_rate", "p_outperform"),
     *("confidence", "disagreement", "novelty", "score", "abstained", "action", "target_weight"),
+    *("excess_benchmark", "excess_sector", "earnings_inside", "ex_dividend_inside"),
     *("made_at", "model_id", "data_version"),
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -27,9 +28,9 @@ def to_csv(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def to_plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def to_plain(rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> list[dict[str, Any]]:
     """Return the rows with the exported columns only, dates and instants as ISO text."""
-    return [{name: _iso(row[name]) for name in COLUMNS} for row in rows]
+    return [{name: _iso(row[name]) for name in columns} for row in rows]
 
 
 def _harmless(value: Any) -> Any:

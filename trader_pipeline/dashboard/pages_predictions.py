@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from trader_pipeline.dashboard import chart, export, queries
+from trader_pipeline.dashboard import beside, chart, export, queries
 from trader_pipeline.dashboard.asked import Asked
 from trader_pipeline.dashboard.queries import Selection
 from trader_pipeline.dashboard.site import Site
 from trader_pipeline.errors import UsageError
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema.contracts import PREDICTIONS
 
 DEFAULT_HORIZON = 5
 ROWS_SHOWN = 500
@@ -44,6 +45,20 @@ def router(site: Site) -> APIRouter:
         state = site.state(snapshot, day)
         facts = {"schema": "predictions/1", "dataset": site.settings.dataset, "session": day.isoformat(), "state": state.kind}
         return JSONResponse(facts | {"rows": rows})
+
+    @routes.get("/api/predictions/{ticker}")
+    def one_as_json(ticker: str, session: str = "") -> Response:
+        snapshot, day = _required(site, session)
+        rows = export.to_plain(queries.of_ticker(snapshot, day, ticker), PREDICTIONS.names)
+        if not rows:
+            raise HTTPException(404, f"no prediction of {day} for {ticker!r}; /api/predictions lists the tickers that have one")
+        facts = {
+            "schema": "ticker/1",
+            "dataset": site.settings.dataset,
+            "session": day.isoformat(),
+            "state": site.state(snapshot, day).kind,
+        }
+        return JSONResponse(facts | {"ticker": ticker, "rows": rows})
 
     @routes.get("/ticker/{ticker}")
     def one_ticker(request: Request, ticker: str, session: str = "") -> Response:
@@ -82,6 +97,8 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
         sessions=queries.sessions(snapshot),
         sectors=queries.sectors(snapshot, selection.session),
         scorecard=cards,
+        changes=beside.changes(snapshot, selection.session, selection.horizon),
+        paper=beside.paper(snapshot),
         alarms=[card["leak_alarm"] for card in cards if card["leak_alarm"]] + queries.alarmed_challenger(snapshot),
         **values,
     )
@@ -109,6 +126,10 @@ def _ticker_page(site: Site, request: Request, snapshot: Snapshot, ticker: str, 
         forecasts=sorted(forecasts, key=lambda row: row["horizon_sessions"]),
         bounds=_bounds(forecasts),
         decision=queries.decision(snapshot, day, ticker) if day else None,
+        why=beside.why(snapshot, day, ticker) if day else [],
+        explained=beside.explained(snapshot, day) if day else 0,
+        changes=beside.ticker_changes(snapshot, day, ticker) if day else [],
+        logged=beside.logged(snapshot, ticker),
         findings=queries.ticker_findings(snapshot, ticker),
         chart=drawn,
         last=drawn["candles"][-2:],

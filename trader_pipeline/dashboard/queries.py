@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
+from trader_pipeline.dashboard.remembered import once_a_snapshot
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
 from trader_pipeline.schema.quality import FORCED_SESSION
@@ -83,6 +86,27 @@ def predictions(snapshot: Snapshot, selection: Selection) -> list[Row]:
     return ask(snapshot, query, values | {"sector": selection.sector, "ticker": selection.ticker})
 
 
+def of_ticker(snapshot: Snapshot, session: dt.date, ticker: str) -> list[Row]:
+    """Return one ticker's rows of the session by horizon, as the contract has them: what a program asks for most, and nothing joined."""
+    rows, places = _session_rows(snapshot, session)
+    first, count = places.get(ticker, (0, 0))
+    found: list[Row] = rows.slice(first, count).to_pylist()
+    return found
+
+
+@once_a_snapshot
+def _session_rows(snapshot: Snapshot, session: dt.date) -> tuple[pa.Table, dict[str, tuple[int, int]]]:
+    """Return the session's rows, and where each ticker's stand among them."""
+    query = f"select {PREDICTIONS.select('p')} from predictions.daily p where session = ? order by ticker, horizon_sessions"  # noqa: S608 - names of the contract
+    rows = snapshot.sql(query, [session]).combine_chunks()
+    places: dict[str, tuple[int, int]] = {}
+    for place, name in enumerate(rows["ticker"].to_pylist()):
+        first, count = places.get(name, (place, 0))
+        places[name] = (first, count + 1)
+    return rows, places
+
+
+@once_a_snapshot
 def sessions(snapshot: Snapshot) -> list[dt.date]:
     """Return the newest sessions that have predictions, newest first."""
     query = "select distinct session from predictions.daily order by session desc limit ?"
@@ -96,6 +120,7 @@ def sectors(snapshot: Snapshot, session: dt.date) -> list[str]:
     return [row["sector"] for row in ask(snapshot, query, {"session": session})]
 
 
+@once_a_snapshot
 def made(snapshot: Snapshot, session: dt.date) -> Row:
     """Return when and by which model the session's rows were made, how many there are and how many abstain."""
     query = """select max(made_at) as made_at, max(model_id) as model_id, max(data_version) as data_version, count(*) as rows,
@@ -156,6 +181,7 @@ def ticker_findings(snapshot: Snapshot, ticker: str, limit: int = 20) -> list[Ro
     return ask(snapshot, query, [ticker, limit])
 
 
+@once_a_snapshot
 def exchange(snapshot: Snapshot) -> str:
     """Return the exchange that most stocks are listed on; XNYS while the map is empty."""
     rows = snapshot.sql(

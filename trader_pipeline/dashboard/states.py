@@ -91,6 +91,14 @@ def of_session(snapshot: Snapshot, settings: Settings, session: dt.date, now: dt
     made = queries.made(snapshot, session)
     if not made["rows"]:
         return missing(snapshot, settings, session, sessions_needed=None)
+    behind = 0 if settings.dataset in HISTORICAL else calendar.staleness(queries.exchange(snapshot), session, now)
+    if behind:
+        return State(
+            kind="stale",
+            title=f"Stale: {formats.plural(behind, 'session')} behind",
+            detail=f"The exchange closed {formats.plural(behind, 'session')} after {session}.",
+            command=f"trader run --source {_source(settings)}",
+        )
     if made["abstained"] == made["rows"]:
         return State(
             kind="abstained",
@@ -100,12 +108,4 @@ def of_session(snapshot: Snapshot, settings: Settings, session: dt.date, now: dt
         )
     if settings.dataset in HISTORICAL:
         return State(kind="sample", title=f"{HISTORICAL[settings.dataset].capitalize()} to {session}", detail="Not today's market.")
-    behind = calendar.staleness(queries.exchange(snapshot), session, now)
-    if behind:
-        return State(
-            kind="stale",
-            title=f"Stale: {formats.plural(behind, 'session')} behind",
-            detail=f"The exchange closed {formats.plural(behind, 'session')} after {session}.",
-            command=f"trader run --source {_source(settings)}",
-        )
     return State(kind="fresh", title="Fresh", detail=f"{session} is the last closed session.")

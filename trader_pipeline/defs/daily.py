@@ -1,4 +1,4 @@
-"""What is made for each session: predictions, decisions, the report."""
+"""What is made for each session: predictions, decisions, why, what changed, the paper log, the report."""
 
 import datetime as dt
 
@@ -9,11 +9,14 @@ from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.partitions import SESSIONS
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
 from trader_pipeline.features import PANEL
+from trader_pipeline.flows.changes import tell_changes
 from trader_pipeline.flows.decide import decide
 from trader_pipeline.flows.drift import drift
+from trader_pipeline.flows.explain import explain
+from trader_pipeline.flows.paper_log import keep_paper_log
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.flows.report import report
-from trader_pipeline.schema import outputs
+from trader_pipeline.schema import core, features, outputs, predicted
 
 REPORT_KEY = dg.AssetKey(["reports", "daily"])
 
@@ -67,6 +70,45 @@ def drifted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader])
     return table_result(trader.lake.snapshot(), outputs.DRIFT, {"model_id": str(outcome.model_id), "alarms": list(outcome.alarms)})
 
 
+@dg.multi_asset(
+    name="explanations",
+    specs=[table_spec(predicted.EXPLANATIONS, group="daily", deps=[outputs.DAILY, outputs.DECISIONS, PANEL])],
+    partitions_def=SESSIONS,
+)
+def explanations(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
+    """Take the session's scores apart."""
+    made_at = dt.datetime.now(dt.UTC)
+    outcome = explain(trader.lake, trader.settings, session=_session(context), made_at=made_at, run_id=context.run.run_id)
+    shown = {"explained_tickers": outcome.tickers, "predicted_tickers": outcome.listed, "largest_error_z": outcome.largest_error}
+    return table_result(trader.lake.snapshot(), predicted.EXPLANATIONS, shown)
+
+
+@dg.multi_asset(
+    name="prediction_changes",
+    specs=[table_spec(predicted.CHANGES, group="daily", deps=[outputs.DAILY, PANEL, outputs.RUNS])],
+    partitions_def=SESSIONS,
+)
+def prediction_changes(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
+    """Say what changed since the session before, put down to data, model or price."""
+    made_at = dt.datetime.now(dt.UTC)
+    outcome = tell_changes(trader.lake, trader.settings, session=_session(context), made_at=made_at, run_id=context.run.run_id)
+    shown = {"since": str(outcome.previous), "kinds": outcome.kinds, "causes": outcome.causes}
+    return table_result(trader.lake.snapshot(), predicted.CHANGES, shown)
+
+
+@dg.multi_asset(
+    name="paper_log",
+    specs=[table_spec(predicted.PAPER_LOG, group="daily", deps=[outputs.DAILY, features.TARGETS, core.ACCEPTED_BARS])],
+    partitions_def=SESSIONS,
+)
+def paper_log(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
+    """Log the predictions whose horizon has ended."""
+    outcome = keep_paper_log(
+        trader.lake, as_of=as_of(context, trader, options), logged_at=dt.datetime.now(dt.UTC), run_id=context.run.run_id
+    )
+    return table_result(trader.lake.snapshot(), predicted.PAPER_LOG, {"added": outcome.added, "waiting": outcome.waiting})
+
+
 @dg.asset(
     key=REPORT_KEY,
     group_name="daily",
@@ -81,4 +123,4 @@ def session_report(context: dg.AssetExecutionContext, trader: dg.ResourceParam[T
     return dg.MaterializeResult(metadata={"report": dg.MetadataValue.path(str(path))})
 
 
-ASSETS = [predictions, decisions, drifted, session_report]
+ASSETS = [predictions, decisions, explanations, prediction_changes, paper_log, drifted, session_report]

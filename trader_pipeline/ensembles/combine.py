@@ -15,7 +15,7 @@ CONFIDENCE_FLOOR = 0.25
 """What a member without any confidence counts beside one with all of it, 1.25."""
 Calibrations = Mapping[tuple[int, str, int], Calibration]
 """By fold, member and horizon."""
-_FLAT = 1e-9
+FLAT = 1e-9
 """A cross-section whose standard deviation is below this says nothing about order: its standardized scores are 0."""
 
 _Codes = npt.NDArray[np.int64]
@@ -42,13 +42,9 @@ def combine(
     `by_confidence` then multiplies weights by `CONFIDENCE_FLOOR` + the member's confidence over even odds.
     """
     rows = _usable(forecasts, weights)
-    fold, horizon, session, ticker, model = _codes(rows)
-    weight = rows["weight"].to_numpy()
+    fold, horizon, session, ticker, _ = _codes(rows)
     values = {name: rows[name].to_numpy() for name in FORECAST_COLUMNS}
-    z = _standardized(values["score"], _group(fold, horizon, session, model))
-    signal, confidence = _signals(rows, z, calibrations or {})
-    if by_confidence:
-        weight = weight * (CONFIDENCE_FLOOR + confidence)
+    z, signal, weight = _weighed(rows, calibrations, by_confidence=by_confidence)
     cells, first, cell = np.unique(_group(fold, horizon, session, ticker), return_index=True, return_inverse=True)
     total = np.bincount(cell, weights=weight, minlength=len(cells))
 
@@ -66,6 +62,28 @@ def combine(
     return keys.append_column("members", pa.array(np.bincount(cell, minlength=len(cells))))
 
 
+def with_weights(forecasts: pa.Table, weights: Mapping[str, float]) -> pa.Table:
+    """Return the rows with a column `weight` by member; those of members without one are left out."""
+    by_member = pa.table({"model": pa.array(weights, pa.string()), "weight": pa.array(weights.values(), pa.float64())})
+    return forecasts.join(by_member, "model", join_type="inner")
+
+
+def row_weights(forecasts: pa.Table, *, calibrations: Calibrations | None = None, by_confidence: bool = False) -> pa.Table:
+    """Return what each row counts in `combine` beside the others: columns ticker, session, horizon_sessions, model, weight."""
+    rows = _usable(forecasts, None)
+    weight = _weighed(rows, calibrations, by_confidence=by_confidence)[2]
+    return rows.select(["ticker", "session", "horizon_sessions", "model"]).append_column("weight", pa.array(weight))
+
+
+def _weighed(rows: pa.Table, calibrations: Calibrations | None, *, by_confidence: bool) -> tuple[_Floats, _Floats, _Floats]:
+    """Return each row's score standardized over its session, what it adds to the logit of p_up, and what it counts."""
+    fold, horizon, session, _, model = _codes(rows)
+    z = _standardized(rows["score"].to_numpy(), _group(fold, horizon, session, model))
+    signal, confidence = _signals(rows, z, calibrations or {})
+    weight = rows["weight"].to_numpy()
+    return z, signal, weight * (CONFIDENCE_FLOOR + confidence) if by_confidence else weight
+
+
 def _signals(rows: pa.Table, z: _Floats, calibrations: Calibrations) -> tuple[_Floats, _Floats]:
     """Return what each row adds to the logit of p_up, NaN without a calibration, and its member's confidence, 0 without."""
     signal, confidence = np.full(len(z), np.nan), np.zeros(len(z))
@@ -79,8 +97,7 @@ def _signals(rows: pa.Table, z: _Floats, calibrations: Calibrations) -> tuple[_F
 
 def _usable(forecasts: pa.Table, weights: Mapping[str, float] | None) -> pa.Table:
     if weights is not None:
-        by_member = pa.table({"model": pa.array(weights, pa.string()), "weight": pa.array(weights.values(), pa.float64())})
-        forecasts = forecasts.join(by_member, "model", join_type="inner")
+        forecasts = with_weights(forecasts, weights)
     keep = pc.greater(forecasts["weight"], 0)
     for name in FORECAST_COLUMNS:
         keep = pc.and_(keep, pc.fill_null(pc.is_finite(forecasts[name]), fill_value=False))
@@ -107,4 +124,4 @@ def _standardized(values: _Floats, group: _Codes) -> _Floats:
     count = np.bincount(index)
     deviation = values - (np.bincount(index, weights=values) / count)[index]
     spread = np.sqrt(np.bincount(index, weights=deviation**2) / count)[index]
-    return np.where(spread > _FLAT, deviation / np.where(spread > _FLAT, spread, 1.0), 0.0)
+    return np.where(spread > FLAT, deviation / np.where(spread > FLAT, spread, 1.0), 0.0)

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from trader_pipeline import calendar
-from trader_pipeline.flows import ingest, predict, standardize
+from trader_pipeline.flows import explain, ingest, predict, standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import last_session_of
@@ -34,11 +34,12 @@ def model(lake: Lake, *, as_of: dt.datetime) -> bool:
 def daily(lake: Lake, settings: Settings, feeds: Sequence[Feed], *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
     """Say whether the session has no prediction, its inputs changed, a feed has something to ask for, or core is behind raw.
 
-    Core and features of an older schema version are due, too.
+    A prediction that nothing says why of is due, too, and core and features of an older schema version.
     """
     return (
         ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None)
-        or predict.is_due(lake, session=session, as_of=as_of)
+        or predict.is_due(lake, settings, session=session, as_of=as_of)
+        or explain.is_due(lake.snapshot(), session)
         or standardize.is_due(lake, tuple(feeds), symbols_file=settings.symbols_file)
         or bool(lake.snapshot().stale())
     )

@@ -1,15 +1,16 @@
 """A published model's ensemble from what is stored: weights and calibrations, of a day's forecasts as of out-of-fold ones."""
 
 import datetime as dt
+from typing import Any
 
 import pyarrow as pa
 
 from trader_pipeline import panel
-from trader_pipeline.ensembles.combine import combine
+from trader_pipeline.ensembles.combine import combine, row_weights, with_weights
 from trader_pipeline.ensembles.regimes import regimes
 from trader_pipeline.ensembles.weighted import weighted
 from trader_pipeline.ensembles.weights import equal_weights
-from trader_pipeline.flows.ensemble import SERVING_FOLD, regimes_by_session
+from trader_pipeline.flows.ensemble import regimes_by_session
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.outputs import ENSEMBLE_WEIGHTS
@@ -26,24 +27,27 @@ def pooled_of_session(snapshot: Snapshot, forecasts: pa.Table, session: dt.date,
     return _pooled(snapshot, forecasts, session, model_id)
 
 
-def member_weights(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[tuple[int, str], float]:
-    """Return what each member counts by horizon on the session, before confidence; empty of a model that was judged without."""
-    regime = _regime_of(snapshot, session)[session]
-    rows = _weights(snapshot, model_id).to_pylist()
-    return {
-        (row["horizon_sessions"], row["model"]): row["weight"] for row in rows if (row["fold"], row["regime"]) == (SERVING_FOLD, regime)
-    }
+def row_weights_of_session(snapshot: Snapshot, forecasts: pa.Table, session: dt.date, model_id: str) -> pa.Table:
+    """Return what each member counts in `pooled_of_session`: columns ticker, session, horizon_sessions, model, weight."""
+    rows, how = _weighted(snapshot, forecasts, session, model_id)
+    return row_weights(rows, **how)
 
 
 def _pooled(snapshot: Snapshot, forecasts: pa.Table, last: dt.date | None, model_id: str) -> pa.Table:
+    rows, how = _weighted(snapshot, forecasts, last, model_id)
+    return combine(rows, **how)
+
+
+def _weighted(snapshot: Snapshot, forecasts: pa.Table, last: dt.date | None, model_id: str) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the rows with their column `weight`, and how `combine` takes them; equal weights of a model that was judged without."""
     members = sorted(set(forecasts["model"].unique().to_pylist()))
     weights = _weights(snapshot, model_id)
     if len(members) == 1 or not weights.num_rows:
-        return combine(forecasts, equal_weights(members))
+        return with_weights(forecasts, equal_weights(members)), {}
     rows = snapshot.sql("select * from training.calibration where model_id = ? and model <> 'ensemble'", [model_id]).to_pylist()
     calibrations = {(row["fold"], row["model"], row["horizon_sessions"]): Calibration.from_row(row) for row in rows}
     by_confidence = weights["average"][0].as_py() == "confidence"
-    return combine(weighted(forecasts, weights, _regime_of(snapshot, last)), calibrations=calibrations, by_confidence=by_confidence)
+    return weighted(forecasts, weights, _regime_of(snapshot, last)), {"calibrations": calibrations, "by_confidence": by_confidence}
 
 
 def _weights(snapshot: Snapshot, model_id: str) -> pa.Table:

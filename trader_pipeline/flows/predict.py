@@ -5,38 +5,34 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from trader_pipeline import panel
-from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
+from trader_pipeline import calendar
+from trader_pipeline.errors import NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
+from trader_pipeline.flows.ahead import earnings_inside, ex_dividend_inside
 from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
-from trader_pipeline.flows.pooled import pooled_of_session
-from trader_pipeline.flows.serving import calibrations_of, require_fresh, usual_spread
-from trader_pipeline.flows.train import sectors_on
+from trader_pipeline.flows.served import Served, served
+from trader_pipeline.flows.serving import EXCHANGE, calibrations_of, require_fresh
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
-from trader_pipeline.inference.dispersion import flat_cause, flat_horizons
-from trader_pipeline.inference.forecast import forecast_last_session, novelty_of_last_session
+from trader_pipeline.inference.forecast import novelty_of_last_session
 from trader_pipeline.lake import Change, Lake, Snapshot
-from trader_pipeline.models import checkpoint
-from trader_pipeline.models.calibrate import trailing_base_rate
+from trader_pipeline.models.calibrate import shrunk_rate
 from trader_pipeline.models.novelty import load_novelty
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.contracts import PREDICTIONS
-from trader_pipeline.schema.core import SECTORS
+from trader_pipeline.schema.core import CORPORATE_ACTIONS, EARNINGS, SECTORS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import Settings
 
-_INPUTS = (PANEL, TARGETS, SECTORS, CALIBRATION, ENSEMBLE_WEIGHTS)
+_INPUTS = (PANEL, TARGETS, SECTORS, CALIBRATION, ENSEMBLE_WEIGHTS, EARNINGS, CORPORATE_ACTIONS)
 _log = logging.getLogger(__name__)
 
 
@@ -53,14 +49,15 @@ class PredictOutcome:
     """What blocked it and was overridden."""
 
 
-def is_due(lake: Lake, *, session: dt.date, as_of: dt.datetime) -> bool:
-    """Say whether the session has no prediction of the model and data that are current at `as_of`; True without a model."""
+def is_due(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.datetime) -> bool:
+    """Say whether the session has no prediction, or no whole export, of the model and data current at `as_of`; True without a model."""
     snapshot = lake.snapshot()
     try:
         run = serving_run(snapshot, session, as_of)
     except NoModelError:
         return True
-    return not _published(snapshot, session, run["model_id"]).num_rows
+    rows = _published(snapshot, session, run["model_id"])
+    return not (rows.num_rows and export.is_current(settings.dataset_home / "exports", rows))
 
 
 def predict(
@@ -80,71 +77,90 @@ def predict(
     if changed:
         forced = gate.require(gate.failed_checks(snapshot), what=f"predicting {session}", force=force)
         forced += require_fresh(snapshot, session, settings.checks, force=force)
-        stamp = inference.Stamp(model_id=run["model_id"], data_version=_data_version(snapshot), made_at=made_at, run_id=run_id)
-        rows = _forecast(snapshot, settings, session, run, stamp)
+        stamp = inference.Stamp(model_id=run["model_id"], data_version=data_version(snapshot), made_at=made_at, run_id=run_id)
+        rows = forecast_rows(snapshot, settings, served(snapshot, settings.dataset_home / "models", session, run), stamp)
         require_kept(PREDICTIONS, session, rows)
         lake.publish(Change.upsert(DAILY, rows, by=("session",)), gate.forced_session(forced, session=session, as_of=as_of, run_id=run_id))
     folder = settings.dataset_home / "exports"
-    if not export.is_current(folder, session, model_id=run["model_id"], data_version=_data_version(snapshot)):
-        export.write_export(folder, rows, session=session, as_of=as_of)
+    if not export.is_current(folder, rows):
+        export.write_export(folder, rows, as_of=as_of)
     abstained = sum(rows["abstained"].to_pylist())
     _log.info("run %s: %d predictions of %s by model %s, %d abstained", run_id, rows.num_rows, session, run["model_id"], abstained)
     path, _ = export.export_paths(folder, session)
     return PredictOutcome(rows=rows.num_rows, model_id=run["model_id"], abstained=abstained, changed=changed, export=path, forced=forced)
 
 
-def _data_version(snapshot: Snapshot) -> str:
+def data_version(snapshot: Snapshot) -> str:
+    """Return the version of everything that a forecast reads."""
     return snapshot.data_version(_INPUTS)
+
+
+def published_rows(snapshot: Snapshot, session: dt.date) -> pa.Table:
+    """Return the session's rows of predictions.daily. Raises `NoModelError` where there are none."""
+    rows = snapshot.sql("select * from predictions.daily where session = ? order by ticker, horizon_sessions", [session])
+    if not rows.num_rows:
+        raise NoModelError(f"predictions.daily has no row of {session}; run `trader predict --session {session}`")
+    return DAILY.conform(rows)
 
 
 def _published(snapshot: Snapshot, session: dt.date, model_id: str) -> pa.Table:
     """Return the session's rows when they are of this model and of the data as it is now, else none."""
     rows = snapshot.sql(
         "select * from predictions.daily where session = ? and model_id = ? and data_version = ? order by ticker, horizon_sessions",
-        [session, model_id, _data_version(snapshot)],
+        [session, model_id, data_version(snapshot)],
     )
     return DAILY.conform(rows)
 
 
-def _forecast(snapshot: Snapshot, settings: Settings, session: dt.date, run: Mapping[str, Any], stamp: inference.Stamp) -> pa.Table:
-    folder = settings.dataset_home / "models" / run["folder"]
-    if checkpoint.verify(folder) != run["manifest_sha256"]:
-        raise CorruptPartError(f"{folder / checkpoint.MANIFEST} is not the one that training.runs names; restore the folder or train again")
-    members = checkpoint.load_members(folder)
-    features = snapshot.sql(
-        "select * from features.panel where session in "
-        "(select distinct session from features.panel where session <= $session order by session desc limit $context) "
-        "order by ticker, session",
-        {"session": session, "context": max(member.context_sessions for member in members)},
-    )
-    forecasts = forecast_last_session(members, features, sectors_on(snapshot, session))
-    usual = usual_spread(snapshot, run["model_id"])
-    if flat := flat_horizons(forecasts, usual):
-        today = features.filter(pc.equal(features["session"], session))
-        raise BlockedByDataError(
-            f"model {run['model_id']} gives every ticker the same score on {session}, or nearly, at {flat} sessions ahead: "
-            f"{flat_cause(flat, usual, members, today)}"
-        )
-    ensemble = pooled_of_session(snapshot, forecasts, session, run["model_id"])
-    known = _known(snapshot, session, novelty_of_last_session(load_novelty(folder), features))
+def forecast_rows(snapshot: Snapshot, settings: Settings, model: Served, stamp: inference.Stamp) -> pa.Table:
+    """Return rows of predictions.daily that the model makes of its session."""
+    known = _known(snapshot, model, novelty_of_last_session(load_novelty(model.folder), model.features))
     abstention = inference.Abstention(confidence=settings.decisions.abstain_confidence, novelty=settings.decisions.abstain_novelty)
-    return inference.daily_rows(ensemble, calibrations_of(snapshot, run["model_id"], session), known, abstention, stamp)
+    return inference.daily_rows(model.ensemble, calibrations_of(snapshot, stamp.model_id, model.session), known, abstention, stamp)
 
 
-def _known(snapshot: Snapshot, session: dt.date, novelty: Mapping[str, float]) -> inference.Known:
-    """Return volatility and base rates from labels that had ended by the session."""
-    labels = ", ".join(f"forward_return_{horizon}d" for horizon in HORIZONS_SESSIONS)
-    targets = snapshot.sql(
-        f"select ticker, session, volatility_daily, {labels} from features.targets where session <= ?",  # noqa: S608 - names are constants
-        [session],
+def _known(snapshot: Snapshot, model: Served, novelty: Mapping[str, float]) -> inference.Known:
+    """Return what stands beside the forecasts: volatility, rates from labels that had ended by the session, what is announced."""
+    session = model.session
+    days = snapshot.sql(
+        "select distinct session from features.targets where session <= $session order by 1 desc limit $most",
+        {"session": session, "most": max(HORIZONS_SESSIONS) + 1},
+    )["session"]
+    ended = {h: days[h].as_py() if len(days) > h else None for h in HORIZONS_SESSIONS}
+    counts = ", ".join(
+        f"count(forward_return_{h}d) filter (session <= $ended_{h}) as labels_{h}, "
+        f"count(*) filter (session <= $ended_{h} and forward_return_{h}d > 0) as ups_{h}"
+        for h in HORIZONS_SESSIONS
     )
-    grid = panel.Grid.of(targets)
+    cutoffs = {f"ended_{h}": day for h, day in ended.items()}
+    tickers = snapshot.sql(
+        f"select ticker, max(volatility_daily) filter (session = $session) as volatility_daily, {counts} "  # noqa: S608 - names are constants
+        "from features.targets where session <= $session group by ticker order by ticker",
+        {"session": session} | cutoffs,
+    )
+    names = tickers["ticker"].to_pylist()
     base_rate: dict[tuple[str, int], float] = {}
-    for horizon in HORIZONS_SESSIONS:
-        forward = panel.dense(targets, grid, f"forward_return_{horizon}d")
-        rate_NT = trailing_base_rate(np.where(np.isfinite(forward), forward > 0, np.nan), horizon)
-        base_rate |= {(ticker, horizon): float(rate) for ticker, rate in zip(grid.tickers, rate_NT[:, -1], strict=True)}
-    volatility = panel.dense(targets, grid, "volatility_daily")[:, -1]
+    for h in HORIZONS_SESSIONS:
+        ups_N, labels_N = (tickers[f"{what}_{h}"].to_numpy().astype(np.float64) for what in ("ups", "labels"))
+        rate_N = shrunk_rate(ups_N, labels_N, h)
+        base_rate |= {(ticker, h): rate for ticker, rate in zip(names, rate_N.tolist(), strict=True)}
+    close = calendar.known_at(EXCHANGE, session)
     return inference.Known(
-        volatility_daily=dict(zip(grid.tickers, volatility.tolist(), strict=True)), base_rate=base_rate, novelty=dict(novelty)
+        volatility_daily={k: np.nan if v is None else v for k, v in zip(names, tickers["volatility_daily"].to_pylist(), strict=True)},
+        base_rate=base_rate,
+        novelty=dict(novelty),
+        benchmark_mean={h: _benchmark_mean(snapshot, h, day) for h, day in ended.items()},
+        sectors=model.sectors,
+        earnings_inside=earnings_inside(snapshot, session, close),
+        ex_dividend_inside=ex_dividend_inside(snapshot, session, close),
     )
+
+
+def _benchmark_mean(snapshot: Snapshot, horizon: int, ended: dt.date | None) -> float:
+    """Return the mean of the benchmark's returns over `horizon` from sessions up to `ended`; NaN where there is none."""
+    rows = snapshot.sql(
+        f"select max(benchmark_return_{horizon}d) as value from features.targets where session <= ? group by session order by session",  # noqa: S608 - a constant
+        [ended],
+    )
+    values = rows["value"].drop_null().to_numpy()
+    return float(values.mean()) if len(values) else np.nan

@@ -2,10 +2,11 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 from trader_pipeline import calendar
 from trader_pipeline.checks.completeness import MIN_LISTED_FOR_OUTAGE
-from trader_pipeline.errors import BlockedByDataError
+from trader_pipeline.errors import BlockedByDataError, NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows.accept import outage_hold
 from trader_pipeline.flows.gate import FORCE, Block, held_back
@@ -17,6 +18,15 @@ from trader_pipeline.settings import CheckSettings
 
 EXCHANGE = "XNYS"
 FETCH = "fetch the missing bars with `trader run`"
+
+
+def run_of(snapshot: Snapshot, model_id: str) -> dict[str, Any]:
+    """Return the row of training.runs. Raises `NoModelError` where there is none."""
+    runs = snapshot.sql("select * from training.runs where model_id = ?", [model_id]).to_pylist()
+    if not runs:
+        raise NoModelError(f"training.runs does not know the model {model_id}; restore the lake, or train one: `trader run`")
+    run: dict[str, Any] = runs[0]
+    return run
 
 
 def calibrations_of(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, Calibration]:

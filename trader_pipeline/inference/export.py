@@ -3,11 +3,13 @@
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trader_pipeline import durable
+from trader_pipeline.inference.content import code_version, content_sha256
 from trader_pipeline.schema.contracts import MANIFEST_SCHEMA
 
 
@@ -16,16 +18,17 @@ def export_paths(folder: Path, session: dt.date) -> tuple[Path, Path]:
     return folder / f"predictions_{session}.parquet", folder / f"predictions_{session}.manifest.json"
 
 
-def write_export(folder: Path, rows: pa.Table, *, session: dt.date, as_of: dt.datetime) -> Path:
-    """Write the session's rows of predictions.daily (snappy) and then the manifest, each atomically; return the Parquet file.
+def write_export(folder: Path, rows: pa.Table, *, as_of: dt.datetime) -> Path:
+    """Write a session's rows of predictions.daily (snappy) and then the manifest, each atomically; return the Parquet file.
 
     A reader that checks the manifest's sha256 never takes a file for another session's or for half a one. Rows must not be empty.
     """
+    first = rows.slice(0, 1).to_pylist()[0]
+    session = first["session"]
     path, manifest_path = export_paths(folder, session)
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="snappy")
     data = sink.getvalue().to_pybytes()
-    first = rows.slice(0, 1).to_pylist()[0]
     manifest = {
         "schema": MANIFEST_SCHEMA,
         "file": path.name,
@@ -36,20 +39,32 @@ def write_export(folder: Path, rows: pa.Table, *, session: dt.date, as_of: dt.da
         "data_version": first["data_version"],
         "as_of": as_of.astimezone(dt.UTC).isoformat(),
         "made_at": first["made_at"].astimezone(dt.UTC).isoformat(),
+        "content_sha256": content_sha256(rows),
+        "code_version": code_version(),
     }
     durable.write_atomic(path, data)
     durable.write_atomic(manifest_path, json.dumps(manifest, indent=1).encode())
     return path
 
 
-def is_current(folder: Path, session: dt.date, *, model_id: str, data_version: str) -> bool:
-    """Say whether the export of the session is there, whole, and of this model and data."""
+def is_current(folder: Path, rows: pa.Table) -> bool:
+    """Say whether the export of the rows' session is there, whole, and of their model and data."""
+    first = rows.slice(0, 1).to_pylist()[0]
+    manifest = read_manifest(folder, first["session"])
+    if manifest is None:
+        return False
+    path, _ = export_paths(folder, first["session"])
+    named = [manifest.get(name) for name in ("schema", "model_id", "data_version", "sha256")]
+    return named == [MANIFEST_SCHEMA, first["model_id"], first["data_version"], durable.sha256_file(path)]
+
+
+def read_manifest(folder: Path, session: dt.date) -> dict[str, Any] | None:
+    """Return the manifest of the session's export, None where there is none beside a file, or somebody broke it."""
     path, manifest_path = export_paths(folder, session)
     if not (path.exists() and manifest_path.exists()):
-        return False
+        return None
     try:
         manifest = json.loads(manifest_path.read_bytes())
-        named = (manifest["model_id"], manifest["data_version"], manifest["sha256"])
-    except (ValueError, KeyError, TypeError):  # somebody broke it: it is written again
-        return False
-    return named == (model_id, data_version, durable.sha256_file(path))
+    except ValueError:
+        return None
+    return manifest if isinstance(manifest, dict) else None

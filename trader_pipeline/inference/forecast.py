@@ -27,18 +27,26 @@ def forecast_last_session(members: Sequence[Member], features: pa.Table, sectors
     """
     grid = panel.Grid.of(features)
     listed_N = panel.present(features, grid)[:, -1]
-    tables = [
-        _rows(member.name, member.predict(feature_array(features, grid, member.features), grid, sectors), grid, listed_N)
-        for member in members
-    ]
-    return pa.concat_tables(tables)
+    return pa.concat_tables([_rows(member.name, _newest(member, features, grid, sectors), grid, listed_N) for member in members])
+
+
+def _newest(member: Member, features: pa.Table, grid: panel.Grid, sectors: Mapping[str, str]) -> Forecast:
+    x_NTF, grid = context_of(member, features, grid)
+    return member.predict(x_NTF, grid, sectors, newest=1)
+
+
+def context_of(member: Member, features: pa.Table, grid: panel.Grid) -> tuple[npt.NDArray[np.float32], panel.Grid]:
+    """Return x_NTF of the member's features and the grid, over as many of the newest sessions as the member looks back."""
+    newest = panel.Grid(grid.tickers, grid.sessions[-member.context_sessions :])
+    return feature_array(features, newest, member.features), newest
 
 
 def novelty_of_last_session(novelty: Novelty, features: pa.Table) -> dict[str, float]:
     """Return each ticker's share of training rows that lie nearer to the training data, 0-1; NaN where no feature is known."""
     grid = panel.Grid.of(features)
     listed_N = panel.present(features, grid)[:, -1]
-    share_N = novelty.percentile(feature_array(features, grid, novelty.features)[:, -1])
+    newest = panel.Grid(grid.tickers, grid.sessions[-1:])
+    share_N = novelty.percentile(feature_array(features, newest, novelty.features)[:, -1])
     return {ticker: float(share) for ticker, share, listed in zip(grid.tickers, share_N, listed_N, strict=True) if listed}
 
 

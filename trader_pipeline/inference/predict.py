@@ -1,7 +1,7 @@
 """The ensemble's forecast of one session, calibrated: rows of predictions.daily."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,19 @@ LOWEST_RETURN = -0.9999
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What was known of each ticker at the session: volatility (fraction / sqrt(session)), base rate by horizon, novelty 0-1."""
+    """What was known at the session, by ticker or by ticker and horizon.
+
+    Volatility (fraction / sqrt(session)), base rate, novelty 0-1, sector; the benchmark's mean return by horizon (NaN without one);
+    whether an earnings report or an ex-dividend day lies inside the horizon, absent where none ahead is known.
+    """
 
     volatility_daily: Mapping[str, float]
     base_rate: Mapping[tuple[str, int], float]
     novelty: Mapping[str, float]
+    benchmark_mean: Mapping[int, float]
+    sectors: Mapping[str, str]
+    earnings_inside: Mapping[tuple[str, int], bool]
+    ex_dividend_inside: Mapping[tuple[str, int], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +84,12 @@ def _horizon_rows(rows: pa.Table, horizon: int, calibration: Calibration, known:
     )
     quantiles = np.maximum(np.sort(result.scaled_quantiles * sigma, axis=0), LOWEST_RETURN)
     sure = (result.confidence >= abstention.confidence) & (novelty <= abstention.novelty) & np.isfinite(sigma)
+    mean = np.maximum(result.scaled_mean * sigma, LOWEST_RETURN)
     columns = {
         "session": rows["session"],
         "ticker": rows["ticker"],
         "horizon_sessions": rows["horizon_sessions"],
-        "return_mean": np.maximum(result.scaled_mean * sigma, LOWEST_RETURN),
+        "return_mean": mean,
         **dict(zip(QUANTILE_NAMES, quantiles, strict=True)),
         "p_up": result.p_up,
         "p_outperform": result.p_outperform,
@@ -90,5 +99,20 @@ def _horizon_rows(rows: pa.Table, horizon: int, calibration: Calibration, known:
         "disagreement": rows["disagreement"],
         "novelty": novelty,
         "abstained": ~sure,
+        "excess_benchmark": mean - known.benchmark_mean[horizon],
+        "excess_sector": excess_over_sector(mean, [known.sectors.get(ticker) for ticker in tickers]),
+        "earnings_inside": pa.array([known.earnings_inside.get((ticker, horizon)) for ticker in tickers], pa.bool_()),
+        "ex_dividend_inside": pa.array([known.ex_dividend_inside.get((ticker, horizon)) for ticker in tickers], pa.bool_()),
     }
     return pa.table(columns)
+
+
+def excess_over_sector(mean: Floats, sectors: Sequence[str | None]) -> Floats:
+    """Return each mean less that of its sector's tickers that have one; NaN without a sector."""
+    names = np.array([name or "" for name in sectors])
+    excess = np.full(len(mean), np.nan)
+    for name in set(names.tolist()) - {""}:
+        own = names == name
+        if np.isfinite(mean[own]).any():
+            excess[own] = mean[own] - np.nanmean(mean[own])
+    return excess

@@ -54,9 +54,15 @@ class Attention(nn.Module):
         query, key = _rotated(query, *rotary), _rotated(key, *rotary)
         return self._merged(F.scaled_dot_product_attention(query, key, value, mask_SS, is_causal=mask_SS is None, enable_gqa=True))
 
-    def crosswise(self, x_RSD: Tensor, sector_R1SS: Tensor, seen_R11S: Tensor) -> Tensor:
-        """Attend with half of the heads where `sector_R1SS` allows, with the others to all that `seen_R11S` allows."""
+    def crosswise(self, x_RSD: Tensor, sector_R1SS: Tensor, seen_R11S: Tensor, crowd_RSD: Tensor | None = None) -> Tensor:
+        """Attend with half of the heads where `sector_R1SS` allows, with the others to all that `seen_R11S` allows.
+
+        Positions of `crowd_RSD` are seen too, before one's own; the masks then reach over both.
+        """
         query, key, value = self._projected(x_RSD)
+        if crowd_RSD is not None:
+            _, crowd_key, crowd_value = self._projected(crowd_RSD)
+            key, value = torch.cat([crowd_key, key], 2), torch.cat([crowd_value, value], 2)
         half, split = self.heads // 2, self.shared // 2
         near = F.scaled_dot_product_attention(
             query[:, :half], key[:, : split or 1], value[:, : split or 1], attn_mask=sector_R1SS, enable_gqa=True

@@ -140,11 +140,16 @@ def trailing_base_rate(up_NT: Floats, horizon: int) -> Floats:
     one by one, overlapping labels would make a rate of its own out of noise. The pooled rate starts from one up and one down.
     Casella & Berger 2002, example 7.2.14.
     """
-    prior = PRIOR_LABELS * horizon
     ups = _known_at(np.cumsum(np.nan_to_num(up_NT), axis=1), horizon)
     labels = _known_at(np.cumsum(np.isfinite(up_NT), axis=1).astype(np.float64), horizon)
-    pooled_T = (ups.sum(axis=0) + 1) / (labels.sum(axis=0) + 2)
-    rate: Floats = (ups + prior * pooled_T) / (labels + prior)
+    return shrunk_rate(ups, labels, horizon)
+
+
+def shrunk_rate(ups: Floats, labels: Floats, horizon: int) -> Floats:
+    """Return each ticker's rate [N, ...] from its counts of labels over `horizon` sessions, shrunk to the pooled one."""
+    prior = PRIOR_LABELS * horizon
+    pooled = (ups.sum(axis=0) + 1) / (labels.sum(axis=0) + 2)
+    rate: Floats = (ups + prior * pooled) / (labels + prior)
     return rate
 
 

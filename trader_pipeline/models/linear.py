@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import numpy as safetensors
 
+from trader_pipeline.models.attribution import Attribution, attribution, folded
 from trader_pipeline.models.examples import Examples, relative, rows_of, thinned
 from trader_pipeline.models.forecast import Forecast, around_mean, present, residual_quantiles
 from trader_pipeline.models.normalise import EPSILON, Normaliser
@@ -58,13 +59,27 @@ class RidgeMember:
         """The coefficients."""
         return self.score_PH.size + self.scaled_PH.size
 
-    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str]) -> Forecast:  # noqa: ARG002 - members share one signature
+    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str], *, newest: int | None = None) -> Forecast:  # noqa: ARG002 - members share one signature
         """Return the forecast; NaN where no feature is known."""
         prepared = self.normaliser.apply(features_NTF)
         score = prepared @ self.score_PH.astype(np.float32) + self.score_H.astype(np.float32)
         here_NT = present(features_NTF)
         scaled = deviations(prepared, here_NT) @ self.scaled_PH.astype(np.float32) + self.scaled_H.astype(np.float32)
         return around_mean(score, scaled, self.offsets_HQ, here_NT)
+
+    def explain(
+        self,
+        features_NTF: Float32,
+        grid: Grid,
+        sectors: Mapping[str, str],
+        wanted_N: npt.NDArray[np.bool_],  # noqa: ARG002 - members share one signature; here all tickers cost nothing
+    ) -> Attribution:
+        """Return coefficient times prepared column of the last session; the base is the intercept."""
+        last_N1F = features_NTF[:, -1:]
+        score_NH = self.predict(last_N1F, grid, sectors).score_TNH[-1]
+        parts_NHP = self.normaliser.apply(last_N1F[:, 0]).astype(np.float64)[:, None, :] * self.score_PH.T
+        base_NH = np.broadcast_to(self.score_H, score_NH.shape)
+        return attribution("linear", score_NH, base_NH, folded(parts_NHP, self.normaliser.columns, self.features))
 
     def files(self) -> dict[str, bytes]:
         """Return arrays as safetensors and names as JSON."""

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from trader_pipeline.models.attribution import Attribution
 from trader_pipeline.models.forecast import Forecast
 from trader_pipeline.panel import Grid
 
@@ -33,8 +34,19 @@ class Member(Protocol):
         """About how many numbers were learnt: what a forecast of one ticker-session costs."""
         ...
 
-    def predict(self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str]) -> Forecast:
-        """Return the forecast for every session of the grid; what is said of session t depends on sessions <= t alone."""
+    def predict(
+        self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str], *, newest: int | None = None
+    ) -> Forecast:
+        """Return the forecast for every session of the grid; what is said of session t depends on sessions <= t alone.
+
+        Where only the `newest` sessions are wanted, earlier ones may stay NaN.
+        """
+        ...
+
+    def explain(
+        self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str], wanted_N: npt.NDArray[np.bool_]
+    ) -> Attribution:
+        """Return why the last session's scores are what they are, at least of the tickers in `wanted_N`."""
         ...
 
     def files(self) -> dict[str, bytes]:

@@ -69,6 +69,10 @@ class Network(nn.Module):
         outputs: Outputs = super().__call__(inputs)
         return outputs
 
+    def newest(self, inputs: Inputs, sessions: int) -> Outputs:  # noqa: ARG002 - a network that can leave work out does
+        """Return the outputs at the newest `sessions` positions at least, the newest last."""
+        return self(inputs)
+
 
 def parameters_of(network: nn.Module) -> int:
     """Return the number of weights."""

@@ -18,10 +18,12 @@ from safetensors import torch as safetensors
 
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.models import distribution, hl_gauss
+from trader_pipeline.models.attribution import Attribution, attribution, folded
 from trader_pipeline.models.forecast import Forecast, present
 from trader_pipeline.models.gru import Gru
 from trader_pipeline.models.i_transformer import ITransformer, ITransformerConfig
 from trader_pipeline.models.network import Inputs, Network, NetworkConfig, parameters_of
+from trader_pipeline.models.network_attribution import integrated_gradients
 from trader_pipeline.models.normalise import Normaliser
 from trader_pipeline.models.panel_former import PanelFormer, PanelFormerConfig
 from trader_pipeline.models.patch_tst import PatchTst, PatchTstConfig
@@ -79,14 +81,14 @@ class NetworkMember:
         """A session sees at least half of the window and at most all of it before itself."""
         return self.network.config.window_sessions
 
-    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str]) -> Forecast:
-        """Return the forecast; NaN where no feature is known.
+    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str], *, newest: int | None = None) -> Forecast:
+        """Return the forecast; NaN where no feature is known, and where only the `newest` sessions are asked for on earlier ones.
 
         Sessions are cut into blocks of half a window by their date, not by their position, so a session's context, and with it
         its forecast, does not depend on where the panel begins or ends.
         """
         here_NT = present(features_NTF)
-        prepared_NTP, market_TM = self.preparation.apply(features_NTF)
+        prepared = self.preparation.apply(features_NTF)
         tickers, sessions = here_NT.shape
         shape = (sessions, tickers, len(HORIZONS_SESSIONS))
         score, mean = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
@@ -95,11 +97,10 @@ class NetworkMember:
         same_NN = same_sector(grid.tickers, sectors)
         with torch_threads(1):
             for first, end in blocks(grid.sessions, half):
-                start = max(0, first - half)
-                arrays = (prepared_NTP[:, start:end], here_NT[:, start:end], market_TM[start:end])
-                x, here, market = (torch.from_numpy(np.ascontiguousarray(array)).unsqueeze(0) for array in arrays)
-                outputs = self._window(Inputs(x, here, market, same_NN), keep=end - first)
-                score[first:end], mean[first:end], quantiles[first:end] = outputs
+                if newest is None or end > sessions - newest:
+                    inputs = _window_of(prepared, here_NT, same_NN, max(0, first - half), end)
+                    first = first if newest is None else max(first, sessions - newest)  # noqa: PLW2901 - the earlier ones are not wanted
+                    score[first:end], mean[first:end], quantiles[first:end] = self._window(inputs, keep=end - first)
         hidden_TN1 = ~here_NT.T[:, :, None]
         return Forecast(
             np.where(hidden_TN1, np.float32(np.nan), score),
@@ -107,10 +108,27 @@ class NetworkMember:
             np.where(hidden_TN1[..., None], np.float32(np.nan), quantiles),
         )
 
+    def explain(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str], wanted_N: npt.NDArray[np.bool_]) -> Attribution:
+        """Return integrated gradients of the wanted tickers' scores of the last session, in the window that `predict` takes."""
+        here_NT = present(features_NTF)
+        prepared = self.preparation.apply(features_NTF)
+        half = self.network.config.window_sessions // 2
+        first, end = blocks(grid.sessions, half)[-1]
+        inputs = _window_of(prepared, here_NT, same_sector(grid.tickers, sectors), max(0, first - half), end)
+        shape = (len(here_NT), len(HORIZONS_SESSIONS))
+        score_NH, base_NH = np.full(shape, np.nan), np.full(shape, np.nan)
+        parts_NHF = np.full((*shape, len(self.features)), np.nan)
+        wanted = np.flatnonzero(wanted_N & here_NT[:, -1])
+        if len(wanted):
+            with torch_threads(1):
+                score_NH[wanted], base_NH[wanted], parts_GHP = integrated_gradients(self.network, inputs, wanted.tolist())
+            parts_NHF[wanted] = folded(parts_GHP, self.preparation.columns, self.features)
+        return attribution("integrated_gradients", score_NH, base_NH, parts_NHF, centred=False)
+
     def _window(self, inputs: Inputs, *, keep: int) -> tuple[Float32, Float32, Float32]:
         """Return score, mean [keep, N, H] and quantiles [keep, N, H, Q] of the last `keep` sessions of one window."""
         with torch.no_grad():
-            said = self.network(inputs)
+            said = self.network.newest(inputs, keep)
             chances = distribution.probabilities(said.distribution_BNLHK[0, :, -keep:].transpose(0, 1))
             if said.market_BLHK is not None:
                 chances = distribution.added(chances, distribution.probabilities(said.market_BLHK[0, -keep:]).unsqueeze(1))
@@ -149,6 +167,14 @@ class NetworkMember:
         return cls(Preparation(normaliser, tuple(facts["market_features"])), network)
 
 
+def _window_of(prepared: tuple[Float32, Float32], here_NT: npt.NDArray[np.bool_], same_NN: torch.Tensor, start: int, end: int) -> Inputs:
+    """Return one window of the prepared panel, sessions from `start` up to, but without, `end`."""
+    x_NTP, market_TM = prepared
+    arrays = (x_NTP[:, start:end], here_NT[:, start:end], market_TM[start:end])
+    x_BNLP, present_BNL, market_BLM = (torch.from_numpy(np.ascontiguousarray(array)).unsqueeze(0) for array in arrays)
+    return Inputs(x_BNLP, present_BNL, market_BLM, same_NN)
+
+
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
     """Let torch compute with `count` threads: the number decides the order of sums, and with it the last bits."""
@@ -162,8 +188,8 @@ def torch_threads(count: int) -> Iterator[None]:
 
 def same_sector(tickers: tuple[str, ...], sectors: Mapping[str, str]) -> torch.Tensor:
     """Return bool [N, N]; a ticker without a sector shares one with nobody but itself."""
-    codes = [sectors.get(ticker, f"ticker {ticker}") for ticker in tickers]
-    return torch.tensor([[a == b for b in codes] for a in codes], dtype=torch.bool)
+    codes = np.unique([sectors.get(ticker, f"ticker {ticker}") for ticker in tickers], return_inverse=True)[1]
+    return torch.from_numpy(codes[:, None] == codes)
 
 
 def blocks(sessions: npt.NDArray[np.datetime64], length: int) -> list[tuple[int, int]]:

@@ -83,12 +83,26 @@ class PanelFormer(Network):
 
     def forward(self, inputs: Inputs) -> Outputs:
         """Return the outputs at every position."""
+        return self.newest(inputs, inputs.x_BNLP.shape[2])
+
+    def newest(self, inputs: Inputs, sessions: int) -> Outputs:
+        """Return the outputs at the newest positions; where the last block mixes tickers, which costs most, it sees no more than those."""
         tickers = inputs.x_BNLP.shape[1]
         condition_BLc = self.condition(inputs)
         market_BGLD = self.market_tokens[:, None] + self.market_embed(condition_BLc).unsqueeze(1)
         x_BNLD = torch.cat([self.input_dropout(self.embed(inputs.x_BNLP)), market_BGLD], 1)
         seen = Seen(*crosswise_masks(inputs, self.config.market_tokens), inputs.x_BNLP)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x_BNLD = block(x_BNLD, condition_BLc, seen)
+        if sessions < inputs.x_BNLP.shape[2] and isinstance(self.blocks[-1].mixer, OverTickers):
+            x_BNLD, condition_BLc, seen = _newest(x_BNLD, condition_BLc, seen, sessions)
+        x_BNLD = self.blocks[-1](x_BNLD, condition_BLc, seen)[:, :, -sessions:]
         outputs: Outputs = self.heads(x_BNLD[:, :tickers], x_BNLD[:, tickers:].mean(1))
         return outputs
+
+
+def _newest(x_BNLD: Tensor, condition_BLc: Tensor, seen: Seen, sessions: int) -> tuple[Tensor, Tensor, Seen]:
+    """Cut states, condition and masks to the newest sessions."""
+    windows = len(x_BNLD)
+    sector, everyone = (mask.view(windows, -1, *mask.shape[1:])[:, -sessions:].flatten(0, 1) for mask in (seen.sector_R1SS, seen.seen_R11S))
+    return x_BNLD[:, :, -sessions:], condition_BLc[:, -sessions:], Seen(sector, everyone, seen.x_BNLP[:, :, -sessions:])

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.errors import TrainingError
+from trader_pipeline.models.attribution import Attribution, attribution
 from trader_pipeline.models.examples import Examples, labelled, relative
 from trader_pipeline.models.forecast import Forecast, around_mean, present, residual_quantiles
 from trader_pipeline.models.normalise import EPSILON
@@ -45,13 +46,28 @@ class RuleMember:
         """The scales."""
         return self.score_H.size + self.scaled_H.size
 
-    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str]) -> Forecast:  # noqa: ARG002 - members share one signature
+    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str], *, newest: int | None = None) -> Forecast:  # noqa: ARG002 - members share one signature
         """Return the forecast; NaN where no feature is known."""
         signal_NT1 = _signal(self.name, features_NTF, self.features)[:, :, None]
         mean_NTH = signal_NT1 * self.scaled_H + self.drift_H
         return around_mean(
             (signal_NT1 * self.score_H).astype(np.float32), mean_NTH.astype(np.float32), self.offsets_HQ, present(features_NTF)
         )
+
+    def explain(
+        self,
+        features_NTF: Float32,
+        grid: Grid,
+        sectors: Mapping[str, str],
+        wanted_N: npt.NDArray[np.bool_],  # noqa: ARG002 - members share one signature; here all tickers cost nothing
+    ) -> Attribution:
+        """Return the one feature's z of the last session times its scale; the base is 0."""
+        last_N1F = features_NTF[:, -1:]
+        score_NH = self.predict(last_N1F, grid, sectors).score_TNH[-1]
+        parts_NHF = np.zeros((*score_NH.shape, len(self.features)))
+        if rule := RULES[self.name]:
+            parts_NHF[:, :, self.features.index(rule[0])] = _signal(self.name, last_N1F, self.features) * self.score_H
+        return attribution("linear", score_NH, np.zeros(score_NH.shape), parts_NHF)
 
     def files(self) -> dict[str, bytes]:
         """Return everything as JSON."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trader_pipeline.models.attribution import Attribution
 from trader_pipeline.models.forecast import Forecast
 from trader_pipeline.models.member import Member
 from trader_pipeline.panel import Grid
@@ -45,9 +46,17 @@ class SeededMember:
         """As `inner`."""
         return self.inner.weights
 
-    def predict(self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str]) -> Forecast:
+    def predict(
+        self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str], *, newest: int | None = None
+    ) -> Forecast:
         """As `inner`."""
-        return self.inner.predict(features_NTF, grid, sectors)
+        return self.inner.predict(features_NTF, grid, sectors, newest=newest)
+
+    def explain(
+        self, features_NTF: npt.NDArray[np.float32], grid: Grid, sectors: Mapping[str, str], wanted_N: npt.NDArray[np.bool_]
+    ) -> Attribution:
+        """As `inner`."""
+        return self.inner.explain(features_NTF, grid, sectors, wanted_N)
 
     def files(self) -> dict[str, bytes]:
         """As `inner`."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.errors import TrainingError
+from trader_pipeline.models.attribution import Attribution, attribution
 from trader_pipeline.models.examples import Examples, labelled, relative, thinned
 from trader_pipeline.models.forecast import Forecast, around_mean, present, residual_quantiles
 from trader_pipeline.panel import Grid
@@ -60,7 +61,7 @@ class TreesMember:
         """A text has about a number in eight characters."""
         return sum(map(len, (*self.score_models, *self.scaled_models))) // 8
 
-    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str]) -> Forecast:  # noqa: ARG002 - members share one signature
+    def predict(self, features_NTF: Float32, grid: Grid, sectors: Mapping[str, str], *, newest: int | None = None) -> Forecast:  # noqa: ARG002 - members share one signature
         """Return the forecast; NaN where no feature is known."""
         here_NT = present(features_NTF)
         rows_RF = features_NTF[here_NT]
@@ -74,6 +75,23 @@ class TreesMember:
         return around_mean(
             spread(self.score_models), spread(self.scaled_models) + self.drift_H.astype(np.float32), self.offsets_HQ, here_NT
         )
+
+    def explain(
+        self,
+        features_NTF: Float32,
+        grid: Grid,
+        sectors: Mapping[str, str],
+        wanted_N: npt.NDArray[np.bool_],  # noqa: ARG002 - members share one signature; here all tickers cost little
+    ) -> Attribution:
+        """Return the Shapley values of the last session's scores (Lundberg, Erion & Lee 2018); the base is the trees' mean."""
+        last_N1F = features_NTF[:, -1:]
+        here_N = present(last_N1F)[:, 0]
+        score_NH = self.predict(last_N1F, grid, sectors).score_TNH[-1]
+        shap_NHF1 = np.full((*score_NH.shape, len(self.features) + 1), np.nan)
+        if here_N.any():
+            rows_RF = last_N1F[here_N, 0]
+            shap_NHF1[here_N] = np.stack([_shapley(_booster(text), rows_RF) for text in self.score_models], axis=1)
+        return attribution("tree_shap", score_NH, shap_NHF1[..., -1], shap_NHF1[..., :-1])
 
     def files(self) -> dict[str, bytes]:
         """Return one text file a booster, and the rest as JSON."""
@@ -210,3 +228,8 @@ def _booster(text: str) -> "lightgbm.Booster":
 
 def _predicted(booster: "lightgbm.Booster", rows_RF: Float32) -> Float32:
     return np.asarray(booster.predict(rows_RF, num_threads=1), np.float32)
+
+
+def _shapley(booster: "lightgbm.Booster", rows_RF: Float32) -> Floats:
+    """Return [R, F + 1]: each feature's part of the prediction, and last the mean that they start from."""
+    return np.asarray(booster.predict(rows_RF, pred_contrib=True, num_threads=1), np.float64)

@@ -26,9 +26,9 @@ def count(name: str, unit: str, description: str, *, nullable: bool = False) -> 
     return Column(name=name, dtype=pa.int64(), unit=unit, description=description, nullable=nullable)
 
 
-def flag(name: str, description: str, *, nullable: bool = False) -> Column:
+def flag(name: str, description: str, *, nullable: bool = False, since: int = 1) -> Column:
     """Return a boolean column."""
-    return Column(name=name, dtype=pa.bool_(), unit="-", description=description, nullable=nullable)
+    return Column(name=name, dtype=pa.bool_(), unit="-", description=description, nullable=nullable, since=since)
 
 
 def day(name: str, description: str, *, nullable: bool = False) -> Column:

@@ -95,6 +95,8 @@ PREDICTIONS = Contract(
         _share("novelty"),
         Promise(name="abstained", dtype=pa.bool_()),
         *_STAMP,
+        *(_number(name) for name in ("excess_benchmark", "excess_sector")),
+        *(Promise(name=name, dtype=pa.bool_(), nulls="allowed") for name in ("earnings_inside", "ex_dividend_inside")),
     ),
 )
 DECISIONS = Contract(
@@ -118,7 +120,7 @@ DECISIONS = Contract(
 )
 CONTRACTS = (PREDICTIONS, DECISIONS)
 
-MANIFEST_SCHEMA = "trader.predictions/1"
+MANIFEST_SCHEMA = "trader.predictions/2"
 MANIFEST: Mapping[str, type] = {
     "schema": str,
     "file": str,
@@ -129,5 +131,7 @@ MANIFEST: Mapping[str, type] = {
     "data_version": str,
     "as_of": str,
     "made_at": str,
+    "content_sha256": str,
+    "code_version": str,
 }
 """What `exports/predictions_<session>.manifest.json` says of the Parquet file beside it, whose rows keep the contract `PREDICTIONS`."""

@@ -60,7 +60,8 @@ OUT_OF_FOLD = Lineage(
     made={"model_id": _RUN, "fold": "the walk-forward's own split of the sessions", "model": _CHOSEN, "horizon_sessions": _HORIZON},
 )
 _RETURNS = f"return_mean, {_QUANTILES}"
-_FORECAST = f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, novelty, abstained"
+_EXCESS = "excess_benchmark, excess_sector"
+_FORECAST = f"{_RETURNS}, {_EXCESS}, p_up, p_outperform, score, confidence, disagreement, novelty, abstained"
 _UP = "up_shrink, up_score_slope, mean_center, pooled, isotonic"
 _INTERVAL = f"interval_miss, interval_scale, {', '.join(SCALE_COLUMNS)}"
 _MEAN = "mean_shrink, mean_score_slope, mean_center, drift"
@@ -68,21 +69,26 @@ DAILY = Lineage(
     table=outputs.DAILY,
     reads={
         "features.panel": {**same("session, ticker"), _FORECAST: EVERY},
-        "core.sectors": {f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "sector"},
+        "core.sectors": {f"{_RETURNS}, {_EXCESS}, p_up, p_outperform, score, confidence, disagreement, abstained": "sector"},
         "training.runs": {"model_id": "model_id", _FORECAST: "folder"},
         "training.calibration": {
-            _RETURNS: _MEAN,
+            f"{_RETURNS}, {_EXCESS}": _MEAN,
             _QUANTILES: f"{_INTERVAL}, median_offset",
             "p_up": _UP,
             "confidence, abstained": f"{_UP}, attainable",
             "p_outperform": "outperform_shrink",
         },
         "evaluation.promotions": {"model_id": "serves, counts_from"},
-        "training.ensemble_weights": {f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "weight, average"},
-        "features.targets": {
-            f"{_RETURNS}, p_up, p_outperform, score, confidence, disagreement, abstained": "volatility_daily",
-            "base_rate, p_up, confidence, abstained": _FORWARD,
+        "training.ensemble_weights": {
+            f"{_RETURNS}, {_EXCESS}, p_up, p_outperform, score, confidence, disagreement, abstained": "weight, average"
         },
+        "features.targets": {
+            f"{_RETURNS}, {_EXCESS}, p_up, p_outperform, score, confidence, disagreement, abstained": "volatility_daily",
+            "base_rate, p_up, confidence, abstained": _FORWARD,
+            "excess_benchmark": _of("benchmark_return"),
+        },
+        "core.earnings": {"earnings_inside": "report_date, known_at"},
+        "core.corporate_actions": {"ex_dividend_inside": "session, kind, known_at"},
     },
     made={"horizon_sessions": _HORIZON, "data_version, made_at, run_id": _RUN},
 )

@@ -55,6 +55,7 @@ OUT_OF_FOLD = Table(
 DAILY = Table(
     layer="predictions",
     name="daily",
+    version=2,
     year_of="session",
     key=("session", "ticker", "horizon_sessions"),
     description="The published forecast: the members weighed by training.ensemble_weights, calibrated. Simple returns from the next open to the close of t + h, not annualised.",
@@ -76,6 +77,30 @@ DAILY = Table(
         DATA_VERSION,
         instant("made_at", "When the row was computed."),
         RUN_ID,
+        number(
+            "excess_benchmark",
+            "fraction",
+            "return_mean less the mean of the benchmark's own returns over such spans that had ended by the session; null without a benchmark.",
+            since=2,
+        ),
+        number(
+            "excess_sector",
+            "fraction",
+            "return_mean less its mean over the session's tickers of the sector; null without a sector.",
+            since=2,
+        ),
+        flag(
+            "earnings_inside",
+            "Whether an earnings report is announced for a day after the session, up to t + h. Null where no report ahead is known.",
+            nullable=True,
+            since=2,
+        ),
+        flag(
+            "ex_dividend_inside",
+            "Whether a dividend is announced that goes ex after the session, up to t + h. Null where no dividend ahead is known.",
+            nullable=True,
+            since=2,
+        ),
     ),
 )
 DECISIONS = Table(

@@ -95,7 +95,7 @@ def test_a_broken_decision_is_named(first, fact):
 
 
 def test_the_export_and_its_manifest_are_held_against_each_other(tmp_path):
-    write_export(tmp_path, rows(), session=SESSION, as_of=MADE)
+    write_export(tmp_path, rows(), as_of=MADE)
     parquet, manifest = export_paths(tmp_path, SESSION)
     assert export_breaches(parquet, manifest) == []
     sound = json.loads(manifest.read_bytes())
@@ -103,7 +103,7 @@ def test_the_export_and_its_manifest_are_held_against_each_other(tmp_path):
     assert [(b.about, b.told) for b in export_breaches(parquet, manifest)] == [("manifest.rows", "says 7, is 8")]
     manifest.write_text(json.dumps({k: v for k, v in sound.items() if k != "sha256"}))
     assert [(b.about, b.told) for b in export_breaches(parquet, manifest)] == [("manifest.sha256", "expected str, got None")]
-    write_export(tmp_path, rows(p_up=2.0), session=SESSION, as_of=MADE)
+    write_export(tmp_path, rows(p_up=2.0), as_of=MADE)
     assert [b.about for b in export_breaches(parquet, manifest)] == ["p_up"]
     parquet.write_bytes(b"cut")
     assert export_breaches(parquet, manifest)[0].told.startswith("cannot be read")

@@ -179,3 +179,19 @@ def test_without_script_the_pages_still_filter_and_sort(browser, address):
     watched.page.locator("#sort-ticker").click()
     assert _tickers(watched.page) == ["AAPL", "AMD", "NVDA"]
     watched.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_every_section_and_scrolls_only_down(browser, address, scheme):
+    watched = Watched(browser, color_scheme=scheme, is_mobile=True)
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    for path, sections in (("/", ("changed", "paper")), ("/ticker/AAPL", ("why", "changed", "paper"))):
+        watched.page.goto(address + path)
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        for name in sections:
+            assert watched.page.locator(f"#{name}").is_visible(), name
+    bars = watched.page.locator("#why .part rect")
+    assert bars.count() == 4 * 7
+    assert max(bars.nth(i).bounding_box()["width"] for i in range(7)) > 30
+    assert watched.complaints == []
+    watched.context.close()

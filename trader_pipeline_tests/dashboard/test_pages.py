@@ -15,6 +15,7 @@ from trader_pipeline.dashboard import pages_predictions
 from trader_pipeline.flows.gate import Block, forced_session
 from trader_pipeline.lake import Change
 from trader_pipeline.schema import core
+from trader_pipeline.schema.contracts import PREDICTIONS
 from trader_pipeline.schema.outputs import PROMOTIONS
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, client_of, settings_of
@@ -82,14 +83,16 @@ def test_the_scorecard_gives_one_verdict_a_horizon(deep):
 
 
 def test_rows_are_filtered_sorted_and_ranked_over_the_whole_horizon(deep):
-    text = deep.get("/?horizon=5&sort=ticker&dir=desc").text
+    text, boeing, technology = (
+        deep.get(path).text.split('id="changed"')[0]
+        for path in ("/?horizon=5&sort=ticker&dir=desc", "/?horizon=5&q=boeing", "/?sector=Technology")
+    )
     tickers = re.findall(r'href="/ticker/(\w+)\?', text)
     assert tickers == sorted(published.NAMES, reverse=True)
-    boeing = deep.get("/?horizon=5&q=boeing").text
     assert re.findall(r'href="/ticker/(\w+)\?', boeing) == ["BA"]
     rank = re.search(r'class="rank">(\d+)<', boeing)[1]
     assert rank == re.search(r'class="rank">(\d+)</td>\s*<th scope="row" class="text"><a href="/ticker/BA\?', text)[1]
-    assert set(re.findall(r'href="/ticker/(\w+)\?', deep.get("/?sector=Technology").text)) == {"AAPL", "AMD", "NVDA"}
+    assert set(re.findall(r'href="/ticker/(\w+)\?', technology)) == {"AAPL", "AMD", "NVDA"}
 
 
 def test_a_script_gets_the_table_alone(deep):
@@ -332,3 +335,71 @@ def test_a_forced_session_says_what_the_gate_said(tmp_path):
     block = Block(table="core.daily_bars", rule="staleness", fact="ends 2020-02-07, 5 sessions < 9")
     lake.publish(forced_session([block], session=published.SESSION, as_of=published.KNOWN, run_id="r"))
     assert [said in client_of(settings).get(path).text for path in paths] == [True, True]
+
+
+def section(text, name):
+    """Return the panel with that id, without tags."""
+    return re.sub(r"<[^>]+>", " ", text.split(f'id="{name}"')[1].split("</section>")[0])
+
+
+def test_the_ticker_page_says_why_and_the_sum_is_the_score(deep, home):
+    text = section(deep.get("/ticker/AAPL").text, "why")
+    snapshot = lake.open(settings_of(home).dataset_home)
+    rows = snapshot.sql(
+        "select horizon_sessions h, sum(contribution) total, any_value(score) score, any_value(completeness_error) error "
+        "from predictions.explanations where ticker = 'AAPL' and model = 'ensemble' group by h"
+    ).to_pylist()
+    assert [round(row["total"] + row["error"] - row["score"], 9) for row in rows] == [0] * 4
+    for told in (
+        "1 session",
+        "60 sessions",
+        "momentum_12_1",
+        "base value",
+        "all others",
+        "lightgbm",
+        "panel_former",
+        "the sum leaves 4e-04",
+    ):
+        assert told in text, told
+    assert text.count("amihud_illiquidity_21d") == 4
+
+
+def test_a_name_that_no_network_is_explained_for_says_so(deep):
+    assert "10 of this session; this is none of them" in section(deep.get("/ticker/NVDA").text, "why")
+
+
+def test_an_older_session_that_nothing_explains_names_the_command(deep):
+    assert "trader predict" in section(deep.get("/ticker/AAPL?session=2020-02-06").text, "why")
+
+
+def test_what_changed_stands_on_both_pages_with_its_cause(deep):
+    page, ticker = (section(deep.get(path).text, "changed") for path in ("/?horizon=5", "/ticker/BA"))
+    assert "since 2020-02-06" in page
+    assert re.search(r"of 11 forecasts moved, 0 flipped: put down to price \d+, data 1\.", page)
+    assert ticker.count("data") == 4
+    assert "No session before" in section(deep.get("/ticker/BA?session=2020-02-06").text, "changed")
+
+
+def test_the_paper_log_keeps_hindsight_apart(deep):
+    page, ticker = (section(deep.get(path).text, "paper") for path in ("/", "/ticker/AAPL"))
+    assert re.search(r"1 session\s+99\s+9\s", page), "ten sessions of eleven names, one of them made too late"
+    assert "88 predictions wait" in page
+    assert "11 made after their entry are left out as hindsight" in page
+    assert ticker.count("hindsight") == 1
+    assert "No prediction of this ticker" in section(deep.get("/ticker/SPY").text, "paper")
+
+
+def test_announced_days_and_excess_returns_stand_beside_the_forecast(deep):
+    text = deep.get("/ticker/AAPL").text
+    assert text.count('<span class="flag">earnings</span>') == 2
+    assert "Over bench., sector" in text
+    assert '<span class="flag">earnings</span>' not in deep.get("/ticker/BA").text
+
+
+def test_one_tickers_predictions_as_the_contract_has_them(deep):
+    answer = deep.get("/api/predictions/AAPL").json()
+    assert (answer["schema"], answer["session"], answer["state"]) == ("ticker/1", "2020-02-07", "sample")
+    assert [row["horizon_sessions"] for row in answer["rows"]] == [1, 5, 20, 60]
+    assert list(answer["rows"][0]) == list(PREDICTIONS.names)
+    assert deep.get("/api/predictions/AAPL?session=2020-02-06").json()["rows"][0]["made_at"] < answer["rows"][0]["made_at"]
+    assert deep.get("/api/predictions/NONE").status_code == 404

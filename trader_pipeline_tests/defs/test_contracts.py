@@ -35,7 +35,7 @@ def lake(settings):
 def exported(settings, lake):
     rows = lake.snapshot().read(DAILY)
     newest = rows.filter(pc.equal(rows["session"], published.SESSION))
-    write_export(settings.dataset_home / "exports", newest, session=published.SESSION, as_of=published.KNOWN)
+    write_export(settings.dataset_home / "exports", newest, as_of=published.KNOWN)
 
 
 def materialized(settings):

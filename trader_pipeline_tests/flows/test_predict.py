@@ -33,13 +33,15 @@ def head(home):
 
 
 def test_one_row_a_ticker_and_horizon_with_ordered_quantiles(judged):
-    assert is_due(judged.lake, session=SESSION, as_of=AS_OF)
+    assert is_due(judged.lake, judged.settings, session=SESSION, as_of=AS_OF)
     outcome = run(judged)
     assert (outcome.rows, outcome.changed) == (len(STOCKS) * 4, True)
-    assert not is_due(judged.lake, session=SESSION, as_of=AS_OF)
+    assert not is_due(judged.lake, judged.settings, session=SESSION, as_of=AS_OF)
     rows = judged.lake.snapshot().frame("predictions.daily")
     assert sorted(set(rows["ticker"])) == sorted(STOCKS), "the benchmark is never predicted"
-    assert not rows.isna().any().any()
+    told_ahead = ["excess_sector", "earnings_inside", "ex_dividend_inside"]  # no sector is known, nothing is announced
+    assert rows[told_ahead].isna().all().all()
+    assert not rows.drop(columns=told_ahead).isna().any().any()
     quantiles = rows[list(QUANTILE_NAMES)].to_numpy()
     assert (np.diff(quantiles, axis=1) >= 0).all()
     assert (quantiles > -1).all()
@@ -92,7 +94,7 @@ def test_thresholds_grey_rows_without_removing_them(judged):
 def test_without_a_model(tmp_path):
     settings = Settings(home=tmp_path, dataset="own")
     lake = Lake(tmp_path / "own" / "lake", "own")
-    assert is_due(lake, session=SESSION, as_of=AS_OF)
+    assert is_due(lake, settings, session=SESSION, as_of=AS_OF)
     with pytest.raises(NoModelError, match=r"no model was trained on what was known at 2020-02-07 21:30 UTC; train one: `trader run`"):
         predict(lake, settings, session=SESSION, as_of=AS_OF, made_at=MADE_AT, run_id="r")
 
@@ -195,8 +197,8 @@ def test_a_leak_alarm_keeps_the_last_approved_model_serving(judged):
 
 
 def test_rows_that_break_the_contract_reach_no_reader(judged, monkeypatch):
-    made = flow._forecast
-    monkeypatch.setattr(flow, "_forecast", lambda *args: made(*args).set_column(*certain(DAILY, len(STOCKS) * 4)))
+    made = flow.forecast_rows
+    monkeypatch.setattr(flow, "forecast_rows", lambda *args: made(*args).set_column(*certain(DAILY, len(STOCKS) * 4)))
     with pytest.raises(BlockedByDataError, match=r"predictions.daily/1 is broken: p_up over 1 in 48 rows, .*nothing of 2020-02-07 was"):
         run(judged)
     assert judged.lake.snapshot().rows(DAILY) == 0

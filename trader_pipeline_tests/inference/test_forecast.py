@@ -19,9 +19,10 @@ class Echo:
     features = ("b", "a")
     context_sessions = 1
 
-    def predict(self, features_NTF, grid, sectors):
+    def predict(self, features_NTF, grid, sectors, *, newest=None):
+        assert newest == 1
         assert sectors == {"X": "Tech"}
-        assert [str(day) for day in grid.sessions] == [str(FIRST), str(LAST)]
+        assert [str(day) for day in grid.sessions] == [str(FIRST), str(LAST)][-self.context_sessions :]
         score = features_NTF[:, :, :1] * np.array(HORIZONS_SESSIONS, np.float32)
         return around_mean(score, -score, np.tile([-2.0, -1.0, 0.0, 1.0, 2.0], (4, 1)), present(features_NTF))
 
@@ -44,6 +45,12 @@ def test_only_the_last_session_and_only_who_traded_on_it():
     assert said["X", 5]["score"] == 10
     assert said["Y", 60]["score"] == 180
     assert [said["X", 1][f"scaled_{q}"] for q in ("q05", "q50", "q95")] == [-4, -2, 0]
+
+
+def test_a_member_is_shown_as_many_sessions_as_it_looks_back():
+    member = Echo()
+    member.context_sessions = 2
+    assert forecast_last_session([member], panel(), {"X": "Tech"}).equals(forecast_last_session([Echo()], panel(), {"X": "Tech"}))
 
 
 def test_novelty_is_the_share_of_training_rows_that_lie_nearer():

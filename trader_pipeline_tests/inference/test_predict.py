@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trader_pipeline.inference.predict import Abstention, Known, Stamp, daily_rows
+from trader_pipeline.inference.predict import Abstention, Known, Stamp, daily_rows, excess_over_sector
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.outputs import LEVELS
 
@@ -38,7 +38,15 @@ def made(*, horizon=4, calibration=PLAIN, volatility=0.02, novelty=0.5, quantile
             "disagreement": [0.1],
         }
     )
-    known = Known(volatility_daily={"X": volatility}, base_rate={("X", horizon): 0.5}, novelty={"X": novelty})
+    known = Known(
+        volatility_daily={"X": volatility},
+        base_rate={("X", horizon): 0.5},
+        novelty={"X": novelty},
+        benchmark_mean={horizon: 0.005},
+        sectors={"X": "Technology"},
+        earnings_inside={("X", horizon): True},
+        ex_dividend_inside={},
+    )
     return daily_rows(ensemble, {horizon: calibration}, known, Abstention(confidence=0.05, novelty=0.995), STAMP).to_pylist()[0]
 
 
@@ -74,3 +82,16 @@ def test_nothing_attainable_is_no_confidence():
     assert row["confidence"] == 0
     assert row["p_up"] == row["base_rate"]
     assert row["abstained"] is True
+
+
+def test_excess_is_over_the_benchmark_and_what_is_not_known_is_null():
+    row = made()
+    assert row["excess_benchmark"] == pytest.approx(0.02 - 0.005)
+    assert row["excess_sector"] == 0, "alone in its sector"
+    assert (row["earnings_inside"], row["ex_dividend_inside"]) == (True, None)
+
+
+def test_excess_over_the_sector_leaves_out_whom_nothing_is_said_of():
+    excess = excess_over_sector(np.array([0.02, 0.04, np.nan, 0.07]), ["Tech", "Tech", "Tech", None])
+    assert excess[:2] == pytest.approx([-0.01, 0.01])
+    assert np.isnan(excess[2:]).all()

@@ -140,3 +140,14 @@ def test_blocks_follow_the_date_and_not_the_position():
     later = {str(days[5:][first]) for first, _ in blocks(days[5:], 8)}
     assert later - edges <= {str(days[5])}
     assert sum(end - first for first, end in blocks(days, 8)) == len(days)
+
+
+@pytest.mark.parametrize("sessions", [1, 5])
+def test_the_newest_positions_alone_are_those_of_the_whole(network, sessions):
+    given = inputs()
+    with torch.no_grad():
+        whole, newest = network(given), network.newest(given, sessions)
+    assert newest.score_BNLH.shape[2] == sessions
+    for one, other in zip(whole, newest, strict=True):
+        axis = 1 if one is whole.market_BLHK else 2
+        assert torch.allclose(one.narrow(axis, 16 - sessions, sessions), other, atol=1e-5)

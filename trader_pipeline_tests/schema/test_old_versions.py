@@ -99,7 +99,18 @@ EXPECTED["training.calibration", 1] = [
     ("m", -1, "ensemble", h, *_SHRUNK[h], scale, *[None] * 13, *_AFTER_SCALES[h], instant("2020-02-07T21:30"))
     for h, scale in ((1, 0.9754193679822561), (5, 0.9894338917038523))
 ]
-YEARS = {"core.accepted_bars": 2020, "core.macro": 2020, "raw.own_bars": 2024, "raw.fetch_attempts": 2024}
+_AT = instant("2020-02-07T22:04")
+EXPECTED["predictions.daily", 1] = [
+    (
+        *(day("2020-02-07"), "AAPL", 1, 0.00075, -0.02, -0.0075, 0.0005, 0.0085, 0.021, 0.5125, 0.5, 0.51, -0.25, 0.125, 0.5, 0.75),
+        *(False, "old", "0" * 64, _AT, "old", None, None, None, None),
+    ),
+    (
+        *(day("2020-02-07"), "NEWB", 1, None, None, None, None, None, None, 0.5, 0.625, 0.5, 0.5, 0.0, 0.25, 1.0),
+        *(True, "old", "0" * 64, _AT, "old", None, None, None, None),
+    ),
+]
+YEARS = {"predictions.daily": 2020, "core.accepted_bars": 2020, "core.macro": 2020, "raw.own_bars": 2024, "raw.fetch_attempts": 2024}
 pytestmark = pytest.mark.filterwarnings("error")
 
 
@@ -166,13 +177,14 @@ def test_an_older_version_is_read_in_todays_shape(tmp_path, table, version):
 def test_a_write_leaves_no_part_that_must_be_migrated(tmp_path, table, version):
     lake = old_lake(tmp_path, table, version)
     before = lake.snapshot().read(table)
-    row = before.slice(0, 1).to_pylist()[0] | {table.key[0]: "NEW"}
+    name = next(name for name in table.key if pa.types.is_string(table.arrow_schema.field(name).type))
+    row = before.slice(0, 1).to_pylist()[0] | {name: "NEW"}
     lake.publish(Change.append(table, pa.Table.from_pylist([row], schema=table.arrow_schema)))
     snapshot = lake.snapshot()
     assert snapshot.commit.tables[table.full_name].schema_version == table.version
     versions = {table.version_of(pq.read_schema(path)) for path in snapshot.files(table)}
     assert versions == ({table.version} if table.rewrites(version) else {version, table.version})
-    assert rows_of(snapshot.read(table).filter(pc.field(table.key[0]) != "NEW")) == EXPECTED[table.full_name, version]
+    assert rows_of(snapshot.read(table).filter(pc.field(name) != "NEW")) == EXPECTED[table.full_name, version]
     counted = snapshot.sql(f"select count(*) as n from {table.full_name}")  # noqa: S608 - a name of the schema
     assert counted["n"][0].as_py() == before.num_rows + 1
 

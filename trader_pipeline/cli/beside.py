@@ -1,0 +1,139 @@
+"""What stands beside the predictions: why, what changed, whether a past day can be made again, and the paper log."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trader_pipeline.cli.output import grid, line, print_json
+from trader_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from trader_pipeline.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+_SHOWN = 20
+"""Changes and cells that a person is shown; --json has all."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(paper)
+
+
+def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] = "", *, as_json: Json = False) -> None:
+    """Show how predictions came out at each horizon, net of cost: those made in time, and apart from them those made in hindsight."""
+    from trader_pipeline import lake
+    from trader_pipeline.flows.paper_log import SUMMARY
+    from trader_pipeline.settings import Settings
+
+    snapshot = lake.open(Settings().dataset_home)
+    values = {"ticker": ticker.upper() or None}
+    summary = snapshot.sql(SUMMARY, values).to_pylist()
+    newest = snapshot.sql(
+        "select session, ticker, horizon_sessions, in_time, p_up, return_mean, entry_session, entry_price, exit_session, exit_price, "
+        "realised_return, net_return from predictions.paper_log where $ticker is null or ticker = $ticker "
+        "order by exit_session desc, ticker, horizon_sessions limit $shown",
+        values | {"shown": _SHOWN},
+    ).to_pylist()
+    waiting = snapshot.sql(
+        "select count(*) n from predictions.daily anti join predictions.paper_log using (session, ticker, horizon_sessions) "
+        "where $ticker is null or ticker = $ticker",
+        values,
+    )["n"][0].as_py()
+    if as_json:
+        print_json("paper", {"summary": summary, "newest": newest, "waiting": waiting})
+        return
+    line(f"{waiting} predictions wait for the end of their horizon.")
+    if summary:
+        line("\nOf those that ended (in_time: made before the entry; the others are hindsight):")
+        grid(summary)
+        line("\nThe last to end:")
+        grid(newest)
+
+
+def verify(settings: "Settings", session: str, as_of: str, *, as_json: bool) -> None:
+    """Make a past session's predictions again and print whether they are the same; exit 1 where they differ."""
+    from trader_pipeline.defs.resources import moment_of
+    from trader_pipeline.flows.verify import verify as rebuild
+    from trader_pipeline.lake import Lake
+
+    if not session:
+        raise UsageError("--verify makes one past session again; name it: --session YYYY-MM-DD")
+    now = dt.datetime.now(dt.UTC)
+    moment_of(session, now=now)
+    found = rebuild(
+        Lake(settings.dataset_home / "lake", settings.dataset),
+        settings,
+        session=dt.date.fromisoformat(session),
+        as_of=moment_of(as_of or session, now=now),
+        run_id="verify",
+        today=now.date(),
+    )
+    hashes = {name: getattr(found, name) for name in ("expected", "stored", "rebuilt")}
+    codes = {name: getattr(found, name) for name in ("published_by", "code_version")}
+    if as_json:
+        facts = {"session": found.session, "as_of": found.as_of, "same": found.same, "model_id": found.model_id, "rows": found.rows}
+        print_json("verify", facts | hashes | codes | {"differences": list(found.differences)})
+    else:
+        for name, value in (hashes | codes).items():
+            line(f"{name:<14} {value}")
+        verdict = "the same" if found.same else f"not the same: {len(found.differences)} cells differ from predictions.daily"
+        line(f"\n{found.session} as known at {found.as_of:%Y-%m-%d %H:%M} UTC, {found.rows} rows by model {found.model_id}: {verdict}")
+        if found.differences:
+            grid(list(found.differences[:_SHOWN]))
+        if found.stored != found.expected:
+            line("predictions.daily is not what was exported.")
+    if not found.same:
+        raise typer.Exit(1)
+
+
+def changed(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> dict[str, Any]:
+    """Return what changed since the session before that has predictions, the largest moves first; `since` is None where none is known."""
+    from trader_pipeline import lake
+
+    rows = (
+        lake.open(settings.dataset_home)
+        .sql(
+            "select previous_session, ticker, horizon_sessions, kind, previous_rank, rank, rank_move, previous_score, score, "
+            "previous_p_up, p_up, cause, data_effect, model_effect, price_effect from predictions.changes "
+            "where session = $session and kind <> 'same' and (len($tickers) = 0 or list_contains($tickers, ticker)) "
+            "order by kind in ('new', 'lost') desc, kind = 'flipped' desc, abs(rank_move) desc, ticker, horizon_sessions",
+            {"session": session, "tickers": list(tickers)},
+        )
+        .to_pylist()
+    )
+    return {
+        "since": rows[0]["previous_session"] if rows else None,
+        "rows": [{k: v for k, v in r.items() if k != "previous_session"} for r in rows],
+    }
+
+
+def why(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the ensemble's contributions of the named tickers."""
+    from trader_pipeline import lake
+
+    found: list[dict[str, Any]] = (
+        lake.open(settings.dataset_home)
+        .sql(
+            "select ticker, horizon_sessions, feature, contribution, value, score, completeness_error from predictions.explanations "
+            "where session = $session and model = 'ensemble' and list_contains($tickers, ticker) order by ticker, horizon_sessions, rank",
+            {"session": session, "tickers": list(tickers)},
+        )
+        .to_pylist()
+    )
+    return found
+
+
+def tell(changes: dict[str, Any], reasons: list[dict[str, Any]]) -> None:
+    """Print both for a person."""
+    if changes["rows"]:
+        line(f"\nWhat changed since {changes['since']}, and the largest cause:")
+        shown = ("ticker", "horizon_sessions", "kind", "previous_rank", "rank", "previous_score", "score", "cause")
+        grid([{name: row[name] for name in shown} for row in changes["rows"][:_SHOWN]])
+        if len(changes["rows"]) > _SHOWN:
+            line(f"and {len(changes['rows']) - _SHOWN} more; --json has them")
+    if reasons:
+        line("\nWhy: contributions to the score, which sum to it:")
+        grid(reasons)
