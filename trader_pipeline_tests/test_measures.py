@@ -126,3 +126,11 @@ def test_stationary_bootstrap_keeps_blocks_and_every_row_is_as_likely():
     assert rows.max() == 999
     assert np.bincount(rows, minlength=1000).std() < 100  # 200 each, blocks of 20
     assert len(measures.stationary_bootstrap(50, mean_block=5, rng=rng)) == 50
+
+
+def test_balanced_accuracy_gives_both_sides_the_same_weight():
+    outcome = np.array([1.0, 2.0, 3.0, -1.0])
+    assert measures.balanced_accuracy(np.ones(4), outcome) == 0.5  # three of four are right
+    assert measures.balanced_accuracy([1.0, 1.0, -1.0, -2.0], outcome) == pytest.approx((2 / 3 + 1) / 2)
+    assert measures.balanced_accuracy([1.0, np.nan, -1.0, -2.0], [1.0, 2.0, np.nan, -1.0]) == 1.0
+    assert np.isnan(measures.balanced_accuracy([1.0, -1.0], [1.0, 1.0]))

@@ -28,7 +28,7 @@ class Keeper(lightning.Callback):
         self.module, self.store, self.batches, self.tail, self.identity = module, store, batches, tail, identity
         self.escalation = Escalation(module, self._roll_back)
         self.best, self.best_epoch, self.epochs = math.inf, 0, list[dict[str, Any]]()
-        self._began, self._steps_here, self._gap_told = time.perf_counter(), 0, False
+        self._began, self._steps_here = time.perf_counter(), 0
 
     @property
     def stale(self) -> bool:
@@ -140,11 +140,11 @@ class Keeper(lightning.Callback):
 
     def _warn_of_gap(self, event: dict[str, Any]) -> None:
         """Say once that training gains what validation does not."""
-        gap, train = event["gap"], event["train_loss"]
-        if gap is not None and gap > self.module.settings.gap_warning * abs(train) and not self._gap_told:
-            self._gap_told = True
+        share = self.module.settings.gap_warning
+        wide = [e for e in self.epochs if e["gap"] is not None and e["gap"] > share * abs(e["train_loss"])]
+        if wide and wide[0] is event:
             mend = "more dropout, decay or data, a smaller network, or fewer epochs"
-            self.module.tell("gap", epoch=event["epoch"], gap=gap, mend=mend)
+            self.module.tell("gap", epoch=event["epoch"], gap=event["gap"], mend=mend)
 
     def _roll_back(self) -> int | None:
         found, _ = self.store.newest()
