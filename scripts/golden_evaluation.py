@@ -13,10 +13,10 @@ import pandas as pd
 import statsmodels.api as sm
 from arch.bootstrap import optimal_block_length
 from numerai_tools.scoring import numerai_corr
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import brier_score_loss, mean_pinball_loss
 from skfolio.measures import cvar
 from skfolio.model_selection import CombinatorialPurgedCV
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, mean_pinball_loss
 
 TARGET = Path(__file__).parents[1] / "trader_pipeline_tests" / "resources" / "evaluation.json"
 LIBRARIES = ("arch", "numerai-tools", "scikit-learn", "skfolio", "statsmodels")

@@ -21,7 +21,7 @@ from trader_pipeline.training import launch
 from trader_pipeline.training.request import TrainingRequest
 
 TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
-EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST)
+EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST, outputs.SEGMENTS, outputs.STRATEGY, outputs.TASKS)
 
 
 class TrainOptions(dg.Config):

@@ -87,7 +87,10 @@ def probabilistic(returns_T: Floats, *, benchmark: float = 0.0) -> float:
 
 
 def probabilistic_of(sharpe: float, *, benchmark: float, sessions: int, skew: float, kurtosis: float) -> float:
-    """Return Phi((sharpe - benchmark) * sqrt(T - 1) / sqrt(1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe^2)); `kurtosis` is 3 for a normal."""
+    """Return Phi((sharpe - benchmark) * sqrt(T - 1) / sqrt(1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe^2)).
+
+    `kurtosis` is 3 for a normal.
+    """
     scale = 1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2
     return float(stats.norm.cdf((sharpe - benchmark) * np.sqrt(sessions - 1) / np.sqrt(scale))) if scale > 0 else float("nan")
 
@@ -115,7 +118,7 @@ def effective_trials(returns_MT: Floats, *, trials: int) -> float:
     """
     if len(returns_MT) < 2:  # noqa: PLR2004 - no correlation of one
         return float(trials)
-    correlation = np.corrcoef(returns_MT)
-    pairs = correlation[~np.eye(len(correlation), dtype=bool)]
+    correlation = np.atleast_2d(np.corrcoef(returns_MT))
+    pairs = correlation[np.triu_indices(len(returns_MT), k=1)]
     mean = float(np.clip(np.nanmean(pairs), 0, 1)) if np.isfinite(pairs).any() else 0.0
     return mean + (1 - mean) * trials

@@ -1,4 +1,4 @@
-"""predictions.out_of_fold -> training.calibration, evaluation.scorecard and evaluation.backtest of the newest model."""
+"""predictions.out_of_fold -> training.calibration and the tables of evaluation of the newest model."""
 
 import datetime as dt
 import hashlib
@@ -15,20 +15,26 @@ from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.errors import InsufficientHistoryError, NoModelError
 from trader_pipeline.evaluation import calibration, scorecard
 from trader_pipeline.evaluation.judged import Floats, Judged, Labels, judged_of, labels_of
+from trader_pipeline.evaluation.outcome import Outcome, outcome_of
+from trader_pipeline.flows import judgement
 from trader_pipeline.flows.benchmark import benchmark_name
-from trader_pipeline.flows.paper_portfolio import paper_portfolio
+from trader_pipeline.flows.paper_portfolio import paper_portfolio, portfolio_features
+from trader_pipeline.flows.strategies import strategy_rows
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema import Table
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ORACLE
-from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, OUT_OF_FOLD, SCORECARD
+from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, OUT_OF_FOLD, SCORECARD, SEGMENTS, STRATEGY, TASKS
 from trader_pipeline.settings import DecisionSettings
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Rises when a formula of evaluation, ensembles or decisions changes."""
 
 ENSEMBLE = "ensemble"
 SERVING_FOLD = -1
+JUDGED = (CALIBRATION, SCORECARD, BACKTEST, SEGMENTS, STRATEGY, TASKS)
+"""What evaluate writes, all of it in one commit."""
 
 _DEFAULTS = DecisionSettings()
 _log = logging.getLogger(__name__)
@@ -69,6 +75,12 @@ class Material:
         """Return one member's, or the ensemble's, forecasts beside the labels; a member is judged as an ensemble of one."""
         return judged_of(self.combined[model], self.labels[horizon], self.grid)
 
+    @cached_property
+    def outcomes(self) -> dict[tuple[str, int], Outcome]:
+        """Calibrated forecasts of every model, the members first, and horizon."""
+        models = (*self.members, ENSEMBLE)
+        return {(model, horizon): outcome_of(self.judged(model, horizon)) for horizon in HORIZONS_SESSIONS for model in models}
+
 
 def evaluate(lake: Lake, *, as_of: dt.datetime, run_id: str, decisions: DecisionSettings = _DEFAULTS) -> EvaluateOutcome:
     """Calibrate and judge the newest model that existed at `as_of`; does nothing when neither forecasts nor labels changed.
@@ -78,12 +90,9 @@ def evaluate(lake: Lake, *, as_of: dt.datetime, run_id: str, decisions: Decision
     snapshot = lake.snapshot()
     material = _material(snapshot, as_of)
     inputs = _inputs_version(snapshot, material, decisions)
-    if any(snapshot.inputs(table) != inputs for table in (CALIBRATION, SCORECARD, BACKTEST)):
-        lake.publish(
-            Change.upsert(CALIBRATION, _calibration(material), by=("model_id",), inputs=inputs),
-            Change.upsert(SCORECARD, _scorecard(snapshot, material), by=("model_id",), inputs=inputs),
-            Change.upsert(BACKTEST, _backtest(snapshot, material, decisions), by=("model_id",), inputs=inputs),
-        )
+    if any(snapshot.inputs(table) != inputs for table in JUDGED):
+        rows = _judgement(snapshot, material, decisions)
+        lake.publish(*(Change.upsert(table, rows[table], by=("model_id",), inputs=inputs) for table in JUDGED))
         outcome = _outcome(lake.snapshot(), material.run["model_id"], changed=True)
         _log.info("run %s judged model %s: %s", run_id, outcome.model_id, outcome.verdicts)
         return outcome
@@ -150,16 +159,33 @@ def _calibration_row(material: Material, fold: int, horizon: int, fitted: Calibr
     return keys | parameters | {"rows": rows, "known_at": material.run["as_of"]}
 
 
-def _scorecard(snapshot: Snapshot, material: Material) -> pa.Table:
+def _judgement(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> dict[Table, pa.Table]:
+    """Return the rows of every table that evaluate writes."""
+    known = judgement.known_of(snapshot, material.targets, material.grid, as_of=material.run["as_of"])
+    backtest, strategy = _strategy(snapshot, material, decisions)
+    ensemble = {horizon: outcome for (model, horizon), outcome in material.outcomes.items() if model == ENSEMBLE}
+    of_models = {
+        SCORECARD: _scorecard(snapshot, material),
+        SEGMENTS: judgement.segment_rows(material.outcomes, known),
+        STRATEGY: strategy,
+        TASKS: judgement.task_rows(ensemble, known, strategy),
+    }
+    stamp = {"model_id": material.run["model_id"], "known_at": material.run["as_of"]}
+    tables = {
+        table: table.conform(pa.Table.from_pylist([row | stamp for row in rows], schema=table.arrow_schema))
+        for table, rows in of_models.items()
+    }
+    return {CALIBRATION: _calibration(material), BACKTEST: backtest, **tables}
+
+
+def _scorecard(snapshot: Snapshot, material: Material) -> list[dict[str, Any]]:
     rows = []
-    for horizon in HORIZONS_SESSIONS:
-        oracle_NT = _oracle(snapshot, material, horizon)
-        for model in (*material.members, ENSEMBLE):
-            scored = scorecard.score(material.judged(model, horizon), oracle_NT=oracle_NT)
-            if scored is not None:
-                keys = {"model_id": material.run["model_id"], "model": model, "horizon_sessions": horizon}
-                rows.append(keys | scored | {"known_at": material.run["as_of"]})
-    return pa.Table.from_pylist(rows, schema=SCORECARD.arrow_schema)
+    oracle = {horizon: _oracle(snapshot, material, horizon) for horizon in HORIZONS_SESSIONS}
+    for (model, horizon), outcome in material.outcomes.items():
+        scored = scorecard.score_outcome(outcome, oracle_NT=oracle[horizon])
+        if scored is not None:
+            rows.append({"model": model, "horizon_sessions": horizon} | scored)
+    return rows
 
 
 def _oracle(snapshot: Snapshot, material: Material, horizon: int) -> Floats | None:
@@ -167,10 +193,20 @@ def _oracle(snapshot: Snapshot, material: Material, horizon: int) -> Floats | No
     return panel.dense(rows, material.grid, "expected_log_return") if rows.num_rows else None
 
 
-def _backtest(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> pa.Table:
-    judged = [material.judged(ENSEMBLE, horizon) for horizon in HORIZONS_SESSIONS]
-    days = paper_portfolio(snapshot, material.targets, judged, material.grid, decisions=decisions, as_of=material.run["as_of"])
-    return days.append_column("model_id", pa.array([material.run["model_id"]] * days.num_rows, pa.string()))
+def _strategy(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Return the ensemble's rows of evaluation.backtest, and those of evaluation.strategy."""
+    features = portfolio_features(snapshot, material.grid)
+
+    def paper(model: str, settings: DecisionSettings) -> pa.Table:
+        judged = [material.outcomes[model, horizon].judged for horizon in HORIZONS_SESSIONS]
+        return paper_portfolio(snapshot, features, material.targets, judged, material.grid, decisions=settings, as_of=material.run["as_of"])
+
+    own = paper(ENSEMBLE, decisions)
+    baseline = paper(ENSEMBLE, decisions.model_copy(update={"ml_weight": 0.0}))
+    members = {member: paper(member, decisions) for member in material.members}
+    model_id = material.run["model_id"]
+    rows = strategy_rows(snapshot, model_id, own, baseline, members)
+    return own.append_column("model_id", pa.array([model_id] * own.num_rows, pa.string())), rows
 
 
 def _outcome(snapshot: Snapshot, model_id: str, *, changed: bool) -> EvaluateOutcome:
