@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import alert, bench, check, faults, fetch, keep, leaks, look, run, schema, serve
+from trader_pipeline.cli import alert, bench, check, faults, fetch, keep, leaks, look, run, schema, scorecard, serve
 from trader_pipeline.cli.output import fail, warn
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 run.register(app)
 fetch.register(app)
 look.register(app)
+scorecard.register(app)
 check.register(app)
 leaks.register(app)
 schema.register(app)

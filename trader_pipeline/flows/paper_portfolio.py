@@ -21,9 +21,12 @@ _FEATURES = ("return_1d", "intraday_return_1d", *scores.MOMENTUM_FEATURES)
 
 
 def portfolio_features(snapshot: Snapshot, grid: panel.Grid) -> dict[str, scores.Floats]:
-    """Return what the portfolio reads of features.panel, each [N, T]."""
+    """Return what the portfolio reads of features.panel, each [N, T]. Without any open it enters at the close, as the labels do."""
     rows = snapshot.sql(f"select ticker, session, {', '.join(_FEATURES)} from features.panel")  # noqa: S608 - names are constants
-    return panel.dense_columns(rows, grid, _FEATURES)
+    features = panel.dense_columns(rows, grid, _FEATURES)
+    if not np.isfinite(features["intraday_return_1d"]).any():
+        features["intraday_return_1d"] = features["return_1d"]
+    return features
 
 
 def paper_portfolio(
