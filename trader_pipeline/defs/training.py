@@ -21,7 +21,10 @@ from trader_pipeline.training import launch
 from trader_pipeline.training.request import TrainingRequest
 
 TRAINED = (outputs.RUNS, outputs.TRIALS, outputs.CURVES, outputs.OUT_OF_FOLD)
-EVALUATED = (outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST, outputs.SEGMENTS, outputs.STRATEGY, outputs.TASKS)
+EVALUATED = (
+    *(outputs.CALIBRATION, outputs.SCORECARD, outputs.BACKTEST, outputs.SEGMENTS, outputs.STRATEGY, outputs.TASKS),
+    *(outputs.SESSIONS, outputs.COVERAGE_CURVE),
+)
 
 
 class TrainOptions(dg.Config):

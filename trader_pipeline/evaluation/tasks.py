@@ -64,6 +64,7 @@ def coverage_curve(outcome: Outcome) -> list[Row]:
         interval = _interval(outcome, chosen)
         curve.append(
             {
+                "asked": coverage,
                 "coverage": float(chosen.sum() / outcome.judgeable_NT.sum()),
                 "value": interval.mean,
                 "low": interval.mean - interval.half_width,

@@ -25,7 +25,17 @@ from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ORACLE
-from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, OUT_OF_FOLD, SCORECARD, SEGMENTS, STRATEGY, TASKS
+from trader_pipeline.schema.outputs import (
+    BACKTEST,
+    CALIBRATION,
+    COVERAGE_CURVE,
+    OUT_OF_FOLD,
+    SCORECARD,
+    SEGMENTS,
+    SESSIONS,
+    STRATEGY,
+    TASKS,
+)
 from trader_pipeline.settings import DecisionSettings
 
 CODE_VERSION = "2"
@@ -33,7 +43,7 @@ CODE_VERSION = "2"
 
 ENSEMBLE = "ensemble"
 SERVING_FOLD = -1
-JUDGED = (CALIBRATION, SCORECARD, BACKTEST, SEGMENTS, STRATEGY, TASKS)
+JUDGED = (CALIBRATION, SCORECARD, BACKTEST, SEGMENTS, STRATEGY, TASKS, SESSIONS, COVERAGE_CURVE)
 """What evaluate writes, all of it in one commit."""
 
 _DEFAULTS = DecisionSettings()
@@ -169,6 +179,8 @@ def _judgement(snapshot: Snapshot, material: Material, decisions: DecisionSettin
         SEGMENTS: judgement.segment_rows(material.outcomes, known),
         STRATEGY: strategy,
         TASKS: judgement.task_rows(ensemble, known, strategy),
+        SESSIONS: judgement.session_rows(ensemble, material.grid),
+        COVERAGE_CURVE: judgement.curve_rows(ensemble),
     }
     stamp = {"model_id": material.run["model_id"], "known_at": material.run["as_of"]}
     tables = {

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from trader_pipeline import panel
 from trader_pipeline.evaluation import segments, tasks
 from trader_pipeline.evaluation.judged import Floats
-from trader_pipeline.evaluation.outcome import Outcome
+from trader_pipeline.evaluation.outcome import Outcome, mean_by_session
 from trader_pipeline.flows.paper_portfolio import issuers_of
 from trader_pipeline.flows.strategies import MOMENTUM
 from trader_pipeline.flows.train import sectors_on
@@ -71,3 +72,36 @@ def task_rows(outcomes: Mapping[int, Outcome], known: Known, strategy: list[Row]
         found.append(tasks.index_direction(judged[tasks.INDEX_HORIZON], known.index_return_NT))
     found += [tasks.sharpe_gain(row) for row in strategy if row["against"] == MOMENTUM and row["cost_multiple"] == 1]
     return [row | {"position": position} for position, row in enumerate(found)]
+
+
+def session_rows(outcomes: Mapping[int, Outcome], grid: panel.Grid) -> list[Row]:
+    """Return the rows of evaluation.sessions without model_id: every session of a fold that has a label."""
+    found = []
+    for horizon, outcome in outcomes.items():
+        rows, labels = outcome.rows_NT, outcome.judged.labels
+        inside_NT = (labels.scaled_return_NT >= outcome.quantiles_QNT[0]) & (labels.scaled_return_NT <= outcome.quantiles_QNT[-1])
+        series = {
+            "rank_ic": outcome.rank_ic_T,
+            "accuracy": mean_by_session(outcome.hit_NT, rows),
+            "base_accuracy": mean_by_session(outcome.base_hit_NT, rows),
+            "p_up": mean_by_session(outcome.p_up_NT, rows),
+            "up": mean_by_session(labels.up_NT, rows),
+            "inside_90": mean_by_session(inside_NT, rows),
+        }
+        count_T = rows.sum(axis=0)
+        found += [
+            {"horizon_sessions": horizon, "session": grid.sessions[t].item(), "rows": int(count_T[t])}
+            | {name: float(values[t]) for name, values in series.items()}
+            for t in np.flatnonzero(outcome.judged.rows_NT.any(axis=0))
+        ]
+    return found
+
+
+def curve_rows(outcomes: Mapping[int, Outcome]) -> list[Row]:
+    """Return the rows of evaluation.coverage_curve without model_id."""
+    return [
+        {"horizon_sessions": horizon, "accuracy": point["value"]}
+        | {name: point[name] for name in ("asked", "coverage", "base_rate", "low", "high", "windows")}
+        for horizon, outcome in outcomes.items()
+        for point in tasks.coverage_curve(outcome)
+    ]

@@ -265,7 +265,30 @@ STRATEGY = Lineage(
     },
     made={"against, cost_multiple": "the comparisons, constants"},
 )
+SESSIONS = Lineage(
+    table=outputs.SESSIONS,
+    reads={
+        "training.runs": {"model_id": "model_id"},
+        "predictions.out_of_fold": {
+            **same("session"),
+            "rank_ic": "score",
+            "accuracy, base_accuracy, p_up, rows": _P_UP,
+            "inside_90": f"{_P_UP}, {_SCALED_QUANTILES}",
+        },
+        "features.targets": {"rank_ic": _RANK, "accuracy, base_accuracy, up": _FORWARD, "inside_90, rows": _SCALED},
+    },
+    made={"horizon_sessions": _HORIZON},
+)
+COVERAGE_CURVE = Lineage(
+    table=outputs.COVERAGE_CURVE,
+    reads={
+        "training.runs": {"model_id": "model_id"},
+        "predictions.out_of_fold": {"coverage, accuracy, base_rate, low, high, windows": _P_UP},
+        "features.targets": {"coverage, accuracy, base_rate, low, high, windows": f"{_FORWARD}, {_SCALED}"},
+    },
+    made={"horizon_sessions": _HORIZON, "asked": "constants"},
+)
 LINEAGES = (
     *(MARKET_STATE, TARGETS, COVERAGE, OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION),
-    *(SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY),
+    *(SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY, SESSIONS, COVERAGE_CURVE),
 )

@@ -353,4 +353,43 @@ STRATEGY = Table(
         KNOWN_AT,
     ),
 )
-TABLES = (OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY)
+SESSIONS = Table(
+    layer="evaluation",
+    name="sessions",
+    year_of="session",
+    key=("model_id", "horizon_sessions", "session"),
+    description="The ensemble's out-of-fold skill session by session: what the performance page draws and what live results are held against.",
+    columns=(
+        MODEL_ID,
+        HORIZON,
+        SESSION,
+        number("rank_ic", "-", "Spearman correlation of score and residual_rank over the session's tickers."),
+        number("accuracy", "fraction", "Share of the tickers whose direction was right; null in the first fold."),
+        number("base_accuracy", "fraction", "The same of the tickers' own base rates."),
+        number("p_up", "probability", "Mean calibrated p_up."),
+        number("up", "fraction", "Share of the tickers that rose."),
+        number("inside_90", "fraction", "Share of the labels inside q05..q95."),
+        count("rows", "rows", "Labels judged."),
+    ),
+)
+COVERAGE_CURVE = Table(
+    layer="evaluation",
+    name="coverage_curve",
+    key=("model_id", "horizon_sessions", "asked"),
+    description="The ensemble's accuracy on its most confident forecasts alone, out of fold. No row where no forecast is more confident than another.",
+    columns=(
+        MODEL_ID,
+        HORIZON,
+        number("asked", "fraction", "Share of the forecasts asked for, the most confident first.", nullable=False),
+        number("coverage", "fraction", "Share that it is, of the known labels: equal confidences stay together."),
+        number("accuracy", "fraction", "Directional accuracy of these."),
+        number("base_rate", "fraction", "Better of always-up and the ticker's own base rate on the same rows."),
+        number("low", "fraction", "Lower end of the 95 % interval."),
+        number("high", "fraction", "Upper end."),
+        count("windows", "windows", "Non-overlapping windows."),
+    ),
+)
+TABLES = (
+    *(OUT_OF_FOLD, DAILY, DECISIONS, RUNS, TRIALS, CURVES, CALIBRATION, SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY),
+    *(SESSIONS, COVERAGE_CURVE),
+)

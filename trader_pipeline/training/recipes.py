@@ -1,7 +1,7 @@
 """Recipes: which members a run trains, and how. A variation is a function that replaces fields of another recipe."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trader_pipeline.models.examples import Examples
@@ -40,7 +40,9 @@ class Recipe:
 
     name: str
     members: tuple[MemberRecipe, ...]
-    training_sessions: int = 500
+    training_sessions: int = 485
+    window_sessions: int | None = None
+    """Learn from as many sessions before each block alone (rolling); None learns from all (expanding)."""
 
 
 def _ridge(examples: Examples, context: FitContext) -> Member:  # noqa: ARG001 - fits share one signature; ridge needs no seed
@@ -98,6 +100,11 @@ def classic() -> Recipe:
     return Recipe(name="classic", members=(*ridge().members, MemberRecipe(name="lightgbm", fit=_trees)))
 
 
+def classic_rolling() -> Recipe:
+    """Return the same on the five years before each block alone: what forgetting costs or gains."""
+    return replace(classic(), name="classic_rolling", window_sessions=5 * 252)
+
+
 def baselines() -> Recipe:
     """Return what any trained network must beat: rules of the thumb, ridge and LightGBM."""
     return Recipe(name="baselines", members=(*(_rule(name) for name in RULES), *classic().members))
@@ -109,7 +116,7 @@ def three_members() -> Recipe:
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members)},
+    **{recipe.__name__: recipe for recipe in (ridge, classic, classic_rolling, baselines, three_members)},
     **{name: _single(_network(name)) for name in ("gru", "patch_tst", "i_transformer")},
     **{name: _single(_network("panel_former", **size), name) for name, size in LADDER.items()},
 }

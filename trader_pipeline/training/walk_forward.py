@@ -41,14 +41,16 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
             context = FitContext(
                 seed=request.seed, fold=block.number, report=report, scratch=scratch, epochs_of_folds=epochs, profile=request.profile_folder
             )
-            fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS)
+            fitted = _fit(data, member, request, context, end=block.test_first, embargo=EMBARGO_SESSIONS, window=recipe.window_sessions)
             out_of_fold.append(OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors)))
         context = FitContext(seed=request.seed, fold=FINAL, report=report, scratch=scratch, epochs_of_folds=epochs)
-        members.append(_fit(data, member, request, context, end=len(data.grid.sessions), embargo=0))
+        members.append(_fit(data, member, request, context, end=len(data.grid.sessions), embargo=0, window=recipe.window_sessions))
     return Walk(out_of_fold, members)
 
 
-def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, context: FitContext, *, end: int, embargo: int) -> Member:
+def _fit(
+    data: TrainingData, member: MemberRecipe, request: TrainingRequest, context: FitContext, *, end: int, embargo: int, window: int | None
+) -> Member:
     first, last = str(data.grid.sessions[0]), str(data.grid.sessions[end - 1])
     facts: dict[str, object] = {"model": member.name, "fold": context.fold}
     kept = context.scratch / f"{member.name}-fold{context.fold}-done"
@@ -57,7 +59,7 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
     context.report({"event": "fit_start", **facts, "first_session": first, "last_session": last})
     began = time.perf_counter()
     with finished.noting(context) as (noting, events):
-        learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo)
+        learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo, window=window)
         fitted = member.fit(replace(learnt, families=request.families), noting)
     context.report({"event": "fit_end", **facts, "seconds": round(time.perf_counter() - began, 3)})
     if launch.is_first():
