@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from trader_pipeline.dashboard import chart, export, queries
+from trader_pipeline.dashboard import chart, export, performance, queries
 from trader_pipeline.dashboard.asked import Asked
 from trader_pipeline.dashboard.queries import Selection
 from trader_pipeline.dashboard.site import Site
@@ -82,7 +82,7 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
         sessions=queries.sessions(snapshot),
         sectors=queries.sectors(snapshot, selection.session),
         scorecard=cards,
-        alarms=[card["leak_alarm"] for card in cards if card["leak_alarm"]],
+        alarms=performance.alarms(snapshot, strip.model_id) if strip else [],
         **values,
     )
 

@@ -12,6 +12,7 @@ from trader_pipeline import panel
 from trader_pipeline.evaluation import segments, tasks
 from trader_pipeline.evaluation.judged import Floats
 from trader_pipeline.evaluation.outcome import Outcome, mean_by_session
+from trader_pipeline.evaluation.patterns import sentence, worst
 from trader_pipeline.flows.paper_portfolio import issuers_of
 from trader_pipeline.flows.strategies import MOMENTUM
 from trader_pipeline.flows.train import sectors_on
@@ -51,11 +52,15 @@ def known_of(snapshot: Snapshot, targets: pa.Table, grid: panel.Grid, *, as_of: 
 
 def segment_rows(outcomes: Mapping[tuple[str, int], Outcome], known: Known) -> list[Row]:
     """Return the rows of evaluation.segments without model_id and known_at; `outcomes` by model and horizon."""
-    return [
+    rows = [
         {"model": model, "horizon_sessions": horizon} | row
         for (model, horizon), outcome in outcomes.items()
         for row in segments.segments(outcome, groups=known.groups, issuers=known.issuers)
     ]
+    for model in {row["model"] for row in rows}:
+        for place, row in enumerate(worst([row for row in rows if row["model"] == model]), start=1):
+            row["worst"] = place
+    return [row | {"line": sentence(row)} for row in rows]
 
 
 def task_rows(outcomes: Mapping[int, Outcome], known: Known, strategy: list[Row]) -> list[Row]:

@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Any
 
 from trader_pipeline.errors import NoModelError
-from trader_pipeline.evaluation.patterns import sentence, worst
 from trader_pipeline.lake import Snapshot
 
 HINDSIGHT = {
@@ -31,7 +30,7 @@ def published_scorecard(snapshot: Snapshot, dataset: str, *, model_id: str | Non
     if chosen is None:
         raise NoModelError("evaluation.tasks is empty: no model was judged yet; run `trader run`, or `trader scorecard --sample deep`")
     rows = {name: _rows(snapshot, name, order, chosen) for name, order in _TABLES.items()}
-    ensemble = [row for row in rows["segments"] if row["model"] == "ensemble"]
+    failing = [row for row in rows["segments"] if row["model"] == "ensemble" and row["worst"]]
     known_at: dt.datetime = rows["tasks"][0]["known_at"]
     members = snapshot.sql(
         "select year(session) as year, count(distinct ticker) as tickers from features.targets "
@@ -43,7 +42,7 @@ def published_scorecard(snapshot: Snapshot, dataset: str, *, model_id: str | Non
         "as_of": known_at,
         "names": HINDSIGHT[dataset],
         "members_by_year": members.to_pylist(),
-        "worst": [sentence(row) for row in worst(ensemble)],
+        "worst": [row["line"] for row in sorted(failing, key=lambda row: int(row["worst"]))],
         **{name: [_without_keys(row) for row in found] for name, found in rows.items()},
     }
 

@@ -209,7 +209,7 @@ BACKTEST = Lineage(
     made={},
 )
 _P_UP = "fold, score, scaled_mean"
-_HITS = "accuracy, base_rate, low, high, newey_west_half_width, bootstrap_half_width, n_effective, brier, brier_skill, ece, ece_noise_floor"
+_HITS = "accuracy, base_rate, low, high, worst, line, newey_west_half_width, bootstrap_half_width, n_effective, brier, brier_skill, ece, ece_noise_floor"
 _COUNTS = "coverage, issuers, windows, rows, grey"
 _IC_OF_ROWS = "rank_ic, rank_ic_half_width, icir, numerai_correlation"
 _BELOW = ", ".join(f"below_{name}" for name in QUANTILE_NAMES)

@@ -292,6 +292,8 @@ SEGMENTS = Table(
         ),
         number("turnover", "fraction", "Share of a rank-weighted portfolio that is another one after the horizon; all rows only."),
         flag("grey", "Fewer than 20 windows: shown in grey, with their number."),
+        count("worst", "-", "1 and 2: where the model fails most, over all horizons and kinds; null elsewhere.", nullable=True),
+        text("line", "One line for people."),
         KNOWN_AT,
     ),
 )

@@ -97,7 +97,7 @@ def test_the_two_worst_are_named():
         common | {"kind": "year", "segment": "2018", "base_rate": 0.56},
         common | {"kind": "year", "segment": "2019", "base_rate": 0.49},
         common | {"kind": "year", "segment": "2020", "base_rate": 0.70, "grey": True},
-        common | {"kind": "confidence", "segment": "03", "base_rate": 0.51, "high": None},
+        common | {"kind": "confidence", "segment": "03", "base_rate": 0.51, "high": float("nan")},
     ]
     assert [sentence(row) for row in worst(table)] == [
         "year 2018, 5 sessions: 50.0 % vs 56.0 % base (±2.0)",
