@@ -5,6 +5,7 @@ The null market over five seeds and the planted signal are in test_simulated_mar
 
 import datetime as dt
 import shutil
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,7 @@ from trader_pipeline.settings import Settings
 from trader_pipeline.sources import last_session_of
 from trader_pipeline.training import data as inputs
 from trader_pipeline.training import job
+from trader_pipeline.training.request import TrainingRequest
 from trader_pipeline.training.results import out_of_fold_table
 from trader_pipeline.training.splits import Fold, folds
 from trader_pipeline.training.walk_forward import OutOfFold
@@ -38,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 AS_OF = calendar.known_at("XNYS", last_session_of("simulated"))
-TICKERS, SESSIONS = 30, 1050
+TICKERS, SESSIONS = 24, 1050
 
 
 def home_of(folder, **facts):
@@ -53,9 +55,17 @@ def home_of(folder, **facts):
     return settings
 
 
+class Trained(NamedTuple):
+    lake: Lake
+    request: TrainingRequest
+
+
 @pytest.fixture(scope="module")
 def null_market(tmp_path_factory):
-    return home_of(tmp_path_factory.mktemp("null") / "home", simulated_null=True, seed=11)
+    """Ridge and LightGBM, trained on a market without any signal."""
+    settings = home_of(tmp_path_factory.mktemp("null") / "home", simulated_null=True, seed=11)
+    lake = Lake(settings.dataset_home / "lake", "simulated")
+    return Trained(lake, trained(settings, lake, recipe="classic"))
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +79,8 @@ def copied(settings, folder):
     return copy, Lake(copy.dataset_home / "lake", "simulated")
 
 
-def trained(settings, lake):
-    request = train.prepare(lake, models_dir=settings.dataset_home / "models", recipe="classic", seed=0, as_of=AS_OF, run_id="run")
+def trained(settings, lake, recipe="ridge"):
+    request = train.prepare(lake, models_dir=settings.dataset_home / "models", recipe=recipe, seed=0, as_of=AS_OF, run_id="run")
     job.run(request, lambda _: None)
     train.publish(lake, request, finished_at=NOW)
     return request
@@ -95,9 +105,9 @@ def exchanged_labels(lake):
 
 
 def test_a_planted_signal_goes_when_the_labels_are_exchanged_in_train_and_score(planted_market, tmp_path):
-    _, honest_lake = settings, lake = copied(planted_market, tmp_path / "honest")
+    settings, lake = copied(planted_market, tmp_path / "honest")
     trained(settings, lake)
-    _, honest = judged(honest_lake)
+    _, honest = judged(lake)
     settings, lake = copied(planted_market, tmp_path / "exchanged")
     exchanged_labels(lake)
     trained(settings, lake)
@@ -110,10 +120,9 @@ def test_a_planted_signal_goes_when_the_labels_are_exchanged_in_train_and_score(
     assert not outcome.leak_alarms
 
 
-def test_random_dates_with_trees_are_caught_and_the_walk_forward_is_not(null_market, tmp_path):
+def test_random_dates_with_trees_are_caught_and_the_walk_forward_is_not(null_market):
     """The known-bad control: trees that saw the sessions around a test session know its 60-session label on a market without signal."""
-    settings, lake = copied(null_market, tmp_path)
-    request = trained(settings, lake)
+    lake, request = null_market
     outcome, honest = judged(lake)
     assert not outcome.leak_alarms
     assert abs(honest["lightgbm", 60]["rank_ic"]) < 0.2
@@ -157,10 +166,9 @@ def among(labels, keep_T):
     return Labels(np.where(keep, labels.score_NTH, hide), np.where(keep, labels.scaled_NTH, hide))
 
 
-def test_what_infers_has_learnt_nothing_from_what_it_is_asked_about(null_market, tmp_path):
+def test_what_infers_has_learnt_nothing_from_what_it_is_asked_about(null_market):
     """Learn and infer are two: members say the same of a session whatever comes after it, and do not change by being asked."""
-    settings, lake = copied(null_market, tmp_path)
-    request = trained(settings, lake)
+    request = null_market.request
     loaded = inputs.load(request)
     cut = len(loaded.grid.sessions) - 40
     short = panel.Grid(loaded.grid.tickers, loaded.grid.sessions[:cut])

@@ -1,5 +1,6 @@
 """Places in a drawing: templates draw lines, bands and ticks from here without a script."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,16 +50,16 @@ class Plot:
         return f"M{' L'.join([*up, *down])} Z"
 
     @property
-    def ticks(self) -> tuple[float, ...]:
-        """Values of three ticks: bottom, middle, top."""
-        return (self.low, (self.low + self.high) / 2, self.high)
+    def ticks(self) -> tuple[float, float]:
+        """Values at the bottom and at the top."""
+        return (self.low, self.high)
 
 
 def around(*series: Sequence[Value], least: float, always: Sequence[float] = ()) -> tuple[float, float]:
     """Return bounds, in steps of `least`, that hold every value of the series and of `always`."""
     values = [value for one in series for value in one if value is not None] + list(always)
     low, high = min(values, default=0.0), max(values, default=0.0)
-    below, above = least * (low // least), least * -(-high // least)
+    below, above = least * math.floor(round(low / least, 6)), least * math.ceil(round(high / least, 6))
     return (below, above) if above > below else (below, below + least)
 
 

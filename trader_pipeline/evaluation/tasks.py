@@ -1,6 +1,6 @@
 """The user's targets, one row and one line each: what was reached, beside its base rate, at which coverage, met or not.
 
-A target is met where the lower end of the 95 % interval reaches it and at least 20 windows stand behind it.
+A target is met where the lower end of the 95 % interval reaches it, the base rate is beaten, and at least 20 windows stand behind it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,10 +57,12 @@ def coverage_curve(outcome: Outcome) -> list[Row]:
     confidence = outcome.confidence_NT[rows]
     if not len(confidence) or np.ptp(confidence) == 0:
         return []
-    curve = []
+    curve: list[Row] = []
     for coverage in COVERAGES:
         edge = np.quantile(confidence, 1 - coverage)
         chosen = rows & (outcome.confidence_NT >= edge)
+        if curve and chosen.sum() == curve[-1]["chosen_NT"].sum():
+            continue  # equal confidences stay together: the same forecasts again
         interval = _interval(outcome, chosen)
         curve.append(
             {
@@ -149,7 +151,7 @@ def _facts(interval: measures.Interval, base: float, rows_NT: Flags, issuers: Se
         "windows": interval.windows,
         "low": low,
         "high": interval.mean + interval.half_width,
-        "passed": bool(low >= TARGET_ACCURACY and interval.windows >= FEWEST_WINDOWS),
+        "passed": bool(low >= TARGET_ACCURACY and interval.mean > base and interval.windows >= FEWEST_WINDOWS),
     }
 
 

@@ -318,7 +318,7 @@ TASKS = Table(
         count("windows", "windows", "Non-overlapping windows; under 20 nothing is met."),
         number("low", "fraction", "Lower end of the value's 95 % interval."),
         number("high", "fraction", "Upper end."),
-        flag("passed", "Whether the lower end reaches the target."),
+        flag("passed", "Whether the lower end reaches the target, the value is over the base rate, and there are 20 windows."),
         text("line", "One line for people."),
         KNOWN_AT,
     ),

@@ -32,6 +32,14 @@ def test_too_few_windows_meet_nothing():
     assert f"{row['windows']} windows" in row["line"]
 
 
+def test_what_needs_no_model_meets_nothing():
+    """A market that nearly always rises: always-up is right nine times in ten, and so is the forecast."""
+    row = tasks.stock_direction(outcome(strength=0.0, drift=1.3), ISSUERS)
+    assert row["low"] > 0.85
+    assert row["value"] == row["base_rate"]
+    assert not row["passed"]
+
+
 def test_selective_direction_tells_the_coverage_where_it_is_reached_or_never():
     some = tasks.selective_stock_direction(outcome(score_strength=0.5, drift=0.0), ISSUERS)
     # at strength 0.5 all calls hit 64.8 %; the confident half hits about 74 %
