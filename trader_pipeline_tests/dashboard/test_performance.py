@@ -1,5 +1,6 @@
 """The performance page over a published lake: what stands first, what is grey, what is drawn."""
 
+import datetime as dt
 import re
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pytest
 from trader_pipeline.dashboard.plot import Plot, around, every, rolling
 from trader_pipeline.lake import Change
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.outputs import SCORECARD
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
 
@@ -82,3 +84,22 @@ def test_a_rolling_mean_needs_half_of_its_window():
     assert rolling([None, 1.0, 3.0, 5.0], 3) == [None, None, 2.0, 3.0]
     assert every(10, 4) == [0, 3, 6, 9]
     assert every(3, 4) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("path", ["/", "/performance"])
+def test_an_alarmed_model_leaves_the_last_approved_one_serving_under_a_banner(tmp_path, path):
+    lake = published.publish(settings_of(tmp_path))
+    cards = lake.snapshot().read(SCORECARD)
+    newer = pa.Table.from_pylist(
+        [
+            row | {"model_id": "second", "known_at": row["known_at"] + dt.timedelta(days=1), "leak_alarm": "rank IC +0.50 is over 0.20"}
+            for row in cards.to_pylist()
+            if row["horizon_sessions"] == 5
+        ],
+        schema=SCORECARD.arrow_schema,
+    )
+    lake.publish(Change.upsert(SCORECARD, newer, by=("model_id",)))
+    text = client_of(settings_of(tmp_path)).get(path).text
+    (banner,) = re.findall(r'role="alert"><strong>Leak alarm</strong> <span>([^<]*)<', text)
+    assert banner.startswith("model second, 5 sessions: rank IC +0.50 is over 0.20. It does not serve: ")
+    assert banner.endswith(f"{published.MODEL_ID}, the last approved model, goes on")
