@@ -40,12 +40,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 AS_OF = calendar.known_at("XNYS", last_session_of("simulated"))
-TICKERS, SESSIONS = 24, 1050
+SESSIONS = 1040
 
 
-def home_of(folder, **facts):
+def home_of(folder, tickers, **facts):
     """A simulated market with its features built."""
-    settings = Settings(home=folder, dataset="simulated", recipe="classic", simulated_tickers=TICKERS, simulated_days=SESSIONS, **facts)
+    settings = Settings(home=folder, dataset="simulated", recipe="classic", simulated_tickers=tickers, simulated_days=SESSIONS, **facts)
     lake, source = Lake(settings.dataset_home / "lake", "simulated"), feed_of("simulated")
     ingest(lake, source, settings, as_of=AS_OF, fetched_at=NOW, run_id="run")
     standardize(lake, (source,), as_of=AS_OF, run_id="run")
@@ -63,14 +63,14 @@ class Trained(NamedTuple):
 @pytest.fixture(scope="module")
 def null_market(tmp_path_factory):
     """Ridge and LightGBM, trained on a market without any signal."""
-    settings = home_of(tmp_path_factory.mktemp("null") / "home", simulated_null=True, seed=11)
+    settings = home_of(tmp_path_factory.mktemp("null") / "home", 20, simulated_null=True, seed=11)
     lake = Lake(settings.dataset_home / "lake", "simulated")
     return Trained(lake, trained(settings, lake, recipe="classic"))
 
 
 @pytest.fixture(scope="module")
 def planted_market(tmp_path_factory):
-    return home_of(tmp_path_factory.mktemp("planted") / "home", seed=12)
+    return home_of(tmp_path_factory.mktemp("planted") / "home", 40, seed=12)
 
 
 def copied(settings, folder):
