@@ -84,7 +84,7 @@ def measured(outcome: Outcome, chosen_NT: Flags, issuer_N: npt.NDArray[np.int64]
         "brier": brier,
         "brier_skill": 1 - brier / measures.brier(base, up),
         "ece": measures.expected_calibration_error(p_up[rows], up),
-        "ece_noise_floor": measures.ece_noise_floor(p_up[rows], effective, draws=300),
+        "ece_noise_floor": measures.ece_noise_floor(p_up[rows], effective),
         "interval_90_coverage": distribution.interval_coverage(outcome.quantiles_QNT[:, rows], label),
         "pinball": loss,
         "pinball_skill": 1 - loss / climate,
