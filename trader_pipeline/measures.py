@@ -138,15 +138,33 @@ def brier(probability: npt.ArrayLike, outcome: npt.ArrayLike) -> float:
     return float(np.mean((np.asarray(probability, dtype=np.float64) - np.asarray(outcome, dtype=np.float64)) ** 2))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CalibrationBins:
+    """Equal-count bins of a forecaster: its mean probability, the mean outcome and the share of the rows in each."""
+
+    probability: Floats
+    outcome: Floats
+    share: Floats
+
+
+def calibration_bins(probability: npt.ArrayLike, outcome: npt.ArrayLike, *, bins: int = _BINS) -> CalibrationBins:
+    """Return the reliability curve. Equal probabilities stay in one bin, so a forecaster that says few different things has fewer bins."""
+    p = np.asarray(probability, dtype=np.float64)
+    index, share = _bins(p, bins)
+    used = share > 0
+    said, came = (
+        np.bincount(index, weights=values)[used] / (share[used] * len(p)) for values in (p, np.asarray(outcome, dtype=np.float64))
+    )
+    return CalibrationBins(probability=said, outcome=came, share=share[used])
+
+
 def expected_calibration_error(probability: npt.ArrayLike, outcome: npt.ArrayLike, *, bins: int = _BINS) -> float:
     """Return sum over equal-count bins of share * |mean outcome - mean probability|. Naeini et al. 2015, Nguyen & O'Connor 2015.
 
     Equal probabilities stay in one bin, so a forecaster that says few different things has fewer bins.
     """
-    p = np.asarray(probability, dtype=np.float64)
-    gap = np.asarray(outcome, dtype=np.float64) - p
-    index, _ = _bins(p, bins)
-    return float(np.abs(np.bincount(index, weights=gap)).sum() / len(p))
+    curve = calibration_bins(probability, outcome, bins=bins)
+    return float(curve.share @ np.abs(curve.outcome - curve.probability))
 
 
 def ece_noise_floor(probability: npt.ArrayLike, effective_rows: float, *, bins: int = _BINS, draws: int = 1000, seed: int = 0) -> float:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from trader_pipeline.errors import UsageError
 from trader_pipeline.toml_file import read_toml
 
-Dataset = Literal["deep", "broad", "simulated", "live", "own"]
+Dataset = Literal["deep", "broad", "us20", "simulated", "live", "own"]
 
 
 def _stripped(value: object) -> object:

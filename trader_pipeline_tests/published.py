@@ -330,3 +330,58 @@ def evaluation(days, rng):
         for day, g, m in zip(days[-300:], gross, market, strict=True)
     ]
     yield Change.replace(outputs.BACKTEST, pa.Table.from_pylist(rows))
+    yield from judged_in_depth(days, rng)
+
+
+def judged_in_depth(days, rng):
+    """Segments, targets, Sharpe ratios, skill by session and by coverage, of the shape that evaluate writes."""
+    stamp = {"model_id": MODEL_ID, "known_at": KNOWN}
+    kinds = {"all": ["all"], "regime": ["calm", "turbulent"], "sector": ["Information Technology"], "confidence": ["01", "10"]}
+    segments, points, sessions = [], [], []
+    for h in (1, 5, 20, 60):
+        for kind, names in (kinds | {"volatility": ["low"], "year": ["2019", "2020"]}).items():
+            for name in names:
+                row = dict.fromkeys((c.name for c in outputs.SEGMENTS.columns if c.dtype == pa.float64()), 0.02)
+                row |= {"model": "ensemble", "horizon_sessions": h, "kind": kind, "segment": name, "n_effective": 400.0 / h}
+                half = 0.01 + 0.01 * h**0.5
+                row |= {"accuracy": 0.52, "base_rate": 0.53, "low": 0.52 - half, "high": 0.52 + half, "coverage": 1.0, "issuers": 10}
+                worst = {("year", "2020", 1): 1, ("regime", "calm", 5): 2}.get((kind, name, h))
+                line = f"{kind} {name}, {h} sessions: 52.0 % vs 53.0 % base"
+                windows = 280 // h
+                segments.append(stamp | row | {"windows": windows, "rows": 3000, "grey": windows < 20, "worst": worst, "line": line})
+        for asked in (1.0, 0.5, 0.1) if h < 20 else ():
+            point = {"asked": asked, "coverage": asked, "accuracy": 0.54, "base_rate": 0.53, "low": 0.5, "high": 0.58, "windows": 90}
+            points.append(stamp | {"horizon_sessions": h} | point)
+        for n, day in enumerate(days[-300:-h]):
+            row = {"horizon_sessions": h, "session": day, "rank_ic": float(rng.normal(0.02, 0.3)), "rows": 11 if n > 100 else 0}
+            skill = {name: 0.5 + 0.03 * float(rng.normal()) if n > 100 else None for name in ("accuracy", "base_accuracy", "p_up", "up")}
+            sessions.append(stamp | row | skill | {"inside_90": 0.9 if n > 100 else None})
+    yield Change.replace(outputs.SEGMENTS, frame(outputs.SEGMENTS, segments))
+    yield Change.replace(outputs.COVERAGE_CURVE, frame(outputs.COVERAGE_CURVE, points))
+    yield Change.replace(outputs.SESSIONS, frame(outputs.SESSIONS, sessions))
+    names = [f"stock_direction_{h}d" for h in (1, 5, 20, 60)] + [f"selective_stock_direction_{h}d" for h in (1, 5, 20, 60)]
+    names += ["volatility_direction_5d", "volatility_direction_20d", "index_direction_60d", "sharpe_gain"]
+    reached = {"target": 0.7, "value": 0.531, "base_rate": 0.522, "coverage": 1.0, "n_effective": 500.0, "low": 0.517, "high": 0.545}
+    line = "53.1 % vs 52.2 % base (±1.4), target 70 %: not met"
+    tasks = [
+        stamp | reached | {"name": name, "position": n, "windows": 14 if name.endswith("60d") else 183, "passed": False, "line": line}
+        for n, name in enumerate(names)
+    ]
+    yield Change.replace(outputs.TASKS, frame(outputs.TASKS, tasks))
+    sharpe = {
+        "sharpe": 1.3,
+        "baseline_sharpe": 1.1,
+        "difference": 0.2,
+        "low": -0.3,
+        "high": 0.7,
+        "bootstrap_low": -0.3,
+        "bootstrap_high": 0.7,
+    }
+    sharpe |= {"probabilistic_sharpe": 0.99, "deflated_sharpe": 0.9, "trials": 4, "trials_effective": 1.5, "overfitting_probability": 0.4}
+    sharpe |= {"cvar_95": 0.02, "max_drawdown": 0.2, "turnover": 0.3, "sessions": 300}
+    strategy = [stamp | sharpe | {"against": a, "cost_multiple": k} for a in ("momentum", "benchmark") for k in (0, 1, 2)]
+    yield Change.replace(outputs.STRATEGY, frame(outputs.STRATEGY, strategy))
+
+
+def frame(table, rows):
+    return table.conform(pa.Table.from_pylist(rows, schema=table.arrow_schema))

@@ -48,21 +48,6 @@ def test_rank_ic_matches_the_textbook_example_and_skips_missing_names():
     assert np.isnan(measures.rank_ic([[1, 2, np.nan]], [[1, 2, 3]])[0])
 
 
-def newey_west_error(values, lags):
-    """Return the standard error of the mean with Bartlett weights over `lags` autocovariances: what the intervals are compared with."""
-    deviation = np.asarray(values, dtype=float) - np.mean(values)
-    n = len(deviation)
-    variance = deviation @ deviation / n
-    for lag in range(1, lags + 1):
-        variance += 2 * (1 - lag / (lags + 1)) * (deviation[lag:] @ deviation[:-lag]) / n
-    return max(variance / n, 0.0) ** 0.5
-
-
-def test_newey_west_matches_statsmodels():
-    # statsmodels 0.14 OLS on a constant, HAC with maxlags=2 and no correction
-    assert newey_west_error([1, 3, 2, 5, 4, 7, 6, 8, 5, 9], 2) == pytest.approx(1.0198039027)
-
-
 def test_nonoverlapping_interval_by_hand():
     # offsets 0 and 1 of step 2: (1, 3, 5) and (2, 4, 6); each has sd 2, t(0.975, 2) = 4.30265, so 4.30265 * 2 / sqrt(3)
     interval = measures.nonoverlapping_interval([1, 2, 3, 4, 5, 6], 2)
@@ -71,27 +56,6 @@ def test_nonoverlapping_interval_by_hand():
     assert interval.windows == 3
     assert np.isnan(measures.nonoverlapping_interval([1.0, 2.0], 60).half_width)
     assert measures.nonoverlapping_interval([np.nan], 1).windows == 0
-
-
-def test_interval_covers_on_a_null_market_where_iid_and_newey_west_do_not():
-    """Persistent feature, random-walk prices, h = 60: the true IC is 0. Nominal 95 %."""
-    rng = np.random.default_rng(0)
-    sessions, names, horizon, repeats = 540, 40, 60, 120
-    hits = {"iid": 0, "newey_west": 0, "windows": 0}
-    for _ in range(repeats):
-        shocks = rng.standard_normal((sessions, names))
-        feature = np.empty_like(shocks)
-        feature[0] = shocks[0]
-        for t in range(1, sessions):
-            feature[t] = 0.98 * feature[t - 1] + (1 - 0.98**2) ** 0.5 * shocks[t]
-        price = np.cumsum(rng.standard_normal((sessions + horizon, names)), axis=0)
-        ic = measures.rank_ic(feature, price[horizon:] - price[:-horizon])
-        hits["iid"] += abs(ic.mean()) < 1.96 * ic.std() / sessions**0.5
-        hits["newey_west"] += abs(ic.mean()) < 1.96 * newey_west_error(ic, horizon)
-        hits["windows"] += abs(ic.mean()) < measures.nonoverlapping_interval(ic, horizon).half_width
-    assert hits["windows"] / repeats > 0.90
-    assert hits["newey_west"] / repeats < 0.85
-    assert hits["iid"] / repeats < 0.40
 
 
 def test_brier_by_hand():

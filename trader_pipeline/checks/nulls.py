@@ -8,6 +8,8 @@ from trader_pipeline.schema.core import DAILY_BARS
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume_shares")
+CLOSE_ONLY = frozenset({"sample"})
+"""Sources that may bring closes alone: of theirs, a column without a single value is not brought, rather than lost."""
 
 _RATIOS = ", ".join(f"count(*) filter ({c} is null) / count(*) as {c}" for c in COLUMNS)
 _ANY = " or ".join(f"{c} is null" for c in COLUMNS)
@@ -17,34 +19,60 @@ select ticker, source, count(*) as rows, count(*) filter (close is null) as null
 from bars group by all having count(*) filter ({_ANY}) > 0 order by all
 """  # noqa: S608 - column names of core.daily_bars
 _OVERALL = f"select count(*) as rows, min(session) as first_session, max(session) as last_session, {_RATIOS} from bars"  # noqa: S608 - the same
-_PRICE_RATIOS = ", ".join(f"count(*) filter ({c} is null) / count(*)" for c in PRICES)
-_QUARANTINE = f"""
+_SOURCES = "select distinct source from bars"
+_QUARANTINE = """
 with holed as (
-  select ticker, source from bars group by all having greatest({_PRICE_RATIOS}) > ?
+  select ticker, source from bars group by all having greatest({ratios}) > ?
 )
 select distinct bars.ticker, bars.session, bars.source,
   case when holed.ticker is null then 'close is null' else 'too many null prices' end as reason
 from bars left join holed using (ticker, source)
 where holed.ticker is not null or bars.close is null
-"""  # noqa: S608 - the same
+"""
 
 
 def nan_ratio(context: CheckContext) -> RuleResult:
     """Judge the share of null values of every column, for each ticker and for the table.
 
     A day without a close is quarantined. A price column that is null in over `nan_error` of a ticker's rows quarantines
-    the ticker. Volume only earns a finding: its prices remain usable.
+    the ticker. Volume only earns a finding: its prices remain usable. What a source of closes alone never brings is told once.
     """
     if context.is_empty:
         return RuleResult()
     overall = context.rows(_OVERALL)[0]
-    findings = [f for f in (_of_ticker(context, row) for row in context.rows(_BY_TICKER)) if f]
-    if whole := _of_table(context, overall):
+    absent = _not_brought(context, overall)
+    present = [row | dict.fromkeys(absent, 0.0) for row in context.rows(_BY_TICKER)]
+    findings = [f for f in (_of_ticker(context, row) for row in present) if f]
+    if whole := _of_table(context, overall | dict.fromkeys(absent, 0.0)):
         findings.append(whole)
+    if absent:
+        findings.append(_close_only(overall, absent))
+    ratios = ", ".join(f"count(*) filter ({c} is null) / count(*)" for c in PRICES if c not in absent)
     return RuleResult(
         findings=tuple(findings),
-        quarantine=context.table(_QUARANTINE, [context.settings.nan_error]),
+        quarantine=context.table(_QUARANTINE.format(ratios=ratios), [context.settings.nan_error]),
         metrics={f"null_ratio_{column}": overall[column] for column in COLUMNS},
+    )
+
+
+def _not_brought(context: CheckContext, overall: dict[str, Any]) -> list[str]:
+    """Return the columns that no row has, where all rows come from sources of which that is no fault."""
+    if not {row["source"] for row in context.rows(_SOURCES)} <= CLOSE_ONLY:
+        return []
+    return [column for column in COLUMNS if column != "close" and overall[column] == 1]
+
+
+def _close_only(overall: dict[str, Any], absent: list[str]) -> Finding:
+    return Finding(
+        ticker=EVERY,
+        source=EVERY,
+        severity="warning",
+        scope="table",
+        first_session=overall["first_session"],
+        last_session=overall["last_session"],
+        sessions=overall["rows"],
+        value=1.0,
+        message=f"the source brings no {', '.join(absent)}: features of these are null, and labels run from close to close",
     )
 
 

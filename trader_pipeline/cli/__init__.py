@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from trader_pipeline.cli import ablate, alert, bench, beside, check, faults, fetch, keep, leaks, look, models, run, schema, serve
+from trader_pipeline.cli import ablate, alert, bench, beside, check, faults, fetch, keep, leaks, look, models, run, schema, scorecard, serve
 from trader_pipeline.cli.output import fail, warn
 from trader_pipeline.errors import TraderError, UsageError
 
@@ -24,6 +24,7 @@ run.register(app)
 beside.register(app)
 fetch.register(app)
 look.register(app)
+scorecard.register(app)
 check.register(app)
 leaks.register(app)
 models.register(app)

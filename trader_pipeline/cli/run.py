@@ -28,6 +28,7 @@ class Sample(StrEnum):
 
     DEEP = "deep"
     BROAD = "broad"
+    US20 = "us20"
 
 
 class SourceName(StrEnum):
@@ -53,20 +54,22 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     sample: Annotated[
-        Sample, typer.Option(help="deep: 11 names, 2009-2020, forecasts. broad: 524 names, one year, real faults.")
+        Sample,
+        typer.Option(
+            help="deep: 11 names, 2009-2020, forecasts. broad: 524 names, one year, real faults. us20: 20 names, 1990-2022, closes alone."
+        ),
     ] = Sample.DEEP,
     *,
     as_json: Json = False,
 ) -> None:
     """Run the embedded real data end to end: checks, training, predictions, decisions, report."""
     from trader_pipeline.operations.memory import PeakMemory
-    from trader_pipeline.settings import Settings
 
     began = time.monotonic()
-    settings = Settings(dataset=sample.value)
+    settings = of_sample(sample.value)
     with PeakMemory() as memory:
         try:
-            session = _run_due(settings, as_of=None, tickers=(), quiet=as_json).session
+            session = due(settings, as_of=None, tickers=(), quiet=as_json).session
             shortage = None
         except InsufficientHistoryError as error:
             session, shortage = _last_session(settings), error
@@ -101,7 +104,7 @@ def run(
     settings = Settings(**changes)
     chosen = tickers_of(settings, tickers)
     try:
-        ran = _run_due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json, force=force)
+        ran = due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json, force=force)
     finally:
         if as_of and source is SourceName.OWN:
             warn_of_corrections(settings, as_of)
@@ -223,15 +226,16 @@ def report(
 
 def _predicted(settings: "Settings", session: str, *, quiet: bool, force: bool = False) -> dt.date:
     """Return the session whose predictions are there now; say on stderr which feed fell short."""
-    ran = _run_due(settings, as_of=session or None, tickers=(), quiet=quiet, may_train=False, force=force)
+    ran = due(settings, as_of=session or None, tickers=(), quiet=quiet, may_train=False, force=force)
     if ran.shortfall:
         warn(str(ran.shortfall))
     return ran.session
 
 
-def _run_due(
+def due(
     settings: "Settings", *, as_of: str | None, tickers: Sequence[str], quiet: bool, may_train: bool = True, force: bool = False
 ) -> "Ran":
+    """Run every job that is due and return what it did."""
     with progress(quiet=quiet) as show:
         from trader_pipeline.definitions import build_defs
         from trader_pipeline.defs.environment import prepare_environment
@@ -252,6 +256,14 @@ def tickers_of(settings: "Settings", tickers: str) -> tuple[str, ...]:
         return named
     require_tickers(named)
     return tuple(dict.fromkeys(with_hyphen(ticker) for ticker in named))
+
+
+def of_sample(sample: str) -> "Settings":
+    """Return the settings of a sample; us20 trains ridge and LightGBM unless a recipe is set: 33 years are long for a network."""
+    from trader_pipeline.settings import Settings
+
+    settings = Settings(dataset=sample)
+    return Settings(dataset=sample, recipe="classic") if sample == "us20" and "recipe" not in settings.model_fields_set else settings
 
 
 def _folder(path: Path | None) -> Path:

@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from trader_pipeline.dashboard import pages_predictions, pages_status
+from trader_pipeline.dashboard import pages_performance, pages_predictions, pages_status
 from trader_pipeline.dashboard.reader import LakeReader
 from trader_pipeline.dashboard.security import secure
 from trader_pipeline.dashboard.site import Site, templates
@@ -35,6 +35,7 @@ def create_app(settings: Settings, *, clock: Callable[[], dt.datetime] = utc_now
     site = Site(settings=settings, reader=reader, clock=clock, templates=templates(), sessions_needed=sessions_needed)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.include_router(pages_predictions.router(site))
+    app.include_router(pages_performance.router(site))
     app.include_router(pages_status.router(site))
     _tell_errors(app, site)
     app.add_middleware(GZipMiddleware, minimum_size=1000)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from trader_pipeline.dashboard import beside, chart, export, queries
+from trader_pipeline.dashboard import beside, chart, export, performance, queries
 from trader_pipeline.dashboard.asked import Asked
 from trader_pipeline.dashboard.queries import Selection
 from trader_pipeline.dashboard.site import Site
@@ -99,7 +99,7 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
         scorecard=cards,
         changes=beside.changes(snapshot, selection.session, selection.horizon),
         paper=beside.paper(snapshot),
-        alarms=[card["leak_alarm"] for card in cards if card["leak_alarm"]] + queries.alarmed_challenger(snapshot),
+        alarms=(performance.alarms(snapshot, strip.model_id) if strip else []) + queries.alarmed_challenger(snapshot),
         **values,
     )
 

@@ -11,7 +11,7 @@ from trader_pipeline.settings import Settings
 
 Kind = Literal["fresh", "stale", "sample", "abstained", "no_model", "insufficient_history", "no_predictions", "no_lake"]
 
-HISTORICAL = {"deep": "historical sample", "broad": "historical sample", "simulated": "simulated market"}
+HISTORICAL = dict.fromkeys(("deep", "broad", "us20"), "historical sample") | {"simulated": "simulated market"}
 """Datasets that end where they end: being old is not being stale."""
 
 

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from trader_pipeline import measures
-from trader_pipeline.evaluation.calibrated import out_of_fold
+from trader_pipeline.evaluation.distribution import interval_coverage
+from trader_pipeline.evaluation.intervals import FEWEST_WINDOWS
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
 from trader_pipeline.evaluation.leaks import leak_alarm
+from trader_pipeline.evaluation.outcome import Outcome, mean_by_session, outcome_of
 
 TARGET_ACCURACY = 0.70
 """The user's own target: direction of a stock at full coverage."""
@@ -16,61 +18,52 @@ _FEWEST_EFFECTIVE_ROWS = 20.0
 
 
 def score(judged: Judged, *, oracle_NT: Floats | None = None) -> dict[str, Any] | None:
-    """Return one row of evaluation.scorecard without its keys, or None where no fold could be judged.
+    """Return one row of evaluation.scorecard without its keys, or None where no fold could be judged."""
+    return score_outcome(outcome_of(judged), oracle_NT=oracle_NT)
 
-    Fold f is calibrated by folds < f, so the first fold only calibrates; rank IC needs no calibration and uses all folds.
-    """
-    p_up, inside = out_of_fold_probabilities(judged)
-    rows = np.isfinite(p_up) & judged.rows_NT
+
+def score_outcome(outcome: Outcome, *, oracle_NT: Floats | None = None) -> dict[str, Any] | None:
+    """Return the same of forecasts that are calibrated already; rank IC needs no calibration and uses all folds."""
+    judged, rows, p_up = outcome.judged, outcome.rows_NT, outcome.p_up_NT
     if not rows.any():
         return None
-    up, base = judged.labels.up_NT, judged.labels.base_rate_NT
-    horizon = judged.labels.horizon
-    hit_T = _mean_by_session((p_up > 0.5) == (up > 0.5), rows)  # noqa: PLR2004 - more likely than not
-    accuracy = measures.nonoverlapping_interval(hit_T, horizon)
-    always_up = float(np.nanmean(_mean_by_session(up > 0.5, rows)))  # noqa: PLR2004 - up is 0 or 1
-    own_base = float(np.nanmean(_mean_by_session((base > 0.5) == (up > 0.5), rows)))  # noqa: PLR2004 - more likely than not
-    better = max(always_up, own_base)
-    ic = measures.nonoverlapping_interval(_rank_ic(judged, judged.score_NT), horizon)
+    up, base, horizon = judged.labels.up_NT, judged.labels.base_rate_NT, outcome.horizon
+    accuracy = measures.nonoverlapping_interval(mean_by_session(outcome.hit_NT, rows), horizon)
+    better = outcome.base_rate(rows)
+    ic = measures.nonoverlapping_interval(outcome.rank_ic_T, horizon)
     oracle_ic = float("nan") if oracle_NT is None else measures.nonoverlapping_interval(_rank_ic(judged, oracle_NT), horizon).mean
     brier, brier_base = measures.brier(p_up[rows], up[rows]), measures.brier(base[rows], up[rows])
     met = accuracy.mean - accuracy.half_width >= TARGET_ACCURACY
-    judgeable = judged.rows_NT & (judged.fold_T > min(judged.folds))
     return {
         "accuracy": accuracy.mean,
         "base_rate": better,
         "accuracy_half_width": accuracy.half_width,
         "target": TARGET_ACCURACY,
         "target_met": bool(met),
-        "coverage": float(rows.sum() / judgeable.sum()),
+        "coverage": float(rows.sum() / outcome.judgeable_NT.sum()),
         "rank_ic": ic.mean,
         "rank_ic_half_width": ic.half_width,
         "brier": brier,
         "brier_skill": 1 - brier / brier_base,
         "ece": measures.expected_calibration_error(p_up[rows], up[rows]),
         "ece_noise_floor": measures.ece_noise_floor(p_up[rows], effective_rows(p_up, up, rows, horizon)),
-        "interval_90_coverage": float(inside[rows].mean()),
+        "interval_90_coverage": interval_coverage(outcome.quantiles_QNT[:, rows], judged.labels.scaled_return_NT[rows]),
         "rows": int(rows.sum()),
         "windows": accuracy.windows,
         "oracle_rank_ic": oracle_ic,
-        "verdict": verdict(accuracy.mean, better, accuracy.half_width, met=bool(met)),
+        "verdict": verdict(accuracy.mean, better, accuracy.half_width, met=bool(met), windows=accuracy.windows),
         "leak_alarm": leak_alarm(
             accuracy=accuracy.mean, base_rate=better, half_width=accuracy.half_width, rank_ic=ic.mean, oracle_rank_ic=oracle_ic
         ),
     }
 
 
-def verdict(accuracy: float, base_rate: float, half_width: float, *, met: bool) -> str:
-    """Return for example `53.1 % vs 52.2 % base (±1.4), target 70 %: not met`."""
+def verdict(accuracy: float, base_rate: float, half_width: float, *, met: bool, windows: int = FEWEST_WINDOWS) -> str:
+    """Return for example `53.1 % vs 52.2 % base (±1.4), target 70 %: not met`; under 20 windows their number stands beside the interval."""
     width = f"±{100 * half_width:.1f}" if np.isfinite(half_width) else "too few windows for an interval"
+    few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
     outcome = "met" if met else "not met"
-    return f"{100 * accuracy:.1f} % vs {100 * base_rate:.1f} % base ({width}), target {100 * TARGET_ACCURACY:.0f} %: {outcome}"
-
-
-def out_of_fold_probabilities(judged: Judged) -> tuple[Floats, Flags]:
-    """Return p_up [N, T], NaN where earlier folds could not calibrate, and whether the label lay inside q05..q95."""
-    said = out_of_fold(judged)
-    return said.p_up_NT, said.inside_NT
+    return f"{100 * accuracy:.1f} % vs {100 * base_rate:.1f} % base ({width}{few}), target {100 * TARGET_ACCURACY:.0f} %: {outcome}"
 
 
 def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:
@@ -78,18 +71,12 @@ def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int)
 
     Names of one session move together and labels overlap, so it is usually far below the number of rows.
     """
-    gap = measures.nonoverlapping_interval(_mean_by_session(up_NT - p_up_NT, rows_NT), horizon)
+    gap = measures.nonoverlapping_interval(mean_by_session(up_NT - p_up_NT, rows_NT), horizon)
     rows = float(rows_NT.sum())
     if not np.isfinite(gap.half_width) or gap.half_width == 0:
         return min(_FEWEST_EFFECTIVE_ROWS, rows)
     variance = float(np.mean(p_up_NT[rows_NT] * (1 - p_up_NT[rows_NT])))
     return float(np.clip(variance / (gap.half_width / 1.96) ** 2, min(_FEWEST_EFFECTIVE_ROWS, rows), rows))
-
-
-def _mean_by_session(values_NT: Floats | Flags, rows_NT: Flags) -> Floats:
-    count = rows_NT.sum(axis=0)
-    total = np.where(rows_NT, values_NT, 0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _rank_ic(judged: Judged, score_NT: Floats) -> Floats:

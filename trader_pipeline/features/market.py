@@ -51,6 +51,18 @@ class Prices:
         """Log total return from the previous session's close; NaN after a hole."""
         return np.log1p(kernels.growth(self.close, self.dividend_step, 1))
 
+    @property
+    def entry(self) -> Float:
+        """Price at which what was said the session before enters: the open; in a universe without any open, the close before.
+
+        A source of closes alone has close-to-close labels.
+        """
+        if np.isfinite(self.open).any():
+            return self.open
+        before = np.full_like(self.close, np.nan)
+        before[:, 1:] = self.close[:, :-1]
+        return before
+
     def rows(self, keep: npt.NDArray[np.bool_]) -> "Prices":
         """Return the bars of the tickers that `keep` marks."""
         return Prices(**{name: np.ascontiguousarray(values[keep]) for name, values in self._arrays().items()})

@@ -49,8 +49,8 @@ def volatility_daily(prices: Prices) -> Float:
 
 
 def forward_return(prices: Prices, horizon: int) -> Float:
-    """Return the simple return from the open of t + 1 to the close of t + horizon."""
-    return kernels.holding_return(prices.open, prices.close, prices.dividend_step, horizon)
+    """Return the simple return from the open of t + 1 to the close of t + horizon; in a universe without opens from the close of t."""
+    return kernels.holding_return(prices.entry, prices.close, prices.dividend_step, horizon)
 
 
 def benchmark_return(market: Market, earned: Float, horizon: int) -> Float:

@@ -1,9 +1,10 @@
-"""predictions.out_of_fold -> calibration, weights and diversity of the newest model, its scorecard and its backtest."""
+"""predictions.out_of_fold -> training.calibration and the tables of evaluation of the newest model."""
 
 import datetime as dt
 import hashlib
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -12,21 +13,41 @@ from trader_pipeline import panel
 from trader_pipeline.errors import InsufficientHistoryError, NoModelError
 from trader_pipeline.evaluation import scorecard
 from trader_pipeline.evaluation.judged import Floats, Judged, Labels, judged_of, labels_of
+from trader_pipeline.evaluation.outcome import Outcome, outcome_of
+from trader_pipeline.flows import judgement
 from trader_pipeline.flows.benchmark import benchmark_name
 from trader_pipeline.flows.ensemble import SERVING_FOLD, Ensemble, calibrations_of, ensemble_of
-from trader_pipeline.flows.paper_portfolio import paper_portfolio
+from trader_pipeline.flows.paper_portfolio import paper_portfolio, portfolio_features
+from trader_pipeline.flows.strategies import strategy_rows
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.calibrate import Calibration
+from trader_pipeline.schema import Table
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ORACLE
-from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, DIVERSITY, ENSEMBLE_WEIGHTS, OUT_OF_FOLD, SCORECARD
+from trader_pipeline.schema.outputs import (
+    BACKTEST,
+    CALIBRATION,
+    COVERAGE_CURVE,
+    DIVERSITY,
+    ENSEMBLE_WEIGHTS,
+    OUT_OF_FOLD,
+    SCORECARD,
+    SEGMENTS,
+    SESSIONS,
+    STRATEGY,
+    TASKS,
+)
 from trader_pipeline.settings import DecisionSettings, EnsembleSettings
 
 CODE_VERSION = "2"
 """Rises when a formula of evaluation, ensembles or decisions changes."""
 
 ENSEMBLE = "ensemble"
-EVALUATED = (CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, SCORECARD, BACKTEST)
+EVALUATED = (
+    *(CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, SCORECARD, BACKTEST),
+    *(SEGMENTS, STRATEGY, TASKS, SESSIONS, COVERAGE_CURVE),
+)
+"""What evaluate writes, all of it in one commit."""
 
 _DEFAULTS = DecisionSettings()
 _ENSEMBLE = EnsembleSettings()
@@ -73,6 +94,12 @@ class Material(Found):
         pool = judged_of(self.ensemble.pooled, self.labels[horizon], self.grid)
         return replace(pool, method=method, attainable=self.ensemble.attainable(horizon))
 
+    @cached_property
+    def outcomes(self) -> dict[tuple[str, int], Outcome]:
+        """Calibrated forecasts of every model, the members first, and horizon."""
+        models = (*self.members, ENSEMBLE)
+        return {(model, horizon): outcome_of(self.judged(model, horizon)) for horizon in HORIZONS_SESSIONS for model in models}
+
 
 def evaluate(
     lake: Lake, *, as_of: dt.datetime, run_id: str, decisions: DecisionSettings = _DEFAULTS, ensemble: EnsembleSettings = _ENSEMBLE
@@ -86,13 +113,8 @@ def evaluate(
     inputs = _inputs_version(snapshot, found, decisions, ensemble)
     if any(snapshot.inputs(table) != inputs for table in EVALUATED):
         material = _material(snapshot, found, ensemble)
-        lake.publish(
-            Change.upsert(CALIBRATION, _calibration(material), by=("model_id",), inputs=inputs),
-            Change.upsert(ENSEMBLE_WEIGHTS, material.ensemble.weights, by=("model_id",), inputs=inputs),
-            Change.upsert(DIVERSITY, material.ensemble.diversity, by=("model_id",), inputs=inputs),
-            Change.upsert(SCORECARD, _scorecard(snapshot, material), by=("model_id",), inputs=inputs),
-            Change.upsert(BACKTEST, _backtest(snapshot, material, decisions), by=("model_id",), inputs=inputs),
-        )
+        rows = _judgement(snapshot, material, decisions)
+        lake.publish(*(Change.upsert(table, rows[table], by=("model_id",), inputs=inputs) for table in EVALUATED))
         outcome = _outcome(lake.snapshot(), material.run["model_id"], changed=True)
         _log.info("run %s judged model %s: %s", run_id, outcome.model_id, outcome.verdicts)
         return outcome
@@ -165,16 +187,36 @@ def _calibration_row(material: Material, fold: int, model: str, horizon: int, fi
     return keys | fitted.to_row() | {"rows": int(known_NT.sum()), "known_at": material.run["as_of"]}
 
 
-def _scorecard(snapshot: Snapshot, material: Material) -> pa.Table:
+def _judgement(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> dict[Table, pa.Table]:
+    """Return the rows of every table that evaluate writes."""
+    known = judgement.known_of(snapshot, material.targets, material.grid, as_of=material.run["as_of"])
+    backtest, strategy = _strategy(snapshot, material, decisions)
+    ensemble = {horizon: outcome for (model, horizon), outcome in material.outcomes.items() if model == ENSEMBLE}
+    of_models = {
+        SCORECARD: _scorecard(snapshot, material),
+        SEGMENTS: judgement.segment_rows(material.outcomes, known),
+        STRATEGY: strategy,
+        TASKS: judgement.task_rows(ensemble, known, strategy),
+        SESSIONS: judgement.session_rows(ensemble, material.grid),
+        COVERAGE_CURVE: judgement.curve_rows(ensemble),
+    }
+    stamp = {"model_id": material.run["model_id"], "known_at": material.run["as_of"]}
+    tables = {
+        table: table.conform(pa.Table.from_pylist([row | stamp for row in rows], schema=table.arrow_schema))
+        for table, rows in of_models.items()
+    }
+    weights = {ENSEMBLE_WEIGHTS: material.ensemble.weights, DIVERSITY: material.ensemble.diversity}
+    return {CALIBRATION: _calibration(material), BACKTEST: backtest, **weights, **tables}
+
+
+def _scorecard(snapshot: Snapshot, material: Material) -> list[dict[str, Any]]:
     rows = []
-    for horizon in HORIZONS_SESSIONS:
-        oracle_NT = _oracle(snapshot, material, horizon)
-        for model in (*material.members, ENSEMBLE):
-            scored = scorecard.score(material.judged(model, horizon), oracle_NT=oracle_NT)
-            if scored is not None:
-                keys = {"model_id": material.run["model_id"], "model": model, "horizon_sessions": horizon}
-                rows.append(keys | scored | {"known_at": material.run["as_of"]})
-    return pa.Table.from_pylist(rows, schema=SCORECARD.arrow_schema)
+    oracle = {horizon: _oracle(snapshot, material, horizon) for horizon in HORIZONS_SESSIONS}
+    for (model, horizon), outcome in material.outcomes.items():
+        scored = scorecard.score_outcome(outcome, oracle_NT=oracle[horizon])
+        if scored is not None:
+            rows.append({"model": model, "horizon_sessions": horizon} | scored)
+    return rows
 
 
 def _oracle(snapshot: Snapshot, material: Material, horizon: int) -> Floats | None:
@@ -182,10 +224,20 @@ def _oracle(snapshot: Snapshot, material: Material, horizon: int) -> Floats | No
     return panel.dense(rows, material.grid, "expected_log_return") if rows.num_rows else None
 
 
-def _backtest(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> pa.Table:
-    judged = [material.judged(ENSEMBLE, horizon) for horizon in HORIZONS_SESSIONS]
-    days = paper_portfolio(snapshot, material.targets, judged, material.grid, decisions=decisions, as_of=material.run["as_of"])
-    return days.append_column("model_id", pa.array([material.run["model_id"]] * days.num_rows, pa.string()))
+def _strategy(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Return the ensemble's rows of evaluation.backtest, and those of evaluation.strategy."""
+    features = portfolio_features(snapshot, material.grid)
+
+    def paper(model: str, settings: DecisionSettings) -> pa.Table:
+        judged = [material.outcomes[model, horizon].judged for horizon in HORIZONS_SESSIONS]
+        return paper_portfolio(snapshot, features, material.targets, judged, material.grid, decisions=settings, as_of=material.run["as_of"])
+
+    own = paper(ENSEMBLE, decisions)
+    baseline = paper(ENSEMBLE, decisions.model_copy(update={"ml_weight": 0.0}))
+    members = {member: paper(member, decisions) for member in material.members}
+    model_id = material.run["model_id"]
+    rows = strategy_rows(snapshot, model_id, own, baseline, members)
+    return own.append_column("model_id", pa.array([model_id] * own.num_rows, pa.string())), rows
 
 
 def _outcome(snapshot: Snapshot, model_id: str, *, changed: bool) -> EvaluateOutcome:

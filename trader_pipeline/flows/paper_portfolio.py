@@ -20,18 +20,29 @@ HOLDING_SESSIONS = 5
 _FEATURES = ("return_1d", "intraday_return_1d", *scores.MOMENTUM_FEATURES)
 
 
+def portfolio_features(snapshot: Snapshot, grid: panel.Grid) -> dict[str, scores.Floats]:
+    """Return what the portfolio reads of features.panel, each [N, T]. Without any open it enters at the close, as the labels do."""
+    rows = snapshot.sql(f"select ticker, session, {', '.join(_FEATURES)} from features.panel")  # noqa: S608 - names are constants
+    features = panel.dense_columns(rows, grid, _FEATURES)
+    if not np.isfinite(features["intraday_return_1d"]).any():
+        features["intraday_return_1d"] = features["return_1d"]
+    return features
+
+
 def paper_portfolio(
-    snapshot: Snapshot, targets: pa.Table, judged: list[Judged], grid: panel.Grid, *, decisions: DecisionSettings, as_of: dt.datetime
+    snapshot: Snapshot,
+    features: dict[str, scores.Floats],
+    targets: pa.Table,
+    judged: list[Judged],
+    grid: panel.Grid,
+    *,
+    decisions: DecisionSettings,
+    as_of: dt.datetime,
 ) -> pa.Table:
     """Return the columns of evaluation.backtest after `model_id`, from the session after the first forecast on.
 
-    `judged` holds the ensemble's forecasts, one object a horizon; horizons count equally, for their ICs were not known then.
+    `judged` holds one model's forecasts, one object a horizon; horizons count equally, for their ICs were not known then.
     """
-    features = panel.dense_columns(
-        snapshot.sql(f"select ticker, session, {', '.join(_FEATURES)} from features.panel"),  # noqa: S608 - names are constants
-        grid,
-        _FEATURES,
-    )
     ml = scores.ml_score(np.stack([j.score_NT for j in judged]), scores.horizon_weights(np.zeros(len(judged))))
     forecast_T = np.max([j.fold_T for j in judged], axis=0) != NO_FOLD
     engine = engine_of(decisions)

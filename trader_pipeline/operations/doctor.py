@@ -18,7 +18,7 @@ from trader_pipeline.settings import Settings
 
 State = Literal["ok", "warn", "fail"]
 PYTHON = (3, 11)
-HISTORICAL = frozenset({"deep", "broad", "simulated"})
+HISTORICAL = frozenset({"deep", "broad", "us20", "simulated"})
 """Datasets that end where they end: their age is no fault."""
 
 PACKAGES = (

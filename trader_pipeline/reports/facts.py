@@ -43,7 +43,7 @@ class Facts:
     @property
     def historical(self) -> bool:
         """Whether the dataset ends where it ends, by design."""
-        return self.settings.dataset in ("deep", "broad", "simulated")
+        return self.settings.dataset in ("deep", "broad", "us20", "simulated")
 
     @cached_property
     def exchange(self) -> str:
@@ -163,5 +163,5 @@ class Facts:
 
     @property
     def return_kind(self) -> str:
-        """`total return`, or `price return` where no dividend is known."""
-        return "total return" if self.dividends else "price return"
+        """`total return`, or `price return` where no dividend is known; the closes of us20 hold their dividends."""
+        return "total return" if self.dividends or self.settings.dataset == "us20" else "price return"

@@ -289,23 +289,88 @@ BACKTEST = Lineage(
     },
     made={},
 )
+_P_UP = "fold, score, scaled_mean"
+_HITS = "accuracy, base_rate, low, high, worst, line, newey_west_half_width, bootstrap_half_width, n_effective, brier, brier_skill, ece, ece_noise_floor"
+_COUNTS = "coverage, issuers, windows, rows, grey"
+_IC_OF_ROWS = "rank_ic, rank_ic_half_width, icir, numerai_correlation"
+_BELOW = ", ".join(f"below_{name}" for name in QUANTILE_NAMES)
+_WIDTHS = f"interval_90_coverage, pinball, pinball_skill, {_BELOW}"
+SEGMENTS = Lineage(
+    table=outputs.SEGMENTS,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {
+            "model": "model",
+            f"{_HITS}, {_COUNTS}, segment": _P_UP,
+            f"{_IC_OF_ROWS}, turnover": "score",
+            _WIDTHS: f"{_P_UP}, {_SCALED_QUANTILES}",
+        },
+        "features.targets": {
+            _HITS: _FORWARD,
+            f"{_COUNTS}, {_WIDTHS}": _SCALED,
+            _IC_OF_ROWS: _RANK,
+            "segment": "session, volatility_daily",
+        },
+        "core.sectors": {"segment": "sector"},
+        "core.ticker_map": {"issuers, n_effective": "issuer_id"},
+    },
+    made={"horizon_sessions": _HORIZON, "kind": "the kinds of segments, constants"},
+)
+_REACHED = "value, base_rate, coverage, n_effective, windows, low, high, passed, line"
+_SHARPES = (
+    "sharpe, baseline_sharpe, difference, low, high, bootstrap_low, bootstrap_high, probabilistic_sharpe, deflated_sharpe, "
+    "trials_effective, overfitting_probability, cvar_95, max_drawdown, turnover, sessions"
+)
+_RISKED = "strategy_return, gross_return, cost, benchmark_return"
+TASKS = Lineage(
+    table=outputs.TASKS,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {_REACHED: f"{_P_UP}, {_SCALED_QUANTILES}"},
+        "features.targets": {_REACHED: f"{_FORWARD}, {_SCALED}, volatility_daily, benchmark_return_60d"},
+        "core.ticker_map": {"n_effective": "issuer_id"},
+        "evaluation.strategy": {f"target, {_REACHED}": "sharpe, baseline_sharpe, difference, low, high, sessions"},
+    },
+    made={"name, position": "the tasks, constants"},
+)
+STRATEGY = Lineage(
+    table=outputs.STRATEGY,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {_SHARPES: "score"},
+        "features.panel": {_SHARPES: f"return_1d, intraday_return_1d, {_MOMENTUM}"},
+        "features.targets": {_SHARPES: "volatility_daily"},
+        "core.ticker_map": {_SHARPES: "issuer_id"},
+        "evaluation.backtest": {_SHARPES: _RISKED},
+        "training.trials": {"trials, trials_effective, deflated_sharpe": "model_id, model"},
+    },
+    made={"against, cost_multiple": "the comparisons, constants"},
+)
+SESSIONS = Lineage(
+    table=outputs.SESSIONS,
+    reads={
+        "training.runs": {"model_id": "model_id"},
+        "predictions.out_of_fold": {
+            **same("session"),
+            "rank_ic": "score",
+            "accuracy, base_accuracy, p_up, rows": _P_UP,
+            "inside_90": f"{_P_UP}, {_SCALED_QUANTILES}",
+        },
+        "features.targets": {"rank_ic": _RANK, "accuracy, base_accuracy, up": _FORWARD, "inside_90, rows": _SCALED},
+    },
+    made={"horizon_sessions": _HORIZON},
+)
+COVERAGE_CURVE = Lineage(
+    table=outputs.COVERAGE_CURVE,
+    reads={
+        "training.runs": {"model_id": "model_id"},
+        "predictions.out_of_fold": {"coverage, accuracy, base_rate, low, high, windows": _P_UP},
+        "features.targets": {"coverage, accuracy, base_rate, low, high, windows": f"{_FORWARD}, {_SCALED}"},
+    },
+    made={"horizon_sessions": _HORIZON, "asked": "constants"},
+)
 LINEAGES = (
-    MARKET_STATE,
-    TARGETS,
-    COVERAGE,
-    OUT_OF_FOLD,
-    DAILY,
-    DECISIONS,
-    RUNS,
-    ATTEMPTS,
-    TRIALS,
-    CURVES,
-    IMPORTANCE,
-    CALIBRATION,
-    ENSEMBLE_WEIGHTS,
-    DIVERSITY,
-    PROMOTIONS,
-    DRIFT,
-    SCORECARD,
-    BACKTEST,
+    *(MARKET_STATE, TARGETS, COVERAGE, OUT_OF_FOLD, DAILY, DECISIONS),
+    *(RUNS, ATTEMPTS, TRIALS, CURVES, IMPORTANCE, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, PROMOTIONS, DRIFT),
+    *(SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY, SESSIONS, COVERAGE_CURVE),
 )

@@ -46,7 +46,7 @@ FEEDS: tuple[Feed, ...] = (
     SP500,
 )
 
-_OF_DATASET = {"deep": SAMPLE, "broad": SAMPLE, "own": OWN, "simulated": SIMULATED}
+_OF_DATASET = {"deep": SAMPLE, "broad": SAMPLE, "us20": SAMPLE, "own": OWN, "simulated": SIMULATED}
 
 
 def feeds_of(settings: Settings) -> tuple[Feed, ...]:

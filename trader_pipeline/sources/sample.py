@@ -1,6 +1,7 @@
-"""The samples that ship inside the package: deep (11 stocks and SPY to 2020-02-07) and broad (524 stocks, one year).
+"""The samples inside the package: deep (11 stocks and SPY to 2020-02-07), broad (524 stocks, one year), us20 (20 stocks, 1990-2022).
 
-`sample/PROVENANCE.md` says where every number comes from. Both hold prices as traded; deep has its splits, no dividends.
+`sample/PROVENANCE.md` says where every number comes from. deep and broad hold prices as traded, deep with its splits, without
+dividends; us20 holds adjusted closes alone.
 """
 
 import datetime as dt
@@ -22,7 +23,7 @@ from trader_pipeline.schema import Table, core, raw
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.source import Attempt, Feed, FetchRequest, FetchResult, RawTables
 
-LAST_SESSIONS = {"deep": dt.date(2020, 2, 7), "broad": dt.date(2010, 8, 20)}
+LAST_SESSIONS = {"deep": dt.date(2020, 2, 7), "broad": dt.date(2010, 8, 20), "us20": dt.date(2022, 12, 28)}
 EXCHANGE = "XNYS"
 _FILES: dict[str, Table] = {
     "bars": raw.SAMPLE_BARS,

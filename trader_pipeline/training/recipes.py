@@ -86,8 +86,10 @@ class Recipe:
 
     name: str
     members: tuple[MemberRecipe, ...]
-    training_sessions: int = 500
+    training_sessions: int = 485
     exclude_features: tuple[str, ...] = ()
+    window_sessions: int | None = None
+    """Learn from as many sessions before each block alone (rolling); None learns from all (expanding)."""
 
 
 def varied(recipe: Recipe, name: str, *, size: Mapping[str, Any] | None = None, training: Mapping[str, Any] | None = None) -> Recipe:
@@ -161,6 +163,11 @@ def classic() -> Recipe:
     return Recipe(name="classic", members=(*ridge().members, MemberRecipe(name="lightgbm", fit=_trees, sees_tail=True)))
 
 
+def classic_rolling() -> Recipe:
+    """Return the same on the five years before each block alone: what forgetting costs or gains."""
+    return replace(classic(), name="classic_rolling", window_sessions=5 * 252)
+
+
 def baselines() -> Recipe:
     """Return what any trained network must beat: rules of the thumb, ridge and LightGBM."""
     return Recipe(name="baselines", members=(*(_rule(name) for name in RULES), *classic().members))
@@ -204,7 +211,7 @@ def ensemble() -> Recipe:
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    **{recipe.__name__: recipe for recipe in (ridge, classic, baselines, three_members, ensemble)},
+    **{recipe.__name__: recipe for recipe in (ridge, classic, classic_rolling, baselines, three_members, ensemble)},
     **{kind: partial(network, kind) for kind in ("gru", "patch_tst", "i_transformer")},
     **{name: partial(rung, name) for name in LADDER},
 }

@@ -18,14 +18,14 @@ from trader_pipeline.training.recipes import Recipe
 FOLDS = 3
 FINAL = -1
 """Number of the fit on every known label."""
-EMBARGO_SESSIONS = 5
+EMBARGO_SESSIONS = 20
 """Sessions left empty between the last decided training label and the test block, beyond the horizon itself."""
 MINIMUM_TEST_SESSIONS = 60
 LOOKBACK_SESSIONS = 252
 """Sessions before the longest features and betas are known."""
 TAIL_SHARE = 0.2
 """Share of the training sessions that chooses penalties, rounds and epochs."""
-MINIMUM_TAIL_SESSIONS = 126
+MINIMUM_TAIL_SESSIONS = 141
 _PURGE = max(HORIZONS_SESSIONS) + EMBARGO_SESSIONS
 _LEAK = "a leak in the splits, report it"
 
@@ -65,18 +65,24 @@ def folds(sessions: int, recipe: Recipe) -> tuple[Fold, ...]:
     return tuple(Fold(number=k, test_first=edges[k], test_end=edges[k + 1]) for k in range(FOLDS))
 
 
-def examples_before(data: TrainingData, end: int, sectors: dict[str, str], features: tuple[str, ...], *, embargo: int) -> Examples:
-    """Return what may be learnt from the sessions before position `end`: labels decided by then, the tail purged of the rest."""
+def examples_before(
+    data: TrainingData, end: int, sectors: dict[str, str], features: tuple[str, ...], *, embargo: int, window: int | None = None
+) -> Examples:
+    """Return what may be learnt from the sessions before position `end`: labels decided by then, the tail purged of the rest.
+
+    `window` keeps the labels of as many sessions before `end` alone: rolling instead of expanding.
+    """
+    first = 0 if window is None else max(0, end - window)
     known = data.labels.until(end)
-    tail_first = end - max(MINIMUM_TAIL_SESSIONS, int(TAIL_SHARE * (end - LOOKBACK_SESSIONS)))
+    tail_first = end - max(MINIMUM_TAIL_SESSIONS, int(TAIL_SHARE * (end - max(first, LOOKBACK_SESSIONS))))
     return Examples(
         grid=type(data.grid)(data.grid.tickers, data.grid.sessions[:end]),
         x_NTF=data.x_NTF[:, :end],
         features=features,
         sectors=sectors,
-        fit=known.within(0, tail_first, embargo=embargo),
+        fit=known.within(first, tail_first, embargo=embargo),
         tail=known.within(tail_first, end, embargo=embargo),
-        every=known.within(0, end, embargo=embargo),
+        every=known.within(first, end, embargo=embargo),
     )
 
 

@@ -43,13 +43,13 @@ class Walk:
 
 def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: Report, scratch: Path) -> Walk:
     """Check the data of every fold, then fit and ask every member. Raises `InsufficientHistoryError`, `PreflightError`."""
-    blocks = folds(len(data.grid.sessions), recipe)
+    blocks, window = folds(len(data.grid.sessions), recipe), recipe.window_sessions
     asked = FitContext(
         seed=request.seed, fold=FINAL, report=report, scratch=scratch, skip_preflight=request.skip_preflight, profile=request.profile_folder
     )
     for block in blocks:
-        _check_data(data, request, replace(asked, fold=block.number), end=block.test_first, embargo=EMBARGO_SESSIONS)
-    _check_data(data, request, asked, end=len(data.grid.sessions), embargo=0)
+        _check_data(data, request, replace(asked, fold=block.number), end=block.test_first, embargo=EMBARGO_SESSIONS, window=window)
+    _check_data(data, request, asked, end=len(data.grid.sessions), embargo=0, window=window)
     answers, members = list[OutOfFold](), []
     for member in recipe.members:
         told: list[Mapping[str, Any]] = []
@@ -59,22 +59,28 @@ def walk(data: TrainingData, recipe: Recipe, request: TrainingRequest, report: R
             report(event)
 
         walked = replace(asked, report=tell, epochs_of_folds={})
-        for answer in out_of_fold(data, member, blocks, request, walked):
+        for answer in out_of_fold(data, member, blocks, request, walked, window=window):
             tell(_diagnosis(answer, data, told))
             answers.append(answer)
         end = len(data.grid.sessions)
-        members.append(_fit(data, member, request, replace(walked, profile=None), end=end, embargo=0))
+        members.append(_fit(data, member, request, replace(walked, profile=None), end=end, embargo=0, window=window))
         _ask(members[-1], data, Fold(number=FINAL, test_first=end - 1, test_end=end), request.sectors, walked)
     return Walk(answers, members)
 
 
 def out_of_fold(
-    data: TrainingData, member: MemberRecipe, blocks: Sequence[Fold], request: TrainingRequest, context: FitContext
+    data: TrainingData,
+    member: MemberRecipe,
+    blocks: Sequence[Fold],
+    request: TrainingRequest,
+    context: FitContext,
+    *,
+    window: int | None = None,
 ) -> Iterator[OutOfFold]:
     """Fit the member before each block, in `context` but for the fold, and yield what it says about the block."""
     for block in blocks:
         own = replace(context, fold=block.number)
-        fitted = _fit(data, member, request, own, end=block.test_first, embargo=EMBARGO_SESSIONS)
+        fitted = _fit(data, member, request, own, end=block.test_first, embargo=EMBARGO_SESSIONS, window=window)
         yield OutOfFold(member.name, block, _ask(fitted, data, block, request.sectors, own))
 
 
@@ -100,7 +106,9 @@ def _diagnosis(answer: OutOfFold, data: TrainingData, told: list[Mapping[str, An
     return {"event": "diagnosis", "model": answer.model, "fold": answer.fold.number, "says": says, "balanced_accuracy": shares}
 
 
-def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, context: FitContext, *, end: int, embargo: int) -> Member:
+def _fit(
+    data: TrainingData, member: MemberRecipe, request: TrainingRequest, context: FitContext, *, end: int, embargo: int, window: int | None
+) -> Member:
     first, last = str(data.grid.sessions[0]), str(data.grid.sessions[end - 1])
     facts: dict[str, object] = {"model": member.name, "fold": context.fold}
     kept = context.scratch / f"{member.name}-fold{context.fold}-done"
@@ -109,7 +117,8 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
     context.report({"event": "fit_start", **facts, "first_session": first, "last_session": last})
     began = time.perf_counter()
     with finished.noting(context) as (noting, events):
-        learnt = replace(examples_before(data, end, request.sectors, request.features, embargo=embargo), families=request.families)
+        learnt = examples_before(data, end, request.sectors, request.features, embargo=embargo, window=window)
+        learnt = replace(learnt, families=request.families)
         fitted = member.fit(learnt, noting)
         if member.learns and context.fold == FOLDS - 1 and launch.is_first():
             _tell_importance(fitted, learnt, member, noting)
@@ -119,9 +128,9 @@ def _fit(data: TrainingData, member: MemberRecipe, request: TrainingRequest, con
     return fitted
 
 
-def _check_data(data: TrainingData, request: TrainingRequest, context: FitContext, *, end: int, embargo: int) -> None:
+def _check_data(data: TrainingData, request: TrainingRequest, context: FitContext, *, end: int, embargo: int, window: int | None) -> None:
     """Check what every member of a fold will see, and tell what was found."""
-    learnt, name = examples_before(data, end, request.sectors, request.features, embargo=embargo), "data"
+    learnt, name = examples_before(data, end, request.sectors, request.features, embargo=embargo, window=window), "data"
     context.preflight(name, lambda: require_finite(learnt))
     drift_of = drift(learnt)
     context.report(

@@ -1,3 +1,4 @@
+import pyarrow as pa
 import pytest
 
 from trader_pipeline_tests.checks.build import DAYS, bars, changed, quarantined, verdict
@@ -42,3 +43,19 @@ def test_null_volume_is_an_error_that_leaves_the_prices():
 def test_every_column_null_leaves_nothing_and_blocks():
     rows = with_nulls(100, "close", "B", rows=with_nulls(100, "close"))
     assert verdict(rows, "quarantined_tickers").severity == "error"
+
+
+@pytest.mark.parametrize(("source", "fault"), [("sample", False), ("yahoo", True)])
+def test_only_a_source_of_closes_alone_may_bring_no_opens(source, fault):
+    rows = bars({"A": DAYS[:100], "B": DAYS[:100]})
+    for ticker in ("A", "B"):
+        rows = changed(rows, ticker, *DAYS[:100], open=None, high=None, low=None, volume_shares=None)
+    rows = rows.set_column(rows.column_names.index("source"), "source", pa.array([source] * rows.num_rows))
+    result = verdict(rows, "nan_ratio")
+    assert bool(quarantined(rows, "nan_ratio")) == fault
+    said = [f["message"] for f in result.findings.to_pylist() if f["scope"] == "table"]
+    assert ("the source brings no open, high, low, volume_shares" in said[0]) != fault
+
+
+def test_a_sample_that_lost_some_opens_is_still_at_fault():
+    assert quarantined(with_nulls(6, "open"), "nan_ratio") == [("A", day) for day in DAYS[:100]]

@@ -144,7 +144,7 @@ def _painted(page):
 def test_every_page_works_by_keyboard_and_in_both_schemes(browser, address):
     for scheme in ("light", "dark"):
         watched = Watched(browser, color_scheme=scheme)
-        for path in ("/", "/ticker/BA", "/status", "/report"):
+        for path in ("/", "/ticker/BA", "/performance", "/status", "/report"):
             watched.page.goto(address + path)
         watched.page.goto(address + "/status")
         watched.page.keyboard.press("Tab")

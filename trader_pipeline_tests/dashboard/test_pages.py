@@ -20,7 +20,7 @@ from trader_pipeline.schema.outputs import PROMOTIONS
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, client_of, settings_of
 
-PAGES = ("/", "/?horizon=all", "/ticker/AAPL", "/ticker/SPY", "/status", "/report")
+PAGES = ("/", "/?horizon=all", "/ticker/AAPL", "/ticker/SPY", "/performance", "/status", "/report")
 
 
 @pytest.mark.parametrize("path", PAGES)

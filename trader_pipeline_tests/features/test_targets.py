@@ -17,6 +17,17 @@ def test_a_label_enters_at_the_next_open_and_leaves_at_the_close_of_t_plus_h():
     np.testing.assert_allclose(targets.forward_return(prices, 5), [[2.3, 77 / 30 - 1, NAN, NAN, NAN, NAN, NAN]])  # 66 / 20
 
 
+def test_without_any_open_a_label_runs_from_close_to_close():
+    close = np.array([10.0, 11.0, 22.0, 33.0, 44.0, 55.0, 66.0])
+    none = np.full(7, NAN)
+    prices = markets.lone(open=none, close=close, high=none, low=none).prices
+    np.testing.assert_allclose(targets.forward_return(prices, 1), [[0.1, 1.0, 0.5, 1 / 3, 0.25, 0.2, NAN]])
+    np.testing.assert_allclose(targets.forward_return(prices, 5), [[4.5, 5.0, NAN, NAN, NAN, NAN, NAN]])
+    one_open = none.copy()
+    one_open[0] = 10.0
+    assert np.isnan(targets.forward_return(markets.lone(open=one_open, close=close).prices, 1)).all(), "opens that are lost are not made up"
+
+
 def test_a_split_inside_the_label_is_no_loss():
     days = markets.sessions(7)
     close = np.array([100.0, 100.0, 100.0, 25.0, 25.0, 27.5, 27.5])

@@ -24,7 +24,7 @@ def request(**changes):
 @pytest.fixture(scope="module")
 def loaded():
     found = {}
-    for dataset in ("deep", "broad"):
+    for dataset in ("deep", "broad", "us20"):
         settings = Settings(dataset=dataset, _env_file=None)
         tables = {table.full_name: table.empty() for table in SAMPLE.raw_tables}
         result = fetched(SAMPLE, request(), settings)
@@ -145,6 +145,27 @@ def test_broad_holds_the_faults_that_it_is_there_for(loaded):
     faults = "select count(*) from t where low > least(open, close) * (1 + 1e-6) or high < greatest(open, close) * (1 - 1e-6)"
     assert query(bars, faults) == [(77,)]
     assert loaded["broad"][1][core.SECTORS].num_rows == 442
+
+
+def test_us20_holds_closes_alone_and_agrees_with_another_vendor(loaded):
+    """AMD neither split nor paid since 2000, so its adjusted closes are those that deep has as traded."""
+    bars = loaded["us20"][1][core.DAILY_BARS]
+    assert query(bars, "select count(*), count(distinct ticker), min(session), max(session) from t") == [
+        (20 * 8313, 20, dt.date(1990, 1, 2), dt.date(2022, 12, 28))
+    ]
+    assert query(bars, "select count(close), count(open), count(high), count(low), count(volume_shares) from t") == [
+        (20 * 8313, 0, 0, 0, 0)
+    ]
+    with duckdb.connect() as con:
+        con.register("deep", loaded["deep"][1][core.DAILY_BARS])
+        con.register("us20", bars)
+        rows, worst, cents = con.sql(
+            "select count(*), max(abs(d.close - u.close)), count(*) filter (abs(d.close - u.close) > 0.0015) "
+            "from deep d join us20 u using (ticker, session) where ticker = 'AMD'"
+        ).fetchall()[0]
+    assert rows == 2769
+    assert worst < 0.021
+    assert cents == 29  # deep keeps half cents that us20 rounds
 
 
 def test_a_second_fetch_reads_nothing(loaded):

@@ -22,7 +22,7 @@ def test_blocks_are_contiguous_and_end_with_the_panel():
 
 
 def test_a_short_history_starts_testing_later_than_its_middle():
-    assert folds(1000, classic())[0].test_first == 252 + 500 + 60 + 5
+    assert folds(1000, classic())[0].test_first == 252 + 485 + 60 + 20
 
 
 @pytest.mark.parametrize("block", folds(1000, classic()))
@@ -40,8 +40,22 @@ def test_the_tail_is_purged_of_what_the_fit_saw():
     learnt = examples_before(planted(), 817, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS)
     for h, horizon in enumerate(HORIZONS_SESSIONS):
         fit, tail = labelled_sessions(learnt.fit.scaled_NTH, h), labelled_sessions(learnt.tail.scaled_NTH, h)
-        assert fit.max() + horizon + EMBARGO_SESSIONS < tail.min() == 691
+        assert fit.max() + horizon + EMBARGO_SESSIONS < tail.min() == 676
         assert len(tail) >= 60
+
+
+def test_the_embargo_is_a_month_and_more():
+    assert EMBARGO_SESSIONS >= 20
+
+
+def test_a_rolling_window_forgets_what_lies_before_it():
+    learnt = examples_before(planted(), 817, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS, window=400)
+    whole = examples_before(planted(), 817, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS)
+    for h in range(4):
+        assert labelled_sessions(learnt.every.score_NTH, h).min() == 417
+        assert labelled_sessions(learnt.every.score_NTH, h).max() == labelled_sessions(whole.every.score_NTH, h).max()
+        assert labelled_sessions(learnt.fit.score_NTH, h).min() == 417
+    assert RECIPES["classic_rolling"]().window_sessions == 1260
 
 
 def test_the_final_fit_uses_every_known_label():

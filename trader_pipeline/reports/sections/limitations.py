@@ -33,6 +33,11 @@ def _dataset(facts: Facts) -> list[str]:
             f"Hindsight sample: the {universe['stocks']} names were chosen later, because they became large. {_hindsight(facts)}"
             "Every base rate, forecast mean and backtest return here is flattered by that choice; none carries over to a fresh selection."
         )
+    if facts.settings.dataset == "us20":
+        items.append(
+            f"Hindsight sample: the {universe['stocks']} names are large companies of 2022, none of which ended since 1990. "
+            "Adjusted closes alone, to a tenth of a cent: returns are total returns from close to close, and the first years are coarse."
+        )
     if facts.settings.dataset == "broad":
         items.append(
             f"One year only: {formats.plural(span['sessions'], 'session')} from {span['first_session']} to {span['last_session']}, "
@@ -44,7 +49,7 @@ def _dataset(facts: Facts) -> list[str]:
         )
     if facts.settings.dataset in ("live", "own"):
         items.append("The universe is today's list of names: those that were delisted before are not in it, which flatters history.")
-    if not facts.dividends:
+    if facts.return_kind == "price return":
         items.append(
             "Price return: the data hold no dividends, so every return, Sharpe ratio and comparison leaves them out, on both sides."
         )

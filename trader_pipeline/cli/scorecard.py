@@ -1,0 +1,69 @@
+"""`trader scorecard`: what the published model is worth, the user's own targets first."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from trader_pipeline.cli.output import grid, line, print_json
+from trader_pipeline.cli.run import Sample, due, of_sample
+
+_HEADLINE = ("horizon_sessions", "model", "accuracy", "base_rate", "accuracy_half_width", "rank_ic", "rank_ic_half_width", "brier_skill")
+_CALIBRATION = ("ece", "ece_noise_floor", "interval_90_coverage", "windows")
+_STRATEGY = ("against", "cost_multiple", "sharpe", "baseline_sharpe", "difference", "low", "high", "bootstrap_low", "bootstrap_high")
+_SEGMENT = ("horizon_sessions", "kind", "segment", "accuracy", "base_rate", "low", "high", "coverage", "n_effective", "windows", "rank_ic")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(scorecard)
+
+
+def scorecard(
+    sample: Annotated[Sample | None, typer.Option(help="A sample; it is run first where that was not done. Empty: TRADER_DATASET.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False,
+) -> None:
+    """Print the newest judged model's targets, scorecard, Sharpe ratio and error patterns, each beside what needs no model."""
+    from trader_pipeline import lake
+    from trader_pipeline.flows.published_scorecard import published_scorecard
+    from trader_pipeline.settings import Settings
+
+    settings = Settings() if sample is None else of_sample(sample.value)
+    if sample is not None:
+        due(settings, as_of=None, tickers=(), quiet=as_json)
+    facts = published_scorecard(lake.open(settings.dataset_home), settings.dataset)
+    if as_json:
+        print_json("scorecard", facts)
+        return
+    _tell(facts)
+
+
+def _tell(facts: Mapping[str, Any]) -> None:
+    line(f"{facts['dataset']}, model {facts['model_id']}. Names: {facts['names']}.")
+    years = [f"{row['year']} {row['tickers']}" for row in facts["members_by_year"]]
+    line(f"Names with labels by year: {', '.join(years)}\n")
+    width = max(len(row["name"]) for row in facts["tasks"])
+    for row in facts["tasks"]:
+        line(f"{row['name']:<{width}}  {row['line']}")
+    line("\nWhere it fails most: " + ("; ".join(facts["worst"]) or "no segment with 20 windows lies under its base rate"))
+    line("\nOut of fold, by horizon and model")
+    grid(_columns(facts["scorecard"], (*_HEADLINE, *_CALIBRATION)))
+    line("\nPaper portfolio, annual Sharpe ratios, risk-free rate 0; low and high by Ledoit and Wolf")
+    grid(_columns(facts["strategy"], _STRATEGY))
+    if facts["strategy"]:
+        net = next(row for row in facts["strategy"] if row["cost_multiple"] == 1)
+        line(
+            f"deflated for {net['trials']} trials ({net['trials_effective']:.1f} effective): {_or_dash(net['deflated_sharpe'])}; "
+            f"probability of overfitting {_or_dash(net['overfitting_probability'])}"
+        )
+    line("\nEnsemble by segment; under 20 windows read the number of windows first")
+    grid(_columns([row for row in facts["segments"] if row["model"] == "ensemble"], _SEGMENT))
+
+
+def _columns(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [{name: round(row[name], 4) if isinstance(row[name], float) else row[name] for name in names} for row in rows]
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,141 @@
+"""What the performance page shows: targets, skill over time, coverage, where it fails, and live results against the backtest."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trader_pipeline.dashboard.plot import Plot, Value, around, every, rolling
+from trader_pipeline.dashboard.queries import Row, ask
+from trader_pipeline.lake import Snapshot
+
+WINDOW_SESSIONS = 63
+"""A quarter: what a point of a line is the mean of."""
+_POINTS = 240
+KINDS = ("regime", "sector", "volatility", "confidence", "year")
+
+_LIVE = """
+with label as (
+  select ticker, session, {columns} from features.targets
+), outcome as (
+  select p.session, p.horizon_sessions, p.p_up, p.base_rate, p.q05, p.q95,
+    case p.horizon_sessions {cases} end as earned
+  from predictions.daily p join label using (ticker, session) where p.model_id is not null
+)
+select horizon_sessions, count(*) as rows, count(distinct session) as sessions, min(session) as first_session, max(session) as last_session,
+  avg(((p_up > 0.5) = (earned > 0))::int) as accuracy, avg(((base_rate > 0.5) = (earned > 0))::int) as base_rate,
+  avg((p_up - (earned > 0)::int) ^ 2) as brier, avg((earned between q05 and q95)::int) as inside_90
+from outcome where earned is not null group by 1 order by 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One or more paths over the same sessions in one field; `marks` are values with a rule across it."""
+
+    plot: Plot
+    paths: tuple[tuple[str, str], ...]
+    first: dt.date
+    last: dt.date
+    marks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Accuracy at falling coverage: the path with its band, the base rate's path, and the points."""
+
+    plot: Plot
+    accuracy: str
+    base: str
+    band: str
+    points: list[Row]
+
+
+def judged_model(snapshot: Snapshot) -> Row | None:
+    """Return model_id and known_at of the newest judged model."""
+    rows = ask(snapshot, "select model_id, max(known_at) as known_at from evaluation.tasks group by 1 order by 2 desc, 1 limit 1")
+    return rows[0] if rows else None
+
+
+def tasks(snapshot: Snapshot, model_id: str) -> list[Row]:
+    """Return the targets, the user's own first."""
+    return ask(snapshot, "select * from evaluation.tasks where model_id = ? order by position", [model_id])
+
+
+def segments(snapshot: Snapshot, model_id: str) -> list[Row]:
+    """Return the ensemble's segments of all horizons."""
+    query = "select * from evaluation.segments where model_id = ? and model = 'ensemble' order by horizon_sessions, kind, segment"
+    return ask(snapshot, query, [model_id])
+
+
+def strategy(snapshot: Snapshot, model_id: str) -> list[Row]:
+    """Return the Sharpe ratios against momentum alone, then against the benchmark."""
+    query = "select * from evaluation.strategy where model_id = ? order by against desc, cost_multiple"
+    return ask(snapshot, query, [model_id])
+
+
+def over_time(snapshot: Snapshot, model_id: str, horizon: int) -> dict[str, Line]:
+    """Return the lines of rank IC, accuracy and calibration at one horizon; empty where nothing was judged."""
+    query = "select * from evaluation.sessions where model_id = ? and horizon_sessions = ? order by session"
+    rows = ask(snapshot, query, [model_id, horizon])
+    if not rows:
+        return {}
+    days = [row["session"] for row in rows]
+    shown = every(len(rows), _POINTS)
+    smooth = {
+        name: rolling([row[name] for row in rows], WINDOW_SESSIONS) for name in ("rank_ic", "accuracy", "base_accuracy", "p_up", "up")
+    }
+
+    def line(names: Sequence[tuple[str, str]], least: float, marks: tuple[float, ...]) -> Line:
+        series = [[smooth[name][n] for n in shown] for name, _ in names]
+        low, high = around(*series, least=least, always=marks)
+        plot = Plot(low=low, high=high)
+        paths = tuple((label, plot.line(values)) for values, (_, label) in zip(series, names, strict=True))
+        return Line(plot=plot, paths=paths, first=days[0], last=days[-1], marks=marks)
+
+    return {
+        "Rank IC": line([("rank_ic", "rank IC")], 0.05, (0.0,)),
+        "Accuracy": line([("accuracy", "accuracy"), ("base_accuracy", "own base rate")], 0.1, (0.5,)),
+        "Calibration": line([("p_up", "mean p_up"), ("up", "share that rose")], 0.1, (0.5,)),
+    }
+
+
+def coverage_curve(snapshot: Snapshot, model_id: str, horizon: int) -> Curve | None:
+    """Return accuracy against coverage, full coverage at the left; None where no forecast is more confident than another."""
+    query = "select * from evaluation.coverage_curve where model_id = ? and horizon_sessions = ? order by asked desc"
+    points = ask(snapshot, query, [model_id, horizon])
+    if not points:
+        return None
+    series: dict[str, list[Value]] = {name: [point[name] for point in points] for name in ("accuracy", "base_rate", "low", "high")}
+    low, high = around(*series.values(), least=0.1, always=(0.5, 0.7))
+    plot = Plot(low=max(low, 0.0), high=min(high, 1.0))
+    return Curve(
+        plot=plot,
+        accuracy=plot.line(series["accuracy"]),
+        base=plot.line(series["base_rate"]),
+        band=plot.band(series["low"], series["high"]),
+        points=points,
+    )
+
+
+def live(snapshot: Snapshot) -> list[Row]:
+    """Return what became of published forecasts whose label is known, by horizon."""
+    horizons = (1, 5, 20, 60)
+    columns = ", ".join(f"forward_return_{h}d" for h in horizons)
+    cases = " ".join(f"when {h} then forward_return_{h}d" for h in horizons)
+    return ask(snapshot, _LIVE.format(columns=columns, cases=cases))
+
+
+def alarms(snapshot: Snapshot, serving: str | None) -> list[str]:
+    """Return a line for each model under a leak alarm that is newer than the one that serves, and for that one itself."""
+    query = """
+        select s.model_id, s.horizon_sessions, s.leak_alarm from evaluation.scorecard s
+        where s.model = 'ensemble' and s.leak_alarm is not null
+          and s.known_at >= coalesce((select max(known_at) from evaluation.scorecard where model_id = ?), s.known_at)
+        order by s.known_at desc, s.model_id, s.horizon_sessions"""
+    rows: list[dict[str, Any]] = ask(snapshot, query, [serving])
+    return [
+        f"model {row['model_id']}, {row['horizon_sessions']} sessions: {row['leak_alarm']}"
+        + ("" if row["model_id"] == serving else f". It does not serve: {serving}, the last approved model, goes on")
+        for row in rows
+    ]

@@ -1,0 +1,64 @@
+"""What evaluation says of the newest judged model, as one answer: tasks, scorecard, segments, strategy, and where it fails."""
+
+import datetime as dt
+from typing import Any
+
+from trader_pipeline.errors import NoModelError
+from trader_pipeline.lake import Snapshot
+
+HINDSIGHT = {
+    "deep": "11 names chosen later, because they became large: every figure is flattered by that choice",
+    "us20": "20 names of 2022, all of which lived through 33 years: every figure is flattered by that choice; adjusted closes alone",
+    "broad": "members of one list of about 2013, one year",
+    "simulated": "a simulated market: its signal was planted",
+    "live": "today's list of names: those that were delisted before are not in it",
+    "own": "the names of your files: those that ended before are not in them unless you put them there",
+}
+"""What the names of a dataset were chosen by."""
+
+_TABLES = {
+    "tasks": "position",
+    "scorecard": "horizon_sessions, model",
+    "strategy": "against desc, cost_multiple",
+    "segments": "model, horizon_sessions, kind, segment",
+}
+
+
+def published_scorecard(snapshot: Snapshot, dataset: str, *, model_id: str | None = None) -> dict[str, Any]:
+    """Return everything of `model_id`, by default the newest judged model, and the universe by year. Raises `NoModelError` without one."""
+    chosen = model_id or _newest(snapshot)
+    if chosen is None:
+        raise NoModelError("evaluation.tasks is empty: no model was judged yet; run `trader run`, or `trader scorecard --sample deep`")
+    rows = {name: _rows(snapshot, name, order, chosen) for name, order in _TABLES.items()}
+    failing = [row for row in rows["segments"] if row["model"] == "ensemble" and row["worst"]]
+    known_at: dt.datetime = rows["tasks"][0]["known_at"]
+    members = snapshot.sql(
+        "select year(session) as year, count(distinct ticker) as tickers from features.targets "
+        "where scaled_return_1d is not null group by 1 order by 1"
+    )
+    return {
+        "dataset": dataset,
+        "model_id": chosen,
+        "as_of": known_at,
+        "names": HINDSIGHT[dataset],
+        "members_by_year": members.to_pylist(),
+        "worst": [row["line"] for row in sorted(failing, key=lambda row: int(row["worst"]))],
+        **{name: [_without_keys(row) for row in found] for name, found in rows.items()},
+    }
+
+
+def _newest(snapshot: Snapshot) -> str | None:
+    rows = snapshot.sql("select model_id from evaluation.tasks order by known_at desc, model_id limit 1")["model_id"].to_pylist()
+    return rows[0] if rows else None
+
+
+def _rows(snapshot: Snapshot, table: str, order: str, model_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = snapshot.sql(
+        f"select * from evaluation.{table} where model_id = ? order by {order}",  # noqa: S608 - names are constants
+        [model_id],
+    ).to_pylist()
+    return found
+
+
+def _without_keys(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in {"model_id", "known_at"}}

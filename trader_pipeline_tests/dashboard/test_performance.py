@@ -1,0 +1,105 @@
+"""The performance page over a published lake: what stands first, what is grey, what is drawn."""
+
+import datetime as dt
+import re
+
+import pyarrow as pa
+import pytest
+
+from trader_pipeline.dashboard.plot import Plot, around, every, rolling
+from trader_pipeline.lake import Change
+from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.outputs import SCORECARD
+from trader_pipeline_tests import published
+from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
+
+
+@pytest.fixture(scope="module")
+def text(deep):
+    return deep.get("/performance?horizon=5").text
+
+
+def test_the_user_s_own_targets_stand_first_and_the_rest_folds_out(text):
+    open_part, folded = text.split("<details>")[0], text.split("<details>")[1].split("</details>")[0]
+    assert re.findall(r"<th>(stock direction \d+d)</th>", open_part) == [f"stock direction {h}d" for h in (1, 5, 20, 60)]
+    assert len(re.findall(r"<th>[a-z]", folded)) == 8
+    assert "53.1 % vs 52.2 % base (±1.4), target 70 %: not met" in open_part
+
+
+def test_few_windows_are_grey(text):
+    assert '<tr class="abstained"><th>stock direction 60d</th>' in text
+    assert "<tr><th>stock direction 1d</th>" in text
+
+
+def test_lines_curve_and_gaps_are_drawn(text):
+    assert text.count("<figure") == 4
+    for path in re.findall(r'<path class="line[^"]*" d="([^"]*)"', text):
+        assert re.fullmatch(r"M[\d. -]+( [ML][\d. -]+)*", path)
+    assert text.count('class="gap"') == 2 + 1 + 2 + 1 + 2
+    assert "Worst of all horizons: year 2020, 1 sessions" in text
+    assert "No published forecast has come due yet" in text
+
+
+def test_nothing_to_select_is_said(deep):
+    assert "nothing can be selected" in deep.get("/performance?horizon=60").text
+
+
+def test_a_horizon_that_is_none_is_the_default(deep, text):
+    assert deep.get("/performance?horizon=7").text == text
+
+
+def test_without_a_judged_model_the_page_says_what_to_run(tmp_path):
+    reply = client_of(settings_of(tmp_path)).get("/performance")
+    assert reply.status_code == 200
+    assert "trader demo" in reply.text
+
+
+def test_the_page_is_in_the_menu(deep):
+    assert '<a href="/performance">Performance</a>' in deep.get("/").text
+
+
+def test_live_forecasts_that_came_due_stand_beside_the_backtest(tmp_path):
+    """Labels of the forecast session are known: the newest session of the published lake, as if a quarter had passed."""
+    lake = published.publish(settings_of(tmp_path))
+    rows = [
+        {"ticker": t, "session": published.SESSION, "volatility_daily": 0.02, "forward_return_5d": 0.01 if n else -0.01}
+        for n, t in enumerate(published.NAMES)
+    ]
+    lake.publish(Change.upsert(TARGETS, TARGETS.conform(pa.Table.from_pylist(rows)), by=("ticker", "session")))
+    text = client_of(settings_of(tmp_path)).get("/performance").text
+    assert "No published forecast has come due yet" not in text
+    assert re.search(r"<th>5</th><td>[\d.]+\s%</td>", text)
+
+
+def test_plot_places_values_and_breaks_at_holes():
+    plot = Plot(low=0.0, high=1.0, width=100, height=50)
+    assert plot.line([0.0, 0.5, None, 1.0, 2.0]) == "M0 50 L25 25 M75 0 L100 0"
+    assert plot.band([0.2, None, 0.4], [0.6, 0.5, 0.8]) == "M0 20 L100 10 L100 30 L0 40 Z"
+    assert around([0.11, None, -0.02], least=0.05) == (pytest.approx(-0.05), pytest.approx(0.15))
+    assert around([], least=0.1, always=(0.5,)) == (pytest.approx(0.5), pytest.approx(0.6))
+
+
+def test_a_rolling_mean_needs_half_of_its_window():
+    assert rolling([1.0, 3.0, None, 5.0], 2) == [1.0, 2.0, 3.0, 5.0]
+    assert rolling([None, 1.0, 3.0, 5.0], 3) == [None, None, 2.0, 3.0]
+    assert every(10, 4) == [0, 3, 6, 9]
+    assert every(3, 4) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("path", ["/", "/performance"])
+def test_an_alarmed_model_leaves_the_last_approved_one_serving_under_a_banner(tmp_path, path):
+    lake = published.publish(settings_of(tmp_path))
+    cards = lake.snapshot().read(SCORECARD)
+    newer = pa.Table.from_pylist(
+        [
+            row | {"model_id": "second", "known_at": row["known_at"] + dt.timedelta(days=1), "leak_alarm": "rank IC +0.50 is over 0.20"}
+            for row in cards.to_pylist()
+            if row["horizon_sessions"] == 5
+        ],
+        schema=SCORECARD.arrow_schema,
+    )
+    lake.publish(Change.upsert(SCORECARD, newer, by=("model_id",)))
+    text = client_of(settings_of(tmp_path)).get(path).text
+    (banner,) = re.findall(r'role="alert"><strong>Leak alarm</strong> <span>([^<]*)<', text)
+    assert banner.startswith("model second, 5 sessions: rank IC +0.50 is over 0.20. It does not serve: ")
+    assert banner.endswith(f"{published.MODEL_ID}, the last approved model, goes on")

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from trader_pipeline.evaluation import tasks
+from trader_pipeline.evaluation.outcome import outcome_of
+from trader_pipeline_tests.evaluation.planted import LEVELS, planted
+
+NAMES, SESSIONS = 12, 900
+ISSUERS = [f"I{n}" for n in range(NAMES)]
+
+
+def outcome(**facts):
+    return outcome_of(planted(names=NAMES, sessions=SESSIONS, **facts))
+
+
+def test_stock_direction_is_met_by_a_strong_signal_alone():
+    strong, weak = (tasks.stock_direction(outcome(score_strength=s, drift=0.0), ISSUERS) for s in (1.5, 0.1))
+    # P(hit) = 1/2 + asin(1.5 / sqrt(1 + 1.5^2)) / pi = 0.813
+    assert strong["value"] == pytest.approx(0.813, abs=0.015)
+    assert strong["passed"]
+    assert strong["line"].endswith("target 70 %: met")
+    assert not weak["passed"]
+    assert weak["name"] == "stock_direction_1d"
+    assert weak["low"] < weak["value"] < weak["high"]
+    assert weak["coverage"] == 1
+
+
+def test_too_few_windows_meet_nothing():
+    row = tasks.stock_direction(outcome(score_strength=3.0, horizon=60), ISSUERS)
+    assert row["windows"] < 20
+    assert not row["passed"]
+    assert f"{row['windows']} windows" in row["line"]
+
+
+def test_what_needs_no_model_meets_nothing():
+    """A market that nearly always rises: always-up is right nine times in ten, and so is the forecast."""
+    row = tasks.stock_direction(outcome(strength=0.0, drift=1.3), ISSUERS)
+    assert row["low"] > 0.85
+    assert row["value"] == row["base_rate"]
+    assert not row["passed"]
+
+
+def test_selective_direction_tells_the_coverage_where_it_is_reached_or_never():
+    some = tasks.selective_stock_direction(outcome(score_strength=0.5, drift=0.0), ISSUERS)
+    # at strength 0.5 all calls hit 64.8 %; the confident half hits about 74 %
+    assert 0.2 < some["coverage"] < 0.8
+    assert some["value"] >= 0.70
+    assert some["line"].startswith("reached at ")
+    never = tasks.selective_stock_direction(outcome(score_strength=0.1, drift=0.0), ISSUERS)
+    assert never["line"].startswith("70 % is never reached; at 5 % coverage: ")
+    nothing = tasks.selective_stock_direction(outcome(strength=0.0, drift=0.5, noise=0.3, score_strength=-0.2), ISSUERS)
+    assert nothing["line"] == "70 % is never reached: no forecast is more confident than another"
+
+
+def test_volatility_direction_knows_what_the_forecast_knows():
+    """Volatility is a slow wave that the forecast's width follows ahead of time; HAR and mean reversion only see the past."""
+    horizon, rng = 5, np.random.default_rng(0)
+    judged = planted(horizon=horizon, names=NAMES, sessions=SESSIONS)
+    sigma = np.exp(np.sin(np.arange(SESSIONS + horizon) * 2 * np.pi / 40))
+    intraday = 0.01 * sigma[1 : SESSIONS + 1] * rng.standard_normal((NAMES, SESSIONS))
+    coming = np.array([np.sqrt((sigma[t + 1 : t + 1 + horizon] ** 2).mean()) for t in range(SESSIONS)])
+    seer = judged.scaled_quantiles_QNT
+    seer[:] = np.array(LEVELS)[:, None, None] * coming
+    row = tasks.volatility_direction(outcome_of(judged), intraday, np.full((NAMES, SESSIONS), 0.01), ISSUERS)
+    assert row["name"] == "volatility_direction_5d"
+    assert row["value"] > row["base_rate"] + 0.03
+    assert row["value"] > 0.75
+    assert "mean reversion" in row["line"]
+    assert "HAR" in row["line"]
+
+
+def test_volatility_direction_of_a_constant_width_is_mean_reversion():
+    """Independent returns: whoever says that a calm week is followed by a wilder one is right about two times in three or more."""
+    rng = np.random.default_rng(1)
+    intraday = 0.01 * rng.standard_normal((NAMES, SESSIONS))
+    row = tasks.volatility_direction(outcome(horizon=5), intraday, np.full((NAMES, SESSIONS), 0.01), ISSUERS)
+    assert row["value"] == pytest.approx(0.75, abs=0.03)  # P(x2 > x1 | x1 known) of exchangeable draws: 3/4
+    assert row["base_rate"] == pytest.approx(0.75, abs=0.03)
+
+
+def test_volatility_calls_do_not_look_ahead():
+    rng = np.random.default_rng(2)
+    intraday = 0.01 * rng.standard_normal((NAMES, SESSIONS))
+    level, done = np.full((NAMES, SESSIONS), 0.01), outcome(horizon=5)
+    before = tasks.volatility_calls(done, intraday, level)
+    changed = intraday.copy()
+    changed[:, 700:] *= 5
+    after = tasks.volatility_calls(done, changed, level)
+    for name in ("mean_reversion_NT", "har_NT", "forecast_NT"):
+        same = before.rows_NT[:, :600] & after.rows_NT[:, :600]
+        assert (getattr(before, name)[:, :600] == getattr(after, name)[:, :600])[same].all()
+
+
+def test_index_direction_stands_beside_always_up():
+    done = outcome(strength=0.0, drift=0.5, horizon=60)
+    index = np.tile(np.where(np.arange(SESSIONS) % 4, 0.01, -0.01), (NAMES, 1))
+    row = tasks.index_direction(done, index)
+    assert row["value"] == row["base_rate"] == pytest.approx(0.75, abs=0.02)
+    assert row["line"].startswith("75.0 % vs 75.0 % always up")
+    assert row["n_effective"] == row["windows"]
+
+
+def test_sharpe_is_asked_for_fifteen_percent_more():
+    strategy = {"sharpe": 1.3, "baseline_sharpe": 1.0, "difference": 0.3, "low": 0.1, "high": 0.5, "against": "momentum", "sessions": 900}
+    row = tasks.sharpe_gain(strategy)
+    assert (row["target"], row["low"], row["passed"]) == (pytest.approx(1.15), pytest.approx(1.1), False)
+    assert row["line"] == "Sharpe 1.30 vs 1.00 momentum (difference +0.30 ±0.20), target 1.15 (+15 %): not met"
+    assert tasks.sharpe_gain(strategy | {"low": 0.16})["passed"]
+    assert tasks.sharpe_gain(strategy | {"baseline_sharpe": -1.0})["target"] == pytest.approx(-0.85)
+    assert not tasks.sharpe_gain(strategy | {"low": float("nan"), "high": float("nan")})["passed"]
