@@ -88,7 +88,7 @@ def _folds(facts: Facts) -> list[AnyBlock]:
 
 def _calibration(facts: Facts) -> list[AnyBlock]:
     rows = facts.ask(
-        "select * from training.calibration where model_id = ? and fold = -1 and model = 'ensemble' order by horizon_sessions",
+        "select * from training.calibration where model_id = ? and fold = -1 order by horizon_sessions, model = 'ensemble', model",
         [facts.model_id],
     )
     if not rows:
@@ -96,17 +96,20 @@ def _calibration(facts: Facts) -> list[AnyBlock]:
     return [
         Grid(
             title="Calibration that serves",
-            columns=("Sessions", "Base rate up", "P(up) slope", "P(beats peers) slope", "Mean slope", "Interval factor", "Labels"),
+            columns=("Sessions", "Of", "Base rate up", "P(up) slope", "P(beats peers) slope", "Mean slope", "Interval factor", "Labels"),
             rows=tuple(
                 (
                     str(row["horizon_sessions"]),
+                    row["model"],
                     formats.percent(row["base_rate"]),
-                    *(formats.number(row[name], 3) for name in ("up_shrink", "outperform_shrink", "mean_shrink", "interval_scale")),
+                    "pooled" if row["pooled"] else formats.number(row["up_shrink"], 3),
+                    *(formats.number(row[name], 3) for name in ("outperform_shrink", "mean_shrink", "interval_scale")),
                     formats.count(row["rows"]),
                 )
                 for row in rows
             ),
-            note="A slope of 0 means that the folds gave no reason to move away from the base rate; 1 would be the model's own strength.",
+            note="A slope of 0 means that the folds gave no reason to move away from the base rate; 1 would be the model's own strength. "
+            "Pooled is the weighted mean of the members' calibrated probabilities, as logits.",
             sources=("training.calibration",),
         )
     ]
