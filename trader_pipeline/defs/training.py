@@ -124,8 +124,10 @@ def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
     verdicts = snapshot.sql(
         "select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions"
     )
+    alike = snapshot.sql("select * from training.diversity where model <> other order by known_at desc, horizon_sessions, model, other")
+    shown = {outputs.SCORECARD: {"verdicts": records(verdicts)}, outputs.DIVERSITY: {"correlations": records(alike)}}
     for table in EVALUATED:
-        yield table_result(snapshot, table, {"verdicts": records(verdicts)} if table is outputs.SCORECARD else None)
+        yield table_result(snapshot, table, shown.get(table))
 
 
 @dg.multi_asset(

@@ -14,7 +14,7 @@ NEAR_ZERO = 0.01
 """Share of a member's usual spread under which it tells no ticker apart."""
 _SAME = 1e-6
 Spreads = Mapping[tuple[str, int], float]
-"""By member and horizon: the median over past sessions of the standard deviation of its scores across tickers."""
+"""By member and horizon: the standard deviation of its scores across tickers, in the median session of its most quiet fold."""
 
 
 def flat_horizons(forecasts: pa.Table, usual: Spreads) -> list[int]:

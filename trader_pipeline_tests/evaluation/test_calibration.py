@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from trader_pipeline import measures
 from trader_pipeline.evaluation import calibration
+from trader_pipeline.models.calibrate import apply
 from trader_pipeline_tests.evaluation.planted import planted
 
 
@@ -91,3 +95,41 @@ def test_later_labels_do_not_change_an_earlier_folds_calibration():
     judged.labels.scaled_return_NT[:, 100:] = 9.0
     judged.labels.up_NT[:, 100:] = 1.0
     assert calibration.fit(judged, judged.before_NT(1)) == before
+
+
+def saturating(**changed):
+    """A forecast that is right in its sign alone: the label's mean is 0.4 sign(signal), which no slope can say."""
+    judged = planted(strength=0.0, names=30, sessions=900, **changed)
+    labels = judged.labels
+    shift = 0.4 * np.sign(judged.scaled_mean_NT)
+    label = labels.scaled_return_NT + shift
+    up = np.where(np.isfinite(label), label > 0, np.nan)
+    return replace(judged, labels=replace(labels, scaled_return_NT=label, up_NT=up))
+
+
+def ece(judged, fitted):
+    rows = judged.rows_NT
+    said = apply(
+        fitted,
+        score=judged.score_NT[rows],
+        scaled_mean=judged.scaled_mean_NT[rows],
+        scaled_quantiles_Q=judged.scaled_quantiles_QNT[:, rows],
+        base_rate=judged.labels.base_rate_NT[rows],
+    )
+    return measures.expected_calibration_error(said.p_up, judged.labels.up_NT[rows])
+
+
+def test_isotonic_bends_what_a_slope_cannot():
+    past, future = saturating(seed=1), saturating(seed=2)
+    slope = calibration.fit(past, past.rows_NT)
+    bent = calibration.fit(replace(past, method="isotonic"), past.rows_NT)
+    assert slope.isotonic is None
+    assert (np.diff(bent.isotonic[0]) >= 0).all()
+    assert (np.diff(bent.isotonic[1]) >= 0).all()
+    assert ece(future, slope) > 0.03
+    assert ece(future, bent) < 0.015
+
+
+def test_isotonic_of_few_independent_spells_is_none():
+    judged = planted(strength=0.5, horizon=60, sessions=390, names=100)
+    assert calibration.fit(replace(judged, method="isotonic"), judged.rows_NT).isotonic is None

@@ -14,10 +14,11 @@ from trader_pipeline.features import PANEL
 from trader_pipeline.flows import predict as flow
 from trader_pipeline.flows.check import check
 from trader_pipeline.flows.predict import is_due, predict
+from trader_pipeline.flows.serving import usual_spread
 from trader_pipeline.inference.export import export_paths
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
-from trader_pipeline.schema.outputs import CALIBRATION, DAILY, QUANTILE_NAMES, RUNS, SCORECARD
+from trader_pipeline.schema.outputs import CALIBRATION, DAILY, OUT_OF_FOLD, QUANTILE_NAMES, RUNS, SCORECARD
 from trader_pipeline.schema.quality import FORCED_SESSION, METRICS, QUARANTINE
 from trader_pipeline.settings import DecisionSettings, Settings
 from trader_pipeline_tests.checks.build import bars
@@ -251,3 +252,14 @@ def test_a_forced_session_says_so_until_it_is_made_without(judged):
     judged.lake.publish(Change.replace(METRICS, METRICS.empty()), Change.replace(DAILY, DAILY.empty()))
     run(judged)
     assert judged.lake.snapshot().sql(FORCED_SESSION, [SESSION]).num_rows == 0
+
+
+def test_a_member_s_usual_spread_is_that_of_its_most_quiet_fold(judged):
+    snapshot = judged.lake.snapshot()
+    (model_id,) = snapshot.sql("select model_id from training.runs")["model_id"].to_pylist()
+    rows = snapshot.frame("predictions.out_of_fold")
+    quiet = rows["fold"] == 1
+    rows.loc[quiet, "score"] /= 1000
+    judged.lake.publish(Change.replace(OUT_OF_FOLD, pa.Table.from_pandas(rows, schema=OUT_OF_FOLD.arrow_schema, preserve_index=False)))
+    one = rows[quiet & (rows["horizon_sessions"] == 5)].groupby("session")["score"].std(ddof=0).median()
+    assert usual_spread(judged.lake.snapshot(), model_id)["ridge", 5] == pytest.approx(one)

@@ -150,7 +150,8 @@ def test_an_earlier_session_knows_of_no_later_model_or_decision(judged, first):
     assert serving(judged, as_of=AS_OF + LATER) == first, "it was trained on the session itself"
     rollback(judged.lake, as_of=AS_OF + 2 * LATER, decided_at=MADE_AT + LATER, **BY_HAND)
     assert serving(judged, session=NEXT_SESSION, as_of=AS_OF + LATER) == "of-next-week", "the rollback came a week later"
-    assert serving(judged, session=NEXT_SESSION, as_of=AS_OF + 2 * LATER) == first
+    assert serving(judged, session=NEXT_SESSION, as_of=AS_OF + 2 * LATER) == "of-next-week", "whatever a backfill says"
+    assert serving(judged, session=SESSION + 2 * LATER, as_of=AS_OF + 2 * LATER) == first
 
 
 def test_a_model_of_the_past_takes_nobody_s_place(judged, first):

@@ -118,7 +118,7 @@ def test_the_same_request_gives_the_same_bytes(classic, tmp_path):
     asked = request(tmp_path / "again", planted(), recipe="classic")
     job.run(asked, lambda _: None)
     names = {path.relative_to(asked.folder) for path in asked.folder.rglob("*") if path.is_file() and path.name != job.LOCK}
-    assert len(names) == 1 + 6 + 2 + 9  # manifest; tables, facts, novelty; ridge; boosters
+    assert len(names) == 1 + 7 + 2 + 9  # manifest; tables, facts, novelty, drift, importance; ridge; boosters
     differ = {str(name) for name in names if (asked.folder / name).read_bytes() != (classic[0].folder / name).read_bytes()}
     assert differ == {job.RUN_FILE, "manifest.json"}  # the times of the run
 
@@ -168,7 +168,7 @@ def test_too_short_a_history_leaves_no_manifest(tmp_path):
 
 
 def test_an_unknown_recipe_lists_the_known():
-    with pytest.raises(UsageError, match=r"\['baselines', 'classic', 'classic_rolling', 'gru', .*'panel_former_1m', .*'three_members'\]"):
+    with pytest.raises(UsageError, match=r"\['baselines', 'classic', 'classic_rolling', 'ensemble', 'gru', .*'panel_former_1m', .*'three_members'\]"):
         job.recipe_of("magic")
 
 

@@ -1,12 +1,15 @@
 """Recipes as lists of members, and members of several seeds."""
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from trader_pipeline.models import checkpoint
 from trader_pipeline.models.rules import fit_rule
-from trader_pipeline.training.recipes import RECIPES, SEED_STEP, FitContext, MemberRecipe, Recipe, seeded
-from trader_pipeline_tests.training.planted import examples, planted
+from trader_pipeline.schema import outputs
+from trader_pipeline.training import job
+from trader_pipeline.training.recipes import RECIPES, SEED_STEP, FitContext, MemberRecipe, Recipe, classic, seeded
+from trader_pipeline_tests.training.planted import examples, planted, request
 
 
 def test_the_ensemble_has_three_seeds_of_what_a_seed_changes():
@@ -50,3 +53,16 @@ def test_members_of_several_seeds_are_saved_and_loaded_under_their_names(asked, 
         assert (after.features, after.context_sessions) == (before.features, before.context_sessions)
         said = after.predict(data.x_NTF, data.grid, {}).scaled_mean_TNH
         assert np.array_equal(said, before.predict(data.x_NTF, data.grid, {}).scaled_mean_TNH, equal_nan=True)
+
+
+def test_a_run_of_several_seeds_is_trained_and_published_whole(tmp_path, monkeypatch):
+    monkeypatch.setitem(RECIPES, "seeds", lambda: seeded(classic(), "seeds", 2))
+    asked = request(tmp_path / "model", planted(), recipe="seeds")
+    job.run(asked, lambda _: None)
+    names = ["lightgbm", "lightgbm@1", "ridge"]
+    assert [member.name for member in checkpoint.load_members(asked.folder)] == names
+    rows = outputs.OUT_OF_FOLD.sorted(pq.read_table(asked.folder / job.OUT_OF_FOLD_FILE)).to_pandas()
+    score = rows.pivot_table(index=["ticker", "session", "horizon_sessions"], columns="model", values="score")
+    assert list(score) == names
+    assert 0.5 < score["lightgbm"].corr(score["lightgbm@1"]) < 0.9999
+    outputs.CURVES.sorted(pq.read_table(asked.folder / job.CURVES_FILE))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trader_pipeline import formats
 from trader_pipeline.reports.facts import Facts, Row
 from trader_pipeline.reports.section import AnyBlock, Bullets, Grid, Missing, Section
+from trader_pipeline.reports.sections import ensemble
 
 _LABELS = (
     "Labels: a forecast made after the close of a session enters at the next open and leaves at the close 1, 5, 20 or 60 sessions on. "
@@ -26,7 +27,7 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
         return [Missing(text="The training run of the model is not in the lake.", command="trader run")]
     items = (_data(facts), _features(run), _LABELS, _models(run), _VALIDATION, _decisions(facts), _ASSUMPTIONS)
     read = ("core.accepted_bars", "training.runs", "training.trials")
-    return [Bullets(items=items, sources=read), *_folds(facts), *_calibration(facts)]
+    return [Bullets(items=items, sources=read), *_folds(facts), *_calibration(facts), *ensemble.blocks(facts)]
 
 
 def _data(facts: Facts) -> str:
@@ -48,7 +49,7 @@ def _models(run: Row) -> str:
     trained = f"{formats.plural(run['tickers'], 'ticker')} and {formats.plural(run['sessions'], 'session')}"
     return (
         f"Models: {run['members'].replace(',', ', ')} (recipe {run['recipe']}, seed {run['seed']}), trained on {trained}, "
-        f"labels through {run['trained_through']}. The ensemble weighs its members equally."
+        f"labels through {run['trained_through']}. Members count equally unless earlier folds found fitted weights better."
     )
 
 
@@ -88,7 +89,7 @@ def _folds(facts: Facts) -> list[AnyBlock]:
 
 def _calibration(facts: Facts) -> list[AnyBlock]:
     rows = facts.ask(
-        "select * from training.calibration where model_id = ? and fold = -1 and model = 'ensemble' order by horizon_sessions",
+        "select * from training.calibration where model_id = ? and fold = -1 order by horizon_sessions, model = 'ensemble', model",
         [facts.model_id],
     )
     if not rows:
@@ -96,17 +97,30 @@ def _calibration(facts: Facts) -> list[AnyBlock]:
     return [
         Grid(
             title="Calibration that serves",
-            columns=("Sessions", "Base rate up", "P(up) slope", "P(beats peers) slope", "Mean slope", "Interval factor", "Labels"),
+            columns=(
+                "Sessions",
+                "Of",
+                "Base rate up",
+                "P(up) of score",
+                "of mean",
+                "P(beats peers) slope",
+                "Mean slope",
+                "Interval factor",
+                "Labels",
+            ),
             rows=tuple(
                 (
                     str(row["horizon_sessions"]),
+                    row["model"],
                     formats.percent(row["base_rate"]),
-                    *(formats.number(row[name], 3) for name in ("up_shrink", "outperform_shrink", "mean_shrink", "interval_scale")),
+                    *("pooled" if row["pooled"] else formats.number(row[name], 3) for name in ("up_score_slope", "up_shrink")),
+                    *(formats.number(row[name], 3) for name in ("outperform_shrink", "mean_shrink", "interval_scale")),
                     formats.count(row["rows"]),
                 )
                 for row in rows
             ),
-            note="A slope of 0 means that the folds gave no reason to move away from the base rate; 1 would be the model's own strength.",
+            note="A slope of 0 means that the folds gave no reason to move away from the base rate; 1 would be the model's own strength. "
+            "Pooled is the weighted mean of the members' calibrated probabilities, as logits.",
             sources=("training.calibration",),
         )
     ]

@@ -9,7 +9,7 @@ from trader_pipeline.reports.section import AnyBlock, Bullets, Grid, Section
 READ = (
     *("core.accepted_bars", "core.corporate_actions", "core.ticker_map", "core.sectors"),
     *("quality.metrics", "quality.findings", "quality.quarantine"),
-    *("training.runs", "training.trials", "training.calibration"),
+    *("training.runs", "training.trials", "training.calibration", "training.ensemble_weights", "training.diversity"),
     *("evaluation.scorecard", "evaluation.backtest", "predictions.daily", "decisions.daily"),
 )
 """Every table that a report reads."""
