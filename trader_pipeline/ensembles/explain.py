@@ -60,22 +60,21 @@ def standardized(score_NH: Floats, why: Attribution) -> Explained:
 
 
 def weighted(
-    members: Mapping[str, Explained], weights: Mapping[str, float], places: Mapping[str, Sequence[int]], features: int
+    members: Mapping[str, Explained], weights: Mapping[str, float | Floats], places: Mapping[str, Sequence[int]], features: int
 ) -> Explained:
     """Return the ensemble's: the weighted sum over the members that have a score, NaN where one of those is not explained.
 
-    `places` says where each member's features stand among all `features`.
+    A weight is a number, or one a horizon [H]. `places` says where each member's features stand among all `features`.
     """
-    first = next(iter(members.values()))
-    shape = first.score_NH.shape
+    shape = next(iter(members.values())).score_NH.shape
     total_NH, score_NH, base_NH, parts_NHF = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros((*shape, features))
     for name, member in members.items():
         here_NH = np.isfinite(member.score_NH)
         weight_NH = np.where(here_NH, weights[name], 0.0)
         total_NH += weight_NH
-        score_NH += np.where(here_NH, weights[name] * member.score_NH, 0.0)
-        base_NH += np.where(here_NH, weights[name] * member.base_NH, 0.0)
-        parts_NHF[:, :, list(places[name])] += np.where(here_NH[..., None], weights[name] * member.parts_NHF, 0.0)
+        score_NH += np.where(here_NH, weight_NH * member.score_NH, 0.0)
+        base_NH += np.where(here_NH, weight_NH * member.base_NH, 0.0)
+        parts_NHF[:, :, list(places[name])] += np.where(here_NH[..., None], weight_NH[..., None] * member.parts_NHF, 0.0)
     total_NH = np.where(total_NH > 0, total_NH, np.nan)
     return Explained(
         method="weighted_sum", score_NH=score_NH / total_NH, base_NH=base_NH / total_NH, parts_NHF=parts_NHF / total_NH[..., None]
