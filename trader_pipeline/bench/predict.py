@@ -38,9 +38,9 @@ from trader_pipeline.settings import Settings
 from trader_pipeline.training.recipes import LADDER
 
 SESSION = dt.date(2024, 6, 28)
-LABELLED_SESSIONS = 1260
-"""Sessions of labels that base rates are counted over: five years."""
-STORED_SESSIONS = 60
+LABELLED_SESSIONS = 504
+"""Sessions of labels that base rates are counted over: two years."""
+STORED_SESSIONS = 21
 """Sessions of predictions among which one is read."""
 _SECTORS = 11
 _SAMPLE = 5000

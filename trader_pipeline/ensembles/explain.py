@@ -60,15 +60,14 @@ def standardized(score_NH: Floats, why: Attribution) -> Explained:
 
 
 def weighted(
-    members: Mapping[str, Explained], weights: Mapping[str, Floats], places: Mapping[str, Sequence[int]], features: int
+    members: Mapping[str, Explained], weights: Mapping[str, float | Floats], places: Mapping[str, Sequence[int]], features: int
 ) -> Explained:
     """Return the ensemble's: the weighted sum over the members that have a score, NaN where one of those is not explained.
 
-    `weights` [N, H] are what `combine` counts each with, NaN or 0 where not at all. `places` says where each member's features stand
+    `weights` are what `combine` counts each with: numbers, or [H] or [N, H], NaN or 0 where not at all. `places` says where each member's features stand
     among all `features`.
     """
-    first = next(iter(members.values()))
-    shape = first.score_NH.shape
+    shape = next(iter(members.values())).score_NH.shape
     total_NH, score_NH, base_NH, parts_NHF = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros((*shape, features))
     for name, member in members.items():
         weight_NH = np.where(np.isfinite(member.score_NH), np.nan_to_num(weights[name]), 0.0)

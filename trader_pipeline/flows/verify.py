@@ -25,10 +25,9 @@ from trader_pipeline.inference.content import code_version, content_sha256, diff
 from trader_pipeline.inference.predict import Stamp
 from trader_pipeline.lake import Lake, Snapshot
 from trader_pipeline.settings import Settings
+from trader_pipeline.snapshot import SPILL
 from trader_pipeline.sources import bars_order, feeds_of
 
-SCRATCH = ".verify-"
-"""How the folder of a scratch lake begins, in the dataset's home: links to parts do not reach over to another disk."""
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +67,7 @@ def verify(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.dateti
             f"`trader predict --session {session}` writes it"
         )
     model_id = published["model_id"][0].as_py()
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=settings.dataset_home) as folder:
+    with tempfile.TemporaryDirectory(prefix=SPILL, dir=lake.root) as folder:  # beside the parts: links do not reach to another disk
         scratch = _linked(snapshot, Path(folder), lake.dataset)
         _take_back(scratch, settings, as_of=as_of, run_id=run_id, today=today)
         then = scratch.snapshot()

@@ -94,6 +94,15 @@ def test_the_ensemble_sums_to_the_published_score_with_any_weights():
     assert told.parts_NHF[:, :, 9] == pytest.approx(0.3 * members["b"].parts_NHF[:, :, 2])
 
 
+def test_weights_may_differ_by_horizon():
+    (one, why_one), (other, why_other) = member(1), member(2)
+    by_horizon = {"a": np.array([0.9, 0.5, 0.2, 0.0]), "b": np.array([0.1, 0.5, 0.8, 1.0])}
+    told = weighted({"a": standardized(one, why_one), "b": standardized(other, why_other)}, by_horizon, {"a": range(F), "b": range(F)}, F)
+    for h in range(H):
+        said = published({"a": one, "b": other}, {name: weight[h] for name, weight in by_horizon.items()})
+        assert (told.base_NH + told.parts_NHF.sum(axis=2))[:, h] == pytest.approx(said[:, h])
+
+
 def test_a_member_without_a_score_leaves_its_weight_to_the_others():
     (one, why_one), (other, _) = member(1), member(2)
     other[3] = np.nan

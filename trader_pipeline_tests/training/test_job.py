@@ -168,7 +168,9 @@ def test_too_short_a_history_leaves_no_manifest(tmp_path):
 
 
 def test_an_unknown_recipe_lists_the_known():
-    with pytest.raises(UsageError, match=r"\['baselines', 'classic', 'classic_rolling', 'ensemble', 'gru', .*'panel_former_1m', .*'three_members'\]"):
+    with pytest.raises(
+        UsageError, match=r"\['baselines', 'classic', 'classic_rolling', 'ensemble', 'gru', .*'panel_former_1m', .*'three_members'\]"
+    ):
         job.recipe_of("magic")
 
 
