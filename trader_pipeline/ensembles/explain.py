@@ -64,8 +64,8 @@ def weighted(
 ) -> Explained:
     """Return the ensemble's: the weighted sum over the members that have a score, NaN where one of those is not explained.
 
-    `weights` are what `combine` counts each with: numbers, or [H] or [N, H], NaN or 0 where not at all. `places` says where each member's features stand
-    among all `features`.
+    `weights` are what `combine` counts each with: numbers, or [H] or [N, H], NaN or 0 where not at all. `places` says where each
+    member's features stand among all `features`.
     """
     shape = next(iter(members.values())).score_NH.shape
     total_NH, score_NH, base_NH, parts_NHF = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros((*shape, features))
