@@ -22,7 +22,7 @@ from trader_pipeline.evaluation.judged import Judged, Labels, judged_of
 from trader_pipeline.measures import Interval
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import DIVERSITY, ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import EnsembleSettings
 
 SERVING_FOLD = -1

@@ -19,7 +19,8 @@ from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ORACLE
-from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, DIVERSITY, ENSEMBLE_WEIGHTS, OUT_OF_FOLD, SCORECARD
+from trader_pipeline.schema.outputs import BACKTEST, CALIBRATION, OUT_OF_FOLD, SCORECARD
+from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import DecisionSettings, EnsembleSettings
 
 CODE_VERSION = "2"

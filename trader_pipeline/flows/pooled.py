@@ -12,7 +12,7 @@ from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.flows.ensemble import SERVING_FOLD, regimes_by_session
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.models.calibrate import Calibration
-from trader_pipeline.schema.outputs import ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.serving import ENSEMBLE_WEIGHTS
 
 
 def pooled_out_of_fold(snapshot: Snapshot, model_id: str) -> pa.Table:

@@ -7,7 +7,7 @@ from trader_pipeline.formats import percent
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.reports.facts import Facts
 from trader_pipeline.reports.sections.ensemble import blocks
-from trader_pipeline.schema.outputs import DIVERSITY, ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests import published
 
