@@ -16,7 +16,7 @@ from trader_pipeline.flows.explain import explain
 from trader_pipeline.flows.paper_log import keep_paper_log
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.flows.report import report
-from trader_pipeline.schema import core, features, outputs, predicted
+from trader_pipeline.schema import core, features, outputs, predicted, serving
 
 REPORT_KEY = dg.AssetKey(["reports", "daily"])
 
@@ -29,7 +29,7 @@ def _session(context: dg.AssetExecutionContext) -> dt.date:
     name="predictions",
     specs=[
         table_spec(
-            outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION, outputs.ENSEMBLE_WEIGHTS, outputs.PROMOTIONS]
+            outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION, serving.ENSEMBLE_WEIGHTS, serving.PROMOTIONS]
         )
     ],
     partitions_def=SESSIONS,
@@ -63,11 +63,11 @@ def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
     return table_result(snapshot, outputs.DECISIONS, {"decisions": records(rows)})
 
 
-@dg.multi_asset(name="drifted", specs=[table_spec(outputs.DRIFT, group="daily", deps=[outputs.DAILY, PANEL])], partitions_def=SESSIONS)
+@dg.multi_asset(name="drifted", specs=[table_spec(serving.DRIFT, group="daily", deps=[outputs.DAILY, PANEL])], partitions_def=SESSIONS)
 def drifted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
     """Measure whether the serving model still lives in the market that it was trained on."""
     outcome = drift(trader.lake, trader.settings, session=_session(context), run_id=context.run.run_id)
-    return table_result(trader.lake.snapshot(), outputs.DRIFT, {"model_id": str(outcome.model_id), "alarms": list(outcome.alarms)})
+    return table_result(trader.lake.snapshot(), serving.DRIFT, {"model_id": str(outcome.model_id), "alarms": list(outcome.alarms)})
 
 
 @dg.multi_asset(

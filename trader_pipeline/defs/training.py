@@ -20,7 +20,7 @@ from trader_pipeline.flows.evaluate import EVALUATED, evaluate
 from trader_pipeline.flows.promotion import consider
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.revision import git_revision
-from trader_pipeline.schema import outputs
+from trader_pipeline.schema import outputs, serving
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.training import launch
 from trader_pipeline.training.request import TrainingRequest
@@ -125,24 +125,24 @@ def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
         "select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions"
     )
     alike = snapshot.sql("select * from training.diversity where model <> other order by known_at desc, horizon_sessions, model, other")
-    shown = {outputs.SCORECARD: {"verdicts": records(verdicts)}, outputs.DIVERSITY: {"correlations": records(alike)}}
+    shown = {outputs.SCORECARD: {"verdicts": records(verdicts)}, serving.DIVERSITY: {"correlations": records(alike)}}
     for table in EVALUATED:
         yield table_result(snapshot, table, shown.get(table))
 
 
 @dg.multi_asset(
     name="promoted",
-    specs=[table_spec(outputs.PROMOTIONS, group="training", deps=[outputs.CALIBRATION, outputs.ENSEMBLE_WEIGHTS, outputs.SCORECARD])],
+    specs=[table_spec(serving.PROMOTIONS, group="training", deps=[outputs.CALIBRATION, serving.ENSEMBLE_WEIGHTS, outputs.SCORECARD])],
 )
 def promoted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
     """Let the newest model serve where it is better than the one that does."""
     moment = as_of(context, trader, options)
     row = consider(trader.lake, as_of=moment, decided_at=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
-    return table_result(trader.lake.snapshot(), outputs.PROMOTIONS, {name: row[name] for name in ("model_id", "action", "serves", "why")})
+    return table_result(trader.lake.snapshot(), serving.PROMOTIONS, {name: row[name] for name in ("model_id", "action", "serves", "why")})
 
 
 @dg.asset_check(
-    asset=dg.AssetKey(list(outputs.PROMOTIONS.path)),
+    asset=dg.AssetKey(list(serving.PROMOTIONS.path)),
     name="promotion_gate",
     description="The newest model rings no leak alarm and is better than the champion where both forecast; else that one goes on.",
 )

@@ -8,18 +8,23 @@ FEWEST_SESSIONS = 252
 """Sessions before thirds are drawn; until then it is the middle one."""
 
 
-def regimes(volatility_NT: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return positions in `REGIMES`, [T]: in which third of all sessions up to t the median ticker's volatility of session t lies.
+def regimes(volatility_T: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return positions in `REGIMES`, [T]: in which third of all sessions up to t the volatility of session t lies; NaN is the middle one.
 
-    `volatility_NT` is features.targets.volatility_daily, NaN where not known.
+    `volatility_T` is the median ticker's features.targets.volatility_daily.
     """
+    found = np.ones(len(volatility_T), np.int64)
+    for t in np.flatnonzero(np.isfinite(volatility_T)):
+        past = volatility_T[: t + 1]
+        past = past[np.isfinite(past)]
+        if len(past) >= FEWEST_SESSIONS:
+            found[t] = np.searchsorted(np.quantile(past, (1 / 3, 2 / 3)), volatility_T[t], side="right")
+    return found
+
+
+def median_ticker(volatility_NT: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the median over the tickers, [T]; NaN where none is known."""
     known_T = np.isfinite(volatility_NT).any(axis=0)
     median_T = np.full(volatility_NT.shape[1], np.nan)
     median_T[known_T] = np.nanmedian(volatility_NT[:, known_T], axis=0)
-    found = np.ones(len(median_T), np.int64)
-    for t in np.flatnonzero(known_T):
-        past = median_T[: t + 1]
-        past = past[np.isfinite(past)]
-        if len(past) >= FEWEST_SESSIONS:
-            found[t] = np.searchsorted(np.quantile(past, (1 / 3, 2 / 3)), median_T[t], side="right")
-    return found
+    return median_T

@@ -16,7 +16,7 @@ from trader_pipeline.inference.forecast import feature_array
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.drift import WINDOW_SESSIONS, load_bins
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import DRIFT
+from trader_pipeline.schema.serving import DRIFT
 from trader_pipeline.settings import Settings
 
 FEATURES, FEATURE, LIVE_IC, EXPECTED = "features", "feature", "rank_ic", "expected_accuracy"

@@ -4,7 +4,7 @@ Whatever serves fold f was fitted on folds < f, purged; fold -1 on all folds, an
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 from trader_pipeline import panel
 from trader_pipeline.ensembles import weights as weighing
 from trader_pipeline.ensembles.combine import combine
-from trader_pipeline.ensembles.regimes import REGIMES, regimes
+from trader_pipeline.ensembles.regimes import REGIMES, median_ticker, regimes
 from trader_pipeline.ensembles.weighted import weighted
 from trader_pipeline.evaluation import calibration
 from trader_pipeline.evaluation.calibrated import out_of_fold
@@ -22,7 +22,7 @@ from trader_pipeline.evaluation.judged import Judged, Labels, judged_of
 from trader_pipeline.measures import Interval
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import DIVERSITY, ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import EnsembleSettings
 
 SERVING_FOLD = -1
@@ -67,7 +67,7 @@ def ensemble_of(
     """Return the ensemble of one model's rows of predictions.out_of_fold. `stamp` has model_id and known_at of the tables' rows."""
     members = sorted(set(forecasts["model"].unique().to_pylist()))
     alone = {name: combine(forecasts, {name: 1.0}) for name in members}
-    regime_T = regimes(panel.dense(targets, grid, "volatility_daily"))
+    regime_T = regimes(median_ticker(panel.dense(targets, grid, "volatility_daily")))
     calibrations: dict[tuple[int, str, int], Calibration] = {}
     rows: list[dict[str, object]] = []
     pairs: list[dict[str, object]] = []
@@ -78,7 +78,7 @@ def ensemble_of(
         rows += [stamp | row for row in _weights(judged, regime_T, settings)]
         pairs += [stamp | row for row in _diversity(judged)]
     table = ENSEMBLE_WEIGHTS.conform(pa.Table.from_pylist(rows, schema=ENSEMBLE_WEIGHTS.arrow_schema))
-    ready = weighted(forecasts, table, regimes_by_session(grid, regime_T))
+    ready = weighted(forecasts, table, named_regimes(grid.sessions.astype(object).tolist(), regime_T))
     pooled = combine(ready, calibrations=calibrations, by_confidence=settings.average == "confidence")
     return Ensemble(
         alone=alone,
@@ -96,9 +96,9 @@ def calibrations_of(judged: Judged) -> dict[int, Calibration]:
     return said.calibrations | ({} if serving is None else {SERVING_FOLD: serving.asking(said.interval_miss)})
 
 
-def regimes_by_session(grid: panel.Grid, regime_T: npt.NDArray[np.int64]) -> dict[dt.date, str]:
+def named_regimes(sessions: Sequence[dt.date], regime_T: npt.NDArray[np.int64]) -> dict[dt.date, str]:
     """Return the name of each session's regime."""
-    return {session.item(): REGIMES[regime] for session, regime in zip(grid.sessions, regime_T, strict=True)}
+    return {session: REGIMES[regime] for session, regime in zip(sessions, regime_T, strict=True)}
 
 
 def _weights(judged: Mapping[str, Judged], regime_T: npt.NDArray[np.int64], settings: EnsembleSettings) -> list[dict[str, object]]:

@@ -28,8 +28,6 @@ from trader_pipeline.schema.outputs import (
     BACKTEST,
     CALIBRATION,
     COVERAGE_CURVE,
-    DIVERSITY,
-    ENSEMBLE_WEIGHTS,
     OUT_OF_FOLD,
     SCORECARD,
     SEGMENTS,
@@ -37,6 +35,7 @@ from trader_pipeline.schema.outputs import (
     STRATEGY,
     TASKS,
 )
+from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import DecisionSettings, EnsembleSettings
 
 CODE_VERSION = "2"

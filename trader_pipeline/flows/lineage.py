@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.features import FEATURES, PANEL, Feature
-from trader_pipeline.schema import TABLES, Table, core, features, lineage_core, lineage_outputs, lineage_predicted, quality
+from trader_pipeline.schema import TABLES, Table, core, features, lineage_core, lineage_outputs, lineage_predicted, lineage_serving, quality
 from trader_pipeline.schema.lineage import WHOLE, Lineage, Reads
 from trader_pipeline.sources.fmp_metrics import FIGURES
 
@@ -160,6 +160,7 @@ def _all() -> Iterator[Lineage]:
     yield from _of_checks()
     yield _panel()
     yield from lineage_outputs.LINEAGES
+    yield from lineage_serving.LINEAGES
     yield from lineage_predicted.LINEAGES
 
 

@@ -5,15 +5,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from trader_pipeline import panel
 from trader_pipeline.ensembles.combine import combine, row_weights, with_weights
 from trader_pipeline.ensembles.regimes import regimes
 from trader_pipeline.ensembles.weighted import weighted
 from trader_pipeline.ensembles.weights import equal_weights
-from trader_pipeline.flows.ensemble import regimes_by_session
+from trader_pipeline.flows.ensemble import named_regimes
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.models.calibrate import Calibration
-from trader_pipeline.schema.outputs import ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.serving import ENSEMBLE_WEIGHTS
 
 
 def pooled_out_of_fold(snapshot: Snapshot, model_id: str) -> pa.Table:
@@ -56,8 +55,9 @@ def _weights(snapshot: Snapshot, model_id: str) -> pa.Table:
 
 def _regime_of(snapshot: Snapshot, last: dt.date | None) -> dict[dt.date, str]:
     """Return the regime of every session up to `last`."""
-    volatility = snapshot.sql(
-        "select ticker, session, volatility_daily from features.targets where $last is null or session <= $last", {"last": last}
+    rows = snapshot.sql(
+        "select session, median(volatility_daily) volatility from features.targets where $last is null or session <= $last "
+        "group by session order by session",
+        {"last": last},
     )
-    grid = panel.Grid.of(volatility)
-    return regimes_by_session(grid, regimes(panel.dense(volatility, grid, "volatility_daily")))
+    return named_regimes(rows["session"].to_pylist(), regimes(rows["volatility"].to_numpy()))

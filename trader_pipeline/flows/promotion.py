@@ -15,7 +15,7 @@ from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.measures import Interval
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import PROMOTIONS
+from trader_pipeline.schema.serving import PROMOTIONS
 
 GATE = "gate"
 """Who decided, where nobody did."""

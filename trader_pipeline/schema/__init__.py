@@ -1,9 +1,10 @@
 """The data dictionary: every table, every column, with its type, unit and meaning."""
 
-from trader_pipeline.schema import core, features, outputs, predicted, quality, raw
+from trader_pipeline.schema import core, features, outputs, predicted, quality, raw, serving
 from trader_pipeline.schema.table import Column, Table
 
-TABLES: tuple[Table, ...] = (*raw.TABLES, *core.TABLES, *quality.TABLES, *features.TABLES, *outputs.TABLES, *predicted.TABLES)
+_OUTPUTS = (*outputs.TABLES, *serving.TABLES, *predicted.TABLES)
+TABLES: tuple[Table, ...] = (*raw.TABLES, *core.TABLES, *quality.TABLES, *features.TABLES, *_OUTPUTS)
 """Every table but features.panel, whose columns the features themselves declare."""
 
 __all__ = ["TABLES", "Column", "Table"]

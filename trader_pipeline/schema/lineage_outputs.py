@@ -208,48 +208,6 @@ CALIBRATION = Lineage(
     },
     made={"horizon_sessions": _HORIZON},
 )
-_FITTED_WEIGHTS = "weight, fitted_weight, adopted, gain, gain_half_width, sessions"
-ENSEMBLE_WEIGHTS = Lineage(
-    table=outputs.ENSEMBLE_WEIGHTS,
-    reads={
-        **_JUDGED,
-        "predictions.out_of_fold": {"fold": "fold", "model": "model", _FITTED_WEIGHTS: "score"},
-        "features.targets": {_FITTED_WEIGHTS: f"volatility_daily, {_RANK}"},
-    },
-    made={"horizon_sessions": _HORIZON, "regime": "the three thirds", "method, average": _CHOSEN},
-)
-DIVERSITY = Lineage(
-    table=outputs.DIVERSITY,
-    reads={
-        **_JUDGED,
-        "predictions.out_of_fold": {"model, other": "model", "error_correlation, score_correlation, rows": "score"},
-        "features.targets": {"error_correlation, score_correlation, rows": _RANK},
-    },
-    made={"horizon_sessions": _HORIZON},
-)
-PROMOTIONS = Lineage(
-    table=outputs.PROMOTIONS,
-    reads={
-        "training.runs": {"model_id, serves, replaced": "model_id", "counts_from": "as_of"},
-        "predictions.out_of_fold": {"gain, action, serves, replaced, why": "score"},
-        "training.ensemble_weights": {"gain, action, serves, replaced, why": "weight, average"},
-        "features.targets": {"gain, action, serves, replaced, why": _RANK},
-        "evaluation.scorecard": {"action, serves, replaced, why": "leak_alarm"},
-    },
-    made={"who, decided_at, run_id": _RUN},
-)
-_MEASURED = "feature, value, limit, alarm, said"
-DRIFT = Lineage(
-    table=outputs.DRIFT,
-    reads={
-        "features.panel": {_MEASURED: EVERY},
-        "training.runs": {_MEASURED: "folder"},
-        "predictions.daily": {"session": "session", "model_id": "model_id", "value, alarm, said": "score, p_up"},
-        "features.targets": {"value, alarm, said": _RANK},
-        "evaluation.scorecard": {"limit, alarm, said": "rank_ic, accuracy, accuracy_half_width"},
-    },
-    made={"measure": "the four kinds", "horizon_sessions": _HORIZON, "run_id": _RUN},
-)
 _ACCURACY = "accuracy, accuracy_half_width, target_met, verdict, leak_alarm"
 _OF_P_UP = f"{_ACCURACY}, brier, brier_skill, ece, ece_noise_floor"
 _IC = "rank_ic, rank_ic_half_width, leak_alarm"
@@ -371,6 +329,6 @@ COVERAGE_CURVE = Lineage(
 )
 LINEAGES = (
     *(MARKET_STATE, TARGETS, COVERAGE, OUT_OF_FOLD, DAILY, DECISIONS),
-    *(RUNS, ATTEMPTS, TRIALS, CURVES, IMPORTANCE, CALIBRATION, ENSEMBLE_WEIGHTS, DIVERSITY, PROMOTIONS, DRIFT),
+    *(RUNS, ATTEMPTS, TRIALS, CURVES, IMPORTANCE, CALIBRATION),
     *(SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY, SESSIONS, COVERAGE_CURVE),
 )

@@ -16,7 +16,7 @@ from trader_pipeline.flows.gate import Block, forced_session
 from trader_pipeline.lake import Change
 from trader_pipeline.schema import core
 from trader_pipeline.schema.contracts import PREDICTIONS
-from trader_pipeline.schema.outputs import PROMOTIONS
+from trader_pipeline.schema.serving import PROMOTIONS
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, client_of, settings_of
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trader_pipeline.ensembles import weights
-from trader_pipeline.ensembles.regimes import regimes
+from trader_pipeline.ensembles.regimes import median_ticker, regimes
 from trader_pipeline.measures import Interval
 
 NAMES, SESSIONS = 40, 500
@@ -73,12 +73,12 @@ def test_a_missing_member_leaves_the_others_their_weights():
 def test_regimes_are_thirds_of_what_was_seen_so_far():
     rng = np.random.default_rng(0)
     volatility = np.abs(rng.standard_normal((5, 800))) * np.where(np.arange(800) < 400, 1.0, 3.0)
-    found = regimes(volatility)
+    found = regimes(median_ticker(volatility))
     assert (found[:251] == 1).all()
     assert np.bincount(found[251:400], minlength=3) / 149 == pytest.approx([1 / 3] * 3, abs=0.12)
     assert (found[420:500] == 2).mean() > 0.8
     later = volatility.copy()
     later[:, 600:] *= 50
-    assert (regimes(later)[:600] == found[:600]).all()
+    assert (regimes(median_ticker(later))[:600] == found[:600]).all()
     volatility[:, 700] = np.nan
-    assert regimes(volatility)[700] == 1
+    assert regimes(median_ticker(volatility))[700] == 1

@@ -16,7 +16,8 @@ from trader_pipeline.flows.serving import calibrations_of
 from trader_pipeline.lake import Change
 from trader_pipeline.models.calibrate import Calibration, confidence_of, expit, logit, signal_up
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import DAILY, ENSEMBLE_WEIGHTS, OUT_OF_FOLD
+from trader_pipeline.schema.outputs import DAILY, OUT_OF_FOLD
+from trader_pipeline.schema.serving import ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import EnsembleSettings
 from trader_pipeline.training import job
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION, STOCKS, copied

@@ -11,7 +11,8 @@ from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.promotion import GATE, compared, consider, models, promote, rollback
 from trader_pipeline.lake import Change
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import CALIBRATION, OUT_OF_FOLD, PROMOTIONS, RUNS, SCORECARD
+from trader_pipeline.schema.outputs import CALIBRATION, OUT_OF_FOLD, RUNS, SCORECARD
+from trader_pipeline.schema.serving import PROMOTIONS
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION
 
 LATER = dt.timedelta(days=7)

@@ -10,7 +10,7 @@ from trader_pipeline.features import FEATURES, PANEL
 from trader_pipeline.features.coverage import count_coverage
 from trader_pipeline.flows.status import status
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.schema import core, outputs, quality, raw
+from trader_pipeline.schema import core, outputs, quality, raw, serving
 from trader_pipeline.schema.features import COVERAGE
 from trader_pipeline.settings import Settings
 
@@ -166,5 +166,5 @@ def test_the_model_is_the_one_that_serves_and_not_the_newest(settings):
         {"model_id": "champion", "serves": "champion", "decided_at": NOW},
         {"model_id": "challenger", "serves": "champion", "decided_at": NOW + dt.timedelta(hours=1)},
     ]
-    lake.publish(Change.append(outputs.PROMOTIONS, rows(outputs.PROMOTIONS, *decided)))
+    lake.publish(Change.append(serving.PROMOTIONS, rows(serving.PROMOTIONS, *decided)))
     assert status(lake, settings, now=NOW)["model"] == "champion"

@@ -3,10 +3,11 @@
 import pyarrow as pa
 import pytest
 
+from trader_pipeline.formats import percent
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.reports.facts import Facts
 from trader_pipeline.reports.sections.ensemble import blocks
-from trader_pipeline.schema.outputs import DIVERSITY, ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests import published
 
@@ -48,8 +49,8 @@ def test_weights_and_correlations_are_shown(facts):
     )
     assert [block.title for block in found] == ["Weights of the members", "How alike the members are"]
     assert found[0].rows == (
-        ("5", "lightgbm", "50.0 % to 75.0 %", "yes", "0.012", "±0.020"),
-        ("5", "ridge", "25.0 % to 50.0 %", "yes", "0.012", "±0.020"),
+        ("5", "lightgbm", f"{percent(0.5)} to {percent(0.75)}", "yes", "0.012", "±0.020"),
+        ("5", "ridge", f"{percent(0.25)} to {percent(0.5)}", "yes", "0.012", "±0.020"),
     )
     assert found[1].rows == (("5", "lightgbm", "ridge", "0.60", "0.25"),)
 

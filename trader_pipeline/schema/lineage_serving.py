@@ -1,0 +1,49 @@
+"""From which columns weights, diversity, promotions and drift are made."""
+
+from trader_pipeline.schema import serving
+from trader_pipeline.schema.lineage import EVERY, Lineage
+from trader_pipeline.schema.lineage_outputs import _CHOSEN, _HORIZON, _JUDGED, _RANK, _RUN
+
+_FITTED_WEIGHTS = "weight, fitted_weight, adopted, gain, gain_half_width, sessions"
+ENSEMBLE_WEIGHTS = Lineage(
+    table=serving.ENSEMBLE_WEIGHTS,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {"fold": "fold", "model": "model", _FITTED_WEIGHTS: "score"},
+        "features.targets": {_FITTED_WEIGHTS: f"volatility_daily, {_RANK}"},
+    },
+    made={"horizon_sessions": _HORIZON, "regime": "the three thirds", "method, average": _CHOSEN},
+)
+DIVERSITY = Lineage(
+    table=serving.DIVERSITY,
+    reads={
+        **_JUDGED,
+        "predictions.out_of_fold": {"model, other": "model", "error_correlation, score_correlation, rows": "score"},
+        "features.targets": {"error_correlation, score_correlation, rows": _RANK},
+    },
+    made={"horizon_sessions": _HORIZON},
+)
+PROMOTIONS = Lineage(
+    table=serving.PROMOTIONS,
+    reads={
+        "training.runs": {"model_id, serves, replaced": "model_id", "counts_from": "as_of"},
+        "predictions.out_of_fold": {"gain, action, serves, replaced, why": "score"},
+        "training.ensemble_weights": {"gain, action, serves, replaced, why": "weight, average"},
+        "features.targets": {"gain, action, serves, replaced, why": _RANK},
+        "evaluation.scorecard": {"action, serves, replaced, why": "leak_alarm"},
+    },
+    made={"who, decided_at, run_id": _RUN},
+)
+_MEASURED = "feature, value, limit, alarm, said"
+DRIFT = Lineage(
+    table=serving.DRIFT,
+    reads={
+        "features.panel": {_MEASURED: EVERY},
+        "training.runs": {_MEASURED: "folder"},
+        "predictions.daily": {"session": "session", "model_id": "model_id", "value, alarm, said": "score, p_up"},
+        "features.targets": {"value, alarm, said": _RANK},
+        "evaluation.scorecard": {"limit, alarm, said": "rank_ic, accuracy, accuracy_half_width"},
+    },
+    made={"measure": "the four kinds", "horizon_sessions": _HORIZON, "run_id": _RUN},
+)
+LINEAGES = (ENSEMBLE_WEIGHTS, DIVERSITY, PROMOTIONS, DRIFT)
