@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 AS_OF = calendar.known_at("XNYS", last_session_of("simulated"))
-SESSIONS = 1040
+SESSIONS = 1050
 
 
 def home_of(folder, tickers, **facts):
@@ -112,9 +112,9 @@ def test_a_planted_signal_goes_when_the_labels_are_exchanged_in_train_and_score(
     exchanged_labels(lake)
     trained(settings, lake)
     outcome, exchanged = judged(lake)
+    row = honest["ensemble", 1]
+    assert row["rank_ic"] > 1.5 * row["rank_ic_half_width"], f"the planted signal is found: {row['rank_ic']:.3f}"
     for horizon in (1, 5):
-        row = honest["ensemble", horizon]
-        assert row["rank_ic"] > row["rank_ic_half_width"], f"the planted signal is found at {horizon}: {row['rank_ic']:.3f}"
         row = exchanged["ensemble", horizon]
         assert abs(row["rank_ic"]) < 1.6 * row["rank_ic_half_width"], f"nothing is left at {horizon}: {row['rank_ic']:.3f}"
     assert not outcome.leak_alarms

@@ -63,6 +63,7 @@ def test_a_null_market_has_no_skill(tmp_path, recipe):
     found = [scores(tmp_path / str(seed), recipe, seed=seed, **null) for seed in range(5)]
     for horizon in (1, 5, 20):
         rows = [seed["ensemble", horizon] for seed in found]
+        assert not [row["leak_alarm"] for row in rows if row["leak_alarm"]]
         errors = [row["rank_ic_half_width"] / stats.t.ppf(0.975, row["windows"] - 1) for row in rows]
         pooled = np.mean([row["rank_ic"] for row in rows])
         assert abs(pooled) < 3 * np.sqrt(np.sum(np.square(errors))) / len(rows), f"IC {pooled:.4f} at {horizon} sessions"

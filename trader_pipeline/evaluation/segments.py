@@ -4,6 +4,7 @@ Legend: N tickers, T sessions, Q quantile levels.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,32 @@ Row = dict[str, Any]
 Names = npt.NDArray[np.str_]
 
 
-def groups_of(volatility_NT: Floats, sectors: Sequence[str | None], years_T: Names) -> dict[str, Names]:
-    """Return the names of the rows' segments by kind, each [N, T]; `UNKNOWN` belongs to none.
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """One kind of segments: their names, and which one each row is in, as a code broadcast over [N, T]; -1 is none of them."""
 
-    `volatility_NT` is what was known at the session; sectors stand in the tickers' order.
-    """
-    shape = volatility_NT.shape
-    sector_N = np.array([name or UNKNOWN for name in sectors])
+    names: tuple[str, ...]
+    codes: npt.NDArray[np.int16]
+
+    @classmethod
+    def of(cls, labels: Names) -> "Groups":
+        """Return the groups of labels; `UNKNOWN` belongs to none."""
+        names, codes = np.unique(labels, return_inverse=True)
+        known = np.where(names == UNKNOWN, -1, np.cumsum(names != UNKNOWN) - 1).astype(np.int16)
+        return cls(tuple(str(name) for name in names if name != UNKNOWN), known[codes].reshape(labels.shape))
+
+
+def groups_of(volatility_NT: Floats, sectors: Sequence[str | None], years_T: Names) -> dict[str, Groups]:
+    """Return the segments that all models share. `volatility_NT` is what was known at the session; sectors stand in the tickers' order."""
     return {
-        "regime": np.broadcast_to(regimes(volatility_NT), shape),
-        "sector": np.broadcast_to(sector_N[:, None], shape),
+        "regime": Groups.of(regimes(volatility_NT)[None, :]),
+        "sector": Groups.of(np.array([name or UNKNOWN for name in sectors])[:, None]),
         "volatility": _thirds(volatility_NT),
-        "year": np.broadcast_to(years_T, shape),
+        "year": Groups.of(years_T[None, :]),
     }
 
 
-def segments(outcome: Outcome, *, groups: Mapping[str, Names], issuers: Sequence[str]) -> list[Row]:
+def segments(outcome: Outcome, *, groups: Mapping[str, Groups], issuers: Sequence[str]) -> list[Row]:
     """Return the rows of evaluation.segments without model and horizon; none where no fold could be judged."""
     _, issuer_N = np.unique(np.array(issuers, dtype=np.str_), return_inverse=True)
     found = []
@@ -137,30 +148,30 @@ def regimes(volatility_NT: Floats) -> Names:
     return names
 
 
-def _chosen(outcome: Outcome, groups: Mapping[str, Names]) -> Iterator[tuple[str, str, Flags]]:
-    yield ALL, ALL, np.ones(outcome.p_up_NT.shape, dtype=np.bool_)
-    for kind, label_NT in groups.items():
-        for name in np.unique(label_NT[outcome.rows_NT]):
-            if name != UNKNOWN:
-                yield kind, str(name), label_NT == name
+def _chosen(outcome: Outcome, groups: Mapping[str, Groups]) -> Iterator[tuple[str, str, Flags]]:
+    shape = outcome.p_up_NT.shape
+    yield ALL, ALL, np.ones(shape, dtype=np.bool_)
+    for kind, group in groups.items():
+        for code, name in enumerate(group.names):
+            yield kind, name, np.broadcast_to(group.codes == code, shape)
 
 
-def _thirds(volatility_NT: Floats) -> Names:
+def _thirds(volatility_NT: Floats) -> Groups:
     """Return the third of its session that each ticker's volatility lies in."""
     known_NT = np.isfinite(volatility_NT)
     rank_NT = np.argsort(np.argsort(np.where(known_NT, volatility_NT, np.inf), axis=0), axis=0)
     third_NT = np.minimum(rank_NT * len(_THIRDS) // np.maximum(known_NT.sum(axis=0), 1), len(_THIRDS) - 1)
-    return np.where(known_NT, np.array(_THIRDS)[third_NT], UNKNOWN)
+    return Groups(_THIRDS, np.where(known_NT, third_NT, -1).astype(np.int16))
 
 
-def _deciles(outcome: Outcome) -> Names:
-    """Return each forecast's decile of confidence, 01 to 10; where nothing is more confident than the rest, all are unknown."""
-    names = np.full(outcome.p_up_NT.shape, UNKNOWN, dtype="<U10")
+def _deciles(outcome: Outcome) -> Groups:
+    """Return each forecast's decile of confidence, 01 to 10; where nothing is more confident than the rest, there are none."""
+    codes = np.full(outcome.p_up_NT.shape, -1, np.int16)
     confidence = outcome.confidence_NT[outcome.rows_NT]
     if len(confidence) and np.ptp(confidence) > 0:
         edges = np.quantile(confidence, np.linspace(0, 1, DECILES + 1)[1:-1])
-        names[outcome.rows_NT] = np.array([f"{k:02d}" for k in range(1, DECILES + 1)])[np.searchsorted(edges, confidence, side="right")]
-    return names
+        codes[outcome.rows_NT] = np.searchsorted(edges, confidence, side="right")
+    return Groups(tuple(f"{k:02d}" for k in range(1, DECILES + 1)), codes)
 
 
 def _rank_ic(outcome: Outcome, chosen_NT: Flags) -> Floats:

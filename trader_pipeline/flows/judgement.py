@@ -29,7 +29,7 @@ class Known:
     forward_return_1d_NT: Floats
     index_return_NT: Floats
     issuers: list[str]
-    groups: dict[str, segments.Names]
+    groups: dict[str, segments.Groups]
 
 
 def known_of(snapshot: Snapshot, targets: pa.Table, grid: panel.Grid, *, as_of: dt.datetime) -> Known:

@@ -366,9 +366,7 @@ SEGMENTS = Table(
         count("issuers", "issuers", "Issuers judged."),
         count("windows", "windows", "Non-overlapping windows."),
         count("rows", "rows", "Labels judged."),
-        number(
-            "rank_ic", "-", "Mean daily Spearman correlation of score and residual_rank within the segment; all folds where kind is all."
-        ),
+        number("rank_ic", "-", "Mean daily Spearman correlation of score and residual_rank within the segment, all folds."),
         number("rank_ic_half_width", "-", "Half the 95 % interval."),
         number("icir", "-", "Mean daily rank IC / its standard deviation, not annualised."),
         number("numerai_correlation", "-", "Numerai's CORR of score and residual_rank, mean over sessions; all rows only."),
