@@ -63,6 +63,8 @@ def verify(settings: "Settings", session: str, as_of: str, *, as_json: bool) -> 
         raise UsageError("--verify makes one past session again; name it: --session YYYY-MM-DD")
     now = dt.datetime.now(dt.UTC)
     moment_of(session, now=now)
+    if as_of and as_of < session:
+        raise UsageError(f"--as-of {as_of} lies before the session {session}: nothing of it was known then; leave --as-of out")
     found = rebuild(
         Lake(settings.dataset_home / "lake", settings.dataset),
         settings,

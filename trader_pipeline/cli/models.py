@@ -36,7 +36,7 @@ def models(context: typer.Context, *, as_json: Json = False) -> None:
         grid([_readable(row) for row in rows])
         line("\nrank IC: mean and half its 95 % interval, by sessions ahead; evaluation.promotions has every decision")
     else:
-        line("no model yet; `trader run` trains one")
+        line("no model yet; `trader demo`, or `trader run --source …` of your own market, trains one")
 
 
 def promote(

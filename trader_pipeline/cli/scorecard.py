@@ -24,7 +24,7 @@ def scorecard(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False,
 ) -> None:
-    """Print the newest judged model's targets, scorecard, Sharpe ratio and error patterns, each beside what needs no model."""
+    """Print the published model's targets, scorecard, Sharpe ratio and error patterns, each beside what needs no model."""
     from trader_pipeline import lake
     from trader_pipeline.flows.published_scorecard import published_scorecard
     from trader_pipeline.settings import Settings
@@ -54,7 +54,8 @@ def _tell(facts: Mapping[str, Any]) -> None:
     if facts["strategy"]:
         net = next(row for row in facts["strategy"] if row["cost_multiple"] == 1)
         line(
-            f"deflated for {net['trials']} trials ({net['trials_effective']:.1f} effective): {_or_dash(net['deflated_sharpe'])}; "
+            f"probability that the Sharpe ratio is over the best of {net['trials']} trials without skill "
+            f"({net['trials_effective']:.1f} independent ones): {_or_dash(net['deflated_sharpe'])}; "
             f"probability of overfitting {_or_dash(net['overfitting_probability'])}"
         )
     line("\nEnsemble by segment; under 20 windows read the number of windows first")

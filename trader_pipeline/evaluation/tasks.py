@@ -40,7 +40,7 @@ def selective_stock_direction(outcome: Outcome, issuers: Sequence[str]) -> Row:
     name = f"selective_stock_direction_{outcome.horizon}d"
     if not curve:
         nothing = _facts(measures.Interval(mean=np.nan, half_width=np.nan, windows=0), np.nan, outcome.rows_NT, issuers, coverage=np.nan)
-        return {"name": name, **nothing, "line": "70 % is never reached: no forecast is more confident than another"}
+        return {"name": name, **nothing, "line": "no forecast is more confident than another, target 70 %: not met"}
     point = reached[0] if reached else curve[-1]
     interval = measures.Interval(mean=point["value"], half_width=point["value"] - point["low"], windows=point["windows"])
     facts = _facts(interval, point["base_rate"], point["chosen_NT"], issuers, coverage=point["coverage"])

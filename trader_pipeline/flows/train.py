@@ -119,8 +119,9 @@ def resume(lake: Lake, *, models_dir: Path, model_id: str, run_id: str, skip_pre
     known = set(lake.snapshot().sql("select model_id from training.runs")["model_id"].to_pylist())
     open_runs = {request.model_id: request for request in _requests(models_dir) if request.model_id not in known}
     if model_id not in open_runs:
-        why = "is published already" if model_id in known else "is no training"
-        raise UsageError(f"{model_id} {why}; to be gone on with: {', '.join(sorted(open_runs)) or 'none'}")
+        why = "is published already" if model_id in known else "is not the id of a training that was begun here"
+        there = f"trainings that were cut short: {', '.join(sorted(open_runs))}" if open_runs else "no training was cut short"
+        raise UsageError(f"{model_id} {why}; {there}")
     request = replace(open_runs[model_id], run_id=run_id, skip_preflight=skip_preflight)
     durable.write_atomic(request.path, request.to_json())
     return request

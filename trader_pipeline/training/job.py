@@ -43,7 +43,7 @@ LOCK = ".lock"
 def recipe_of(name: str) -> Recipe:
     """Return the recipe; raise `UsageError` that lists them."""
     if name not in RECIPES:
-        raise UsageError(f"no recipe {name!r}; choose one of {sorted(RECIPES)} in settings.recipe")
+        raise UsageError(f"no recipe {name!r}; --recipe and TRADER_RECIPE take one of {', '.join(sorted(RECIPES))}")
     return RECIPES[name]()
 
 

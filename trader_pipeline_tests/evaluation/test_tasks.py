@@ -49,7 +49,7 @@ def test_selective_direction_tells_the_coverage_where_it_is_reached_or_never():
     never = tasks.selective_stock_direction(outcome(score_strength=0.1, drift=0.0), ISSUERS)
     assert never["line"].startswith("70 % is never reached; at 5 % coverage: ")
     nothing = tasks.selective_stock_direction(outcome(strength=0.0, drift=0.5, noise=0.3, score_strength=-0.2), ISSUERS)
-    assert nothing["line"] == "70 % is never reached: no forecast is more confident than another"
+    assert nothing["line"] == "no forecast is more confident than another, target 70 %: not met"
 
 
 def test_volatility_direction_knows_what_the_forecast_knows():

@@ -209,7 +209,9 @@ def test_a_run_to_go_on_with_is_named_by_its_model(tmp_path):
     first = prepare(lake, models, data)
     resumed = train.resume(lake, models_dir=models, model_id=first.model_id, run_id="run-2", skip_preflight=True)
     assert (resumed.model_id, resumed.run_id, resumed.recipe, resumed.skip_preflight) == (first.model_id, "run-2", "ridge", True)
-    with pytest.raises(UsageError, match=f"nothing is no training; to be gone on with: {first.model_id}"):
+    with pytest.raises(
+        UsageError, match=f"nothing is not the id of a training that was begun here; trainings that were cut short: {first.model_id}"
+    ):
         train.resume(lake, models_dir=models, model_id="nothing", run_id="run-2")
 
 
