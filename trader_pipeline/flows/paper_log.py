@@ -27,8 +27,8 @@ _PRICES = "select ticker, session, open, close from core.accepted_bars where ses
 SUMMARY = """
 select horizon_sessions, in_time, count(*) as rows, count(distinct session) as sessions,
     avg((position * realised_return > 0)::int) as hit_rate, avg((realised_return > 0)::int) as always_up,
-    avg(position * realised_return) as gross_return, avg(cost) as cost, avg(net_return) as net_return, avg(realised_return) as realised_return, avg(benchmark_return) as benchmark_return,
-    corr(score, realised_return) as correlation
+    avg(position * realised_return) as gross_return, avg(cost) as cost, avg(net_return) as net_return,
+    avg(realised_return) as realised_return, avg(benchmark_return) as benchmark_return, corr(score, realised_return) as correlation
 from predictions.paper_log where ($ticker is null or ticker = $ticker) group by all order by in_time desc, horizon_sessions
 """
 """Predictions that were made in time apart from hindsight."""
