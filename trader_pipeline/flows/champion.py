@@ -40,15 +40,15 @@ def decisions_at(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]
 def approved(snapshot: Snapshot, as_of: dt.datetime, session: dt.date | None = None) -> list[dict[str, Any]]:
     """Return the runs that may serve, the champion first: whatever decisions made serve, but for what was rolled back since.
 
-    A home of before there were decisions has every calibrated run, the newest without a leak alarm first.
+    A home of before there were decisions has every calibrated run without a leak alarm, the newest first.
     """
     runs = [run for run in runs_at(snapshot, as_of, session) if run["calibrated"]]
     decisions = decisions_at(snapshot, as_of)
     if not decisions:
-        return runs
+        return [run for run in runs if not run["alarm"]]
     by_id = {run["model_id"]: run for run in runs}
     withdrawn = {row["model_id"] for row in _last_of_each(decisions) if row["action"] == ROLLED_BACK}
-    names = dict.fromkeys(row["serves"] for row in decisions if row["serves"] and row["action"] != REFUSED)
+    names = dict.fromkeys(row["serves"] for row in decisions if row["serves"])
     return [by_id[name] for name in names if name in by_id and name not in withdrawn]
 
 

@@ -82,6 +82,22 @@ def test_the_first_model_does_not_serve_under_an_alarm_until_somebody_says_so(ju
     assert serving(judged) == row["model_id"]
 
 
+def test_no_model_serves_under_an_alarm_before_it_was_decided_on(judged):
+    cards = [card | {"leak_alarm": "rank IC +0.50 is over 0.20"} for card in judged.lake.snapshot().read(SCORECARD).to_pylist()]
+    judged.lake.publish(Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))
+    with pytest.raises(NoModelError, match="rings the leak alarm"):
+        serving(judged)
+    assert [row["state"] for row in models(judged.lake.snapshot(), AS_OF)] == ["not decided"]
+
+
+def test_a_home_of_before_there_were_decisions_goes_on_when_the_newer_model_is_refused(judged):
+    first = serving(judged)
+    model(judged, "blind-and-worse", sees=-0.3)
+    row = decide(judged)
+    assert (row["action"], row["model_id"], row["serves"]) == ("refused", "blind-and-worse", first)
+    assert serving(judged) == first
+
+
 def test_a_worse_challenger_does_not_serve_and_a_better_one_does(judged, first):
     model(judged, "blind-and-worse", sees=-0.3)
     row = decide(judged, after=1)
