@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from trader_pipeline import measures, panel
+from trader_pipeline.champion import PROMOTED, REFUSED, ROLLED_BACK, approved, decisions_at, runs_at, serving, state_of
 from trader_pipeline.ensembles.weights import is_better
 from trader_pipeline.errors import NoModelError, UsageError
 from trader_pipeline.evaluation.judged import labels_of
-from trader_pipeline.flows.champion import PROMOTED, REFUSED, ROLLED_BACK, approved, decisions_at, runs_at
 from trader_pipeline.flows.judged import published_through
 from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.lake import Change, Lake, Snapshot
@@ -55,12 +55,12 @@ def consider(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, run_id:
         return done[0]
     champion = next((run for run in approved(snapshot, challenger["as_of"]) if run["model_id"] != name), None)
     verdict = judge(snapshot, challenger, champion)
-    serving = None if champion is None else champion["model_id"]
+    before = None if champion is None else champion["model_id"]
     row = {
         "model_id": name,
         "action": PROMOTED if verdict.better else REFUSED,
-        "serves": name if verdict.better else serving,
-        "replaced": serving if verdict.better else None,
+        "serves": name if verdict.better else before,
+        "replaced": before if verdict.better else None,
         "gain": verdict.gain,
         "why": verdict.why,
         "who": GATE,
@@ -136,10 +136,10 @@ def promote(lake: Lake, model_id: str, *, as_of: dt.datetime, decided_at: dt.dat
         raise UsageError(f"{model_id} is no model that was known at {as_of:%Y-%m-%d %H:%M} UTC; `trader models` lists them")
     if not known[model_id]["calibrated"]:
         raise UsageError(f"{model_id} is not judged, so it has no calibration to serve with; `trader run` judges the newest model")
-    serving = _serving(snapshot, as_of)
-    if model_id == serving and decisions_at(snapshot, as_of):
+    replaced = serving(snapshot, as_of)
+    if model_id == replaced and decisions_at(snapshot, as_of):
         raise UsageError(f"{model_id} serves already; `trader models` lists the others")
-    row = {"model_id": model_id, "action": PROMOTED, "serves": model_id, "replaced": serving, "who": who, "why": why}
+    row = {"model_id": model_id, "action": PROMOTED, "serves": model_id, "replaced": replaced, "who": who, "why": why}
     return _publish(lake, row | {"counts_from": as_of, "decided_at": decided_at, "run_id": run_id})
 
 
@@ -157,7 +157,7 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
     """Return every model known at `as_of`, the newest first: trained through, rank IC by horizon, the last decision, state."""
     decisions = decisions_at(snapshot, as_of)
     last = {row["model_id"]: row for row in reversed(decisions)}
-    serving = _serving(snapshot, as_of)
+    serves = serving(snapshot, as_of)
     cards = snapshot.sql(
         "select model_id, horizon_sessions, rank_ic, rank_ic_half_width, windows from evaluation.scorecard where model = 'ensemble' "
         "order by horizon_sessions"
@@ -168,7 +168,7 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
             "model_id": run["model_id"],
             "recipe": run["recipe"],
             "trained_through": run["trained_through"],
-            "state": _state(run, last.get(run["model_id"]), serving),
+            "state": state_of(run["model_id"], decisions, serves) if run["calibrated"] else "not judged",
             "rank_ic": {
                 card["horizon_sessions"]: {"mean": card["rank_ic"], "half_width": card["rank_ic_half_width"], "windows": card["windows"]}
                 for card in cards
@@ -180,19 +180,6 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
         }
         for run in runs
     ]
-
-
-def _serving(snapshot: Snapshot, as_of: dt.datetime) -> str | None:
-    found = approved(snapshot, as_of)
-    return found[0]["model_id"] if found else None
-
-
-def _state(run: dict[str, Any], last: dict[str, Any] | None, serving: str | None) -> str:
-    if run["model_id"] == serving:
-        return "serving"
-    if last is None:
-        return "not decided" if run["calibrated"] else "not judged"
-    return "approved" if last["action"] == PROMOTED else str(last["action"])
 
 
 def _scores(rows: pa.Table, grid: panel.Grid) -> dict[int, measures.Floats]:

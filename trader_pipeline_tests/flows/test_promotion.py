@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline import calendar
+from trader_pipeline.champion import serving_run
 from trader_pipeline.errors import NoModelError, SchemaError, UsageError
 from trader_pipeline.flows import promotion
-from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.promotion import GATE, compared, consider, models, promote, rollback
 from trader_pipeline.lake import Change
 from trader_pipeline.measures import Interval
@@ -124,7 +124,7 @@ SINGLE = {"challenger": {"alarm": None, "model_id": "b", "as_of": AS_OF}, "champ
     ("gains", "better"),
     [
         ({1: (-0.006, 0.008), 5: (-0.006, 0.018), 20: (-0.006, 0.03), 60: (0.03, 0.08)}, False),  # the mean of the four is over 0
-        ({horizon: (1e-5, 0.02) for horizon in HORIZONS_SESSIONS}, False),
+        (dict.fromkeys(HORIZONS_SESSIONS, (1e-05, 0.02)), False),
         ({1: (0.006, 0.008), 5: (0.006, 0.018), 20: (0.006, 0.03), 60: (-0.03, 0.08)}, True),
         ({1: (0.02, 0.008), 60: (-0.10, 0.08)}, False),  # surely worse at one
         ({1: (0.02, np.nan), 5: (0.02, np.nan)}, False),

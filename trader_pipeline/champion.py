@@ -8,7 +8,7 @@ from typing import Any
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import NoModelError
-from trader_pipeline.lake import Snapshot
+from trader_pipeline.snapshot import Snapshot
 
 EXCHANGE = "XNYS"
 PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
@@ -57,6 +57,31 @@ def _last_of_each(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in decisions:
         last.setdefault(row["model_id"], row)
     return list(last.values())
+
+
+def serving(snapshot: Snapshot, as_of: dt.datetime) -> str | None:
+    """Return the id of the champion of what was known at `as_of`, None where no model is approved."""
+    found = approved(snapshot, as_of)
+    return found[0]["model_id"] if found else None
+
+
+def state_of(model_id: str, decisions: list[dict[str, Any]], serves: str | None) -> str:
+    """Return what a judged model is: serving, approved, refused, rolled back or not decided. `decisions` are `decisions_at`'s."""
+    if model_id == serves:
+        return "serving"
+    last = next((row for row in decisions if row["model_id"] == model_id), None)
+    if last is None:
+        return "not decided"
+    return "approved" if last["action"] == PROMOTED else str(last["action"])
+
+
+def newest_judged(snapshot: Snapshot, as_of: dt.datetime) -> dict[str, Any] | None:
+    """Return model_id, known_at and state at `as_of` of the newest judged model, None before the first."""
+    rows = snapshot.sql("select model_id, max(known_at) known_at from evaluation.tasks group by 1 order by 2 desc, 1 limit 1").to_pylist()
+    if not rows:
+        return None
+    (row,) = rows
+    return row | {"state": state_of(row["model_id"], decisions_at(snapshot, as_of), serving(snapshot, as_of))}
 
 
 def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
