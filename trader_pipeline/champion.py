@@ -80,7 +80,7 @@ def newest_judged(snapshot: Snapshot, as_of: dt.datetime) -> dict[str, Any] | No
     rows = snapshot.sql("select model_id, max(known_at) known_at from evaluation.tasks group by 1 order by 2 desc, 1 limit 1").to_pylist()
     if not rows:
         return None
-    (row,) = rows
+    row: dict[str, Any] = rows[0]
     return row | {"state": state_of(row["model_id"], decisions_at(snapshot, as_of), serving(snapshot, as_of))}
 
 

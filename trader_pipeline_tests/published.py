@@ -340,7 +340,7 @@ def evaluation(days, rng):
 def judged_in_depth(days, rng):
     """Segments, targets, Sharpe ratios, skill by session and by coverage, of the shape that evaluate writes."""
     stamp = {"model_id": MODEL_ID, "known_at": KNOWN}
-    kinds = {"all": ["all"], "regime": ["calm", "turbulent"], "sector": ["Information Technology"], "confidence": ["01", "10"]}
+    kinds = {"all": ["all"], "regime": ["calm", "wild"], "sector": ["Information Technology"], "confidence": ["01", "10"]}
     segments, points, sessions = [], [], []
     for h in (1, 5, 20, 60):
         for kind, names in (kinds | {"volatility": ["low"], "year": ["2019", "2020"]}).items():

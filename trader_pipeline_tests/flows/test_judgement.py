@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from trader_pipeline.ensembles.regimes import REGIMES
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.flows.published_scorecard import published_scorecard
 from trader_pipeline.lake import Lake
@@ -33,6 +34,11 @@ def test_all_rows_of_the_segments_are_the_scorecard(snapshot):
 def test_share_classes_are_one_issuer(snapshot):
     rows = snapshot.sql("select distinct issuers from evaluation.segments where kind = 'all'").to_pylist()
     assert rows == [{"issuers": 11}], "twelve names, GOOG and GOOGL of one issuer"
+
+
+def test_a_regime_of_the_segments_is_one_of_the_ensemble(snapshot):
+    rows = snapshot.sql("select distinct segment from evaluation.segments where kind = 'regime'").to_pylist()
+    assert {row["segment"] for row in rows} == set(REGIMES)
 
 
 def test_it_says_whether_the_judged_model_serves(card):
