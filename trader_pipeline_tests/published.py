@@ -173,6 +173,10 @@ def training(days):
     run |= {"sessions": len(days) - 62, "features": "return_1d,return_21d,volatility_21d", "folder": MODEL_ID, "manifest_sha256": "ab" * 32}
     run |= {"git_revision": "acd4e2e", "wall_s": 71.4, "cpu_s": 118.9, "peak_mb": 812.0, "finished_at": MADE_AT - dt.timedelta(minutes=1)}
     yield Change.replace(outputs.RUNS, pa.Table.from_pylist([run]))
+    fitted = {column.name: 0.0 for column in outputs.CALIBRATION.columns if column.dtype == pa.float64()}
+    fitted |= {"model_id": MODEL_ID, "fold": -1, "model": "ensemble", "pooled": False, "rows": 3080, "known_at": KNOWN}
+    rows = [fitted | {"horizon_sessions": h} for h in (1, 5, 20, 60)]
+    yield Change.replace(outputs.CALIBRATION, pa.Table.from_pylist(rows, outputs.CALIBRATION.arrow_schema))
     thirds = np.array_split(np.array(days[120:]), 3)
     trials = [
         {"model_id": MODEL_ID, "model": model, "fold": fold, "horizon_sessions": h, "train_first": days[0], "train_last": part[0]}
@@ -336,7 +340,7 @@ def evaluation(days, rng):
 def judged_in_depth(days, rng):
     """Segments, targets, Sharpe ratios, skill by session and by coverage, of the shape that evaluate writes."""
     stamp = {"model_id": MODEL_ID, "known_at": KNOWN}
-    kinds = {"all": ["all"], "regime": ["calm", "turbulent"], "sector": ["Information Technology"], "confidence": ["01", "10"]}
+    kinds = {"all": ["all"], "regime": ["calm", "wild"], "sector": ["Information Technology"], "confidence": ["01", "10"]}
     segments, points, sessions = [], [], []
     for h in (1, 5, 20, 60):
         for kind, names in (kinds | {"volatility": ["low"], "year": ["2019", "2020"]}).items():

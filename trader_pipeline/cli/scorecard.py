@@ -1,5 +1,6 @@
 """`trader scorecard`: what the published model is worth, the user's own targets first."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -26,13 +27,15 @@ def scorecard(
 ) -> None:
     """Print the published model's targets, scorecard, Sharpe ratio and error patterns, each beside what needs no model."""
     from trader_pipeline import lake
+    from trader_pipeline.flows.due import default_as_of
     from trader_pipeline.flows.published_scorecard import published_scorecard
     from trader_pipeline.settings import Settings
 
     settings = Settings() if sample is None else of_sample(sample.value)
     if sample is not None:
         due(settings, as_of=None, tickers=(), quiet=as_json)
-    facts = published_scorecard(lake.open(settings.dataset_home), settings.dataset)
+    as_of = default_as_of(settings, now=dt.datetime.now(dt.UTC))
+    facts = published_scorecard(lake.open(settings.dataset_home), settings.dataset, as_of=as_of)
     if as_json:
         print_json("scorecard", facts)
         return
@@ -40,7 +43,7 @@ def scorecard(
 
 
 def _tell(facts: Mapping[str, Any]) -> None:
-    line(f"{facts['dataset']}, model {facts['model_id']}. Names: {facts['names']}.")
+    line(f"{facts['dataset']}, model {facts['model_id']} ({facts['state']}). Names: {facts['names']}.")
     years = [f"{row['year']} {row['tickers']}" for row in facts["members_by_year"]]
     line(f"Names with labels by year: {', '.join(years)}\n")
     width = max(len(row["name"]) for row in facts["tasks"])

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from trader_pipeline.champion import newest_judged, serving
 from trader_pipeline.dashboard import performance, queries
 from trader_pipeline.dashboard.plot import Plot, around
 from trader_pipeline.dashboard.site import Site
@@ -25,7 +26,7 @@ def router(site: Site) -> APIRouter:
 
 def _page(site: Site, request: Request, horizon: int) -> Response:
     snapshot = site.reader.snapshot()
-    judged = performance.judged_model(snapshot) if snapshot else None
+    judged = newest_judged(snapshot, site.clock()) if snapshot else None
     listed = queries.sessions(snapshot) if snapshot else []
     if snapshot is None or judged is None:
         return site.page(request, "performance.html", state=site.state(snapshot, listed[0] if listed else None), judged=None)
@@ -44,7 +45,7 @@ def _page(site: Site, request: Request, horizon: int) -> Response:
         judged=judged,
         strip=strip,
         horizon=horizon,
-        alarms=performance.alarms(snapshot, strip.model_id if strip else None),
+        alarms=performance.alarms(snapshot, serving(snapshot, site.clock())),
         tasks=performance.tasks(snapshot, model_id),
         cards=queries.scorecard(snapshot, model_id),
         lines=performance.over_time(snapshot, model_id, horizon),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from trader_pipeline.champion import serving
 from trader_pipeline.dashboard import beside, chart, export, performance, queries
 from trader_pipeline.dashboard.asked import Asked
 from trader_pipeline.dashboard.queries import Selection
@@ -99,7 +100,7 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
         scorecard=cards,
         changes=beside.changes(snapshot, selection.session, selection.horizon),
         paper=beside.paper(snapshot),
-        alarms=(performance.alarms(snapshot, strip.model_id) if strip else []) + queries.alarmed_challenger(snapshot),
+        alarms=performance.alarms(snapshot, serving(snapshot, site.clock())),
         **values,
     )
 

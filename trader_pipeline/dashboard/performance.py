@@ -51,12 +51,6 @@ class Curve:
     points: list[Row]
 
 
-def judged_model(snapshot: Snapshot) -> Row | None:
-    """Return model_id and known_at of the newest judged model."""
-    rows = ask(snapshot, "select model_id, max(known_at) as known_at from evaluation.tasks group by 1 order by 2 desc, 1 limit 1")
-    return rows[0] if rows else None
-
-
 def tasks(snapshot: Snapshot, model_id: str) -> list[Row]:
     """Return the targets, the user's own first."""
     return ask(snapshot, "select * from evaluation.tasks where model_id = ? order by position", [model_id])
@@ -127,15 +121,19 @@ def live(snapshot: Snapshot) -> list[Row]:
 
 
 def alarms(snapshot: Snapshot, serving: str | None) -> list[str]:
-    """Return a line for each model under a leak alarm that is newer than the one that serves, and for that one itself."""
+    """Return a line for each model under a leak alarm that is newer than the one that serves, and for that one itself.
+
+    Where no model serves, for all of them.
+    """
     query = """
         select s.model_id, s.horizon_sessions, s.leak_alarm from evaluation.scorecard s
         where s.model = 'ensemble' and s.leak_alarm is not null
           and s.known_at >= coalesce((select max(known_at) from evaluation.scorecard where model_id = ?), s.known_at)
         order by s.known_at desc, s.model_id, s.horizon_sessions"""
     rows: list[dict[str, Any]] = ask(snapshot, query, [serving])
+    instead = f": {serving}, the last approved model, goes on" if serving else ", nor does any other"
     return [
         f"model {row['model_id']}, {row['horizon_sessions']} sessions: {row['leak_alarm']}"
-        + ("" if row["model_id"] == serving else f". It does not serve: {serving}, the last approved model, goes on")
+        + ("" if row["model_id"] == serving else f". It does not serve{instead}")
         for row in rows
     ]

@@ -135,13 +135,6 @@ def forced(snapshot: Snapshot, session: dt.date) -> str | None:
     return str(rows[0]["message"]) if rows else None
 
 
-def alarmed_challenger(snapshot: Snapshot) -> list[str]:
-    """Return what keeps the newest model from serving where that is a leak alarm: one line, or none."""
-    rows = ask(snapshot, "select * from evaluation.promotions order by counts_from desc, decided_at desc limit 1")
-    told = [row for row in rows if row["action"] == "refused" and row["why"].startswith("leak alarm")]
-    return [f"{row['model_id']} does not serve ({row['why']}); {row['serves'] or 'no model'} goes on" for row in told]
-
-
 def scorecard(snapshot: Snapshot, model_id: str) -> list[Row]:
     """Return the ensemble's scorecard of the model, one row a horizon."""
     query = "select * from evaluation.scorecard where model_id = ? and model = 'ensemble' order by horizon_sessions"

@@ -1,7 +1,7 @@
 """The jobs.
 
 `fetch` asks the vendors and stores what they say, `refetch` brings all data up to date, `train` makes a model, `daily` goes from data
-to report, `backfill` loads history again, `purge` forgets old runs.
+to report and first decides on a model that a killed training left undecided, `backfill` loads history again, `purge` forgets old runs.
 """
 
 import datetime as dt
@@ -66,7 +66,8 @@ def jobs(settings: Settings, raw: Sequence[dg.AssetsDefinition]) -> list[dg.JobD
     judged = dg.AssetSelection.checks(*checks.CHECKS_DEFS, *truncation.CHECKS_DEFS)
     data = fetched | dg.AssetSelection.assets(*core.ASSETS, *features.ASSETS) | judged
     fitted = dg.AssetSelection.assets(*training.ASSETS) | dg.AssetSelection.checks(*training.CHECKS_DEFS)
-    made = dg.AssetSelection.assets(*daily.ASSETS) | dg.AssetSelection.checks(*contracts.CHECKS_DEFS)
+    decided = dg.AssetSelection.assets(training.promoted).without_checks()
+    made = decided | dg.AssetSelection.assets(*daily.ASSETS) | dg.AssetSelection.checks(*contracts.CHECKS_DEFS)
     executor, market = dg.in_process_executor, {"trader/dataset": dataset}
     return [
         dg.define_asset_job(

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 
+from trader_pipeline.champion import PROMOTED
 from trader_pipeline.defs.forced import record
 from trader_pipeline.defs.metadata import records, table_result, table_spec
 from trader_pipeline.defs.resources import RunOptions, Trader, as_of
@@ -15,7 +16,6 @@ from trader_pipeline.defs.training_child import ERROR_FILE
 from trader_pipeline.errors import PreflightError, TrainingError, TrainingStoppedError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import train
-from trader_pipeline.flows.champion import PROMOTED
 from trader_pipeline.flows.evaluate import EVALUATED, evaluate
 from trader_pipeline.flows.promotion import consider
 from trader_pipeline.operations.memory import PeakMemory

@@ -21,7 +21,6 @@ from trader_pipeline.schema.outputs import QUANTILE_NAMES, QUANTILES
 ALL = "all"
 UNKNOWN = "unknown"
 DECILES = 10
-REGIME_SESSIONS = 252
 _THIRDS = ("low", "middle", "high")
 Row = dict[str, Any]
 Names = npt.NDArray[np.str_]
@@ -42,10 +41,10 @@ class Groups:
         return cls(tuple(str(name) for name in names if name != UNKNOWN), known[codes].reshape(labels.shape))
 
 
-def groups_of(volatility_NT: Floats, sectors: Sequence[str | None], years_T: Names) -> dict[str, Groups]:
+def groups_of(volatility_NT: Floats, regimes_T: Names, sectors: Sequence[str | None], years_T: Names) -> dict[str, Groups]:
     """Return the segments that all models share. `volatility_NT` is what was known at the session; sectors stand in the tickers' order."""
     return {
-        "regime": Groups.of(regimes(volatility_NT)[None, :]),
+        "regime": Groups.of(regimes_T[None, :]),
         "sector": Groups.of(np.array([name or UNKNOWN for name in sectors])[:, None]),
         "volatility": _thirds(volatility_NT),
         "year": Groups.of(years_T[None, :]),
@@ -131,21 +130,6 @@ def turnover(score_NT: Floats, horizon: int) -> float:
     weight_NT = np.where(gross_T > 0, centred_NT / np.where(gross_T > 0, gross_T, 1.0), np.nan)
     change_T = np.abs(weight_NT[:, horizon:] - weight_NT[:, :-horizon]).sum(axis=0) / 2
     return float(np.nanmean(change_T)) if np.isfinite(change_T).any() else float("nan")
-
-
-def regimes(volatility_NT: Floats) -> Names:
-    """Return calm or turbulent for each session [T]: the universe's median volatility under or over its median of the past 252 sessions.
-
-    Sessions without a full past are unknown.
-    """
-    known = np.isfinite(volatility_NT)
-    level_T = np.array([np.median(v[k]) if k.any() else np.nan for v, k in zip(volatility_NT.T, known.T, strict=True)])
-    names = np.full(len(level_T), UNKNOWN, dtype="<U10")
-    for t in range(REGIME_SESSIONS, len(level_T)):
-        past = level_T[t - REGIME_SESSIONS : t]
-        if np.isfinite(level_T[t]) and np.isfinite(past).all():
-            names[t] = "turbulent" if level_T[t] > np.median(past) else "calm"
-    return names
 
 
 def _chosen(outcome: Outcome, groups: Mapping[str, Groups]) -> Iterator[tuple[str, str, Flags]]:

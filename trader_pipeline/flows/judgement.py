@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from trader_pipeline import panel
+from trader_pipeline.ensembles.regimes import REGIMES, median_ticker, regimes
 from trader_pipeline.evaluation import segments, tasks
 from trader_pipeline.evaluation.judged import Floats
 from trader_pipeline.evaluation.outcome import Outcome, mean_by_session
@@ -44,6 +45,7 @@ def known_of(snapshot: Snapshot, targets: pa.Table, grid: panel.Grid, *, as_of: 
         issuers=issuers_of(snapshot, grid.tickers),
         groups=segments.groups_of(
             columns["volatility_daily"],
+            np.array(REGIMES)[regimes(median_ticker(columns["volatility_daily"]))],
             [sectors.get(ticker) for ticker in grid.tickers],
             grid.sessions.astype("datetime64[Y]").astype(str),
         ),

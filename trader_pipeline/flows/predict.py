@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from trader_pipeline import calendar
+from trader_pipeline.champion import serving_run
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import gate
 from trader_pipeline.flows.ahead import earnings_inside, ex_dividend_inside
-from trader_pipeline.flows.champion import serving_run
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
 from trader_pipeline.flows.served import Served, served

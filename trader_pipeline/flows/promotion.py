@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from trader_pipeline import measures, panel
+from trader_pipeline.champion import PROMOTED, REFUSED, ROLLED_BACK, approved, decisions_at, runs_at, serving, state_of
+from trader_pipeline.ensembles.weights import is_better
 from trader_pipeline.errors import NoModelError, UsageError
-from trader_pipeline.flows.champion import PROMOTED, REFUSED, ROLLED_BACK, approved, decisions_at, runs_at
+from trader_pipeline.evaluation.judged import labels_of
+from trader_pipeline.flows.judged import published_through
 from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.measures import Interval
@@ -32,8 +36,8 @@ class Verdict:
 
     @property
     def gain(self) -> float:
-        """Mean over the horizons."""
-        return float(np.mean([gain.mean for gain in self.gains.values()])) if self.gains else float("nan")
+        """Weighted mean over the horizons."""
+        return pooled(self.gains).mean
 
 
 def consider(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, run_id: str) -> dict[str, Any]:
@@ -51,12 +55,12 @@ def consider(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, run_id:
         return done[0]
     champion = next((run for run in approved(snapshot, challenger["as_of"]) if run["model_id"] != name), None)
     verdict = judge(snapshot, challenger, champion)
-    serving = None if champion is None else champion["model_id"]
+    before = None if champion is None else champion["model_id"]
     row = {
         "model_id": name,
         "action": PROMOTED if verdict.better else REFUSED,
-        "serves": name if verdict.better else serving,
-        "replaced": serving if verdict.better else None,
+        "serves": name if verdict.better else before,
+        "replaced": before if verdict.better else None,
         "gain": verdict.gain,
         "why": verdict.why,
         "who": GATE,
@@ -71,34 +75,52 @@ def consider(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, run_id:
 def judge(snapshot: Snapshot, challenger: dict[str, Any], champion: dict[str, Any] | None) -> Verdict:
     """Say whether the challenger may serve in the champion's place.
 
-    Better: it rings no leak alarm, its daily rank IC, averaged over the horizons, is higher on the sessions that both forecast out of
-    fold, and at no horizon does the 95 % interval of the difference lie under 0.
+    Better: it rings no leak alarm, its daily rank IC is higher on the sessions that both forecast out of fold, `pooled` over the
+    horizons by more than one standard error, and at no horizon does the 95 % interval of the difference lie under 0.
     """
     if challenger["alarm"]:
         return Verdict(better=False, gains={}, why=f"leak alarm: {challenger['alarm']}")
     if champion is None:
         return Verdict(better=True, gains={}, why="the first model without a leak alarm")
-    gains = compared(snapshot, challenger["model_id"], champion["model_id"])
+    gains = compared(snapshot, challenger["model_id"], champion["model_id"], as_of=challenger["as_of"])
     said = ", ".join(f"{h}: {_signed(gain)}" for h, gain in gains.items())
     if not gains:
         return Verdict(better=False, gains={}, why=f"no session that {champion['model_id']} forecast out of fold too")
-    mean = float(np.mean([gain.mean for gain in gains.values()]))
+    gained = pooled(gains)
     worse = [h for h, gain in gains.items() if gain.mean + gain.half_width < 0]
     against = f"rank IC less that of {champion['model_id']} at {said}"
     if worse:
         return Verdict(better=False, gains=gains, why=f"worse at {', '.join(map(str, worse))} sessions: {against}")
-    return Verdict(better=mean > 0, gains=gains, why=f"{'better' if mean > 0 else 'not better'} ({mean:+.4f}): {against}")
+    better = is_better(gained)
+    said = f"{gained.mean:+.4f} ±{gained.half_width:.4f}" if gained.windows else "no horizon has an interval"
+    return Verdict(better=better, gains=gains, why=f"{'better' if better else 'not better'} ({said}): {against}")
 
 
-def compared(snapshot: Snapshot, challenger: str, champion: str) -> dict[int, Interval]:
-    """Return by horizon the mean difference of the daily rank ICs, on the rows that both forecast; horizons without any are left out."""
-    targets = snapshot.sql(f"select ticker, session, {', '.join(f'residual_rank_{h}d' for h in HORIZONS_SESSIONS)} from features.targets")  # noqa: S608 - names are constants
+def pooled(gains: Mapping[int, Interval]) -> Interval:
+    """Return the mean over the horizons weighted by 1 / half width^2; one without an interval has no vote, NaN without any vote.
+
+    Its half width is that of errors that move together, the widest that there can be: all horizons are of the same sessions.
+    """
+    votes = [gain for gain in gains.values() if gain.half_width > 0]
+    if not votes:
+        return Interval(mean=float("nan"), half_width=float("nan"), windows=0)
+    mean, half_width, weight = np.array([(vote.mean, vote.half_width, vote.half_width**-2) for vote in votes]).T
+    windows = max(vote.windows for vote in votes)
+    return Interval(mean=float(np.average(mean, weights=weight)), half_width=float(np.average(half_width, weights=weight)), windows=windows)
+
+
+def compared(snapshot: Snapshot, challenger: str, champion: str, *, as_of: dt.datetime) -> dict[int, Interval]:
+    """Return by horizon the mean difference of the daily rank ICs, on the rows that both forecast; horizons without any are left out.
+
+    Labels count that had ended by the last session known at `as_of`.
+    """
+    targets = snapshot.sql("select * from features.targets where session <= ?", [published_through(snapshot, as_of)])
     grid = panel.Grid.of(targets)
     ours, theirs = (_scores(pooled_out_of_fold(snapshot, name), grid) for name in (challenger, champion))
     found = {}
     for horizon in HORIZONS_SESSIONS:
         both_NT = np.isfinite(ours[horizon]) & np.isfinite(theirs[horizon])
-        label_NT = np.where(both_NT, panel.dense(targets, grid, f"residual_rank_{horizon}d"), np.nan)
+        label_NT = np.where(both_NT, labels_of(targets, grid, horizon).residual_rank_NT, np.nan)
         difference_T = measures.rank_ic(ours[horizon].T, label_NT.T) - measures.rank_ic(theirs[horizon].T, label_NT.T)
         gain = measures.nonoverlapping_interval(difference_T, horizon)
         if np.isfinite(gain.mean):
@@ -114,10 +136,10 @@ def promote(lake: Lake, model_id: str, *, as_of: dt.datetime, decided_at: dt.dat
         raise UsageError(f"{model_id} is no model that was known at {as_of:%Y-%m-%d %H:%M} UTC; `trader models` lists them")
     if not known[model_id]["calibrated"]:
         raise UsageError(f"{model_id} is not judged, so it has no calibration to serve with; `trader run` judges the newest model")
-    serving = _serving(snapshot, as_of)
-    if model_id == serving and decisions_at(snapshot, as_of):
+    replaced = serving(snapshot, as_of)
+    if model_id == replaced and decisions_at(snapshot, as_of):
         raise UsageError(f"{model_id} serves already; `trader models` lists the others")
-    row = {"model_id": model_id, "action": PROMOTED, "serves": model_id, "replaced": serving, "who": who, "why": why}
+    row = {"model_id": model_id, "action": PROMOTED, "serves": model_id, "replaced": replaced, "who": who, "why": why}
     return _publish(lake, row | {"counts_from": as_of, "decided_at": decided_at, "run_id": run_id})
 
 
@@ -135,7 +157,7 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
     """Return every model known at `as_of`, the newest first: trained through, rank IC by horizon, the last decision, state."""
     decisions = decisions_at(snapshot, as_of)
     last = {row["model_id"]: row for row in reversed(decisions)}
-    serving = _serving(snapshot, as_of)
+    serves = serving(snapshot, as_of)
     cards = snapshot.sql(
         "select model_id, horizon_sessions, rank_ic, rank_ic_half_width, windows from evaluation.scorecard where model = 'ensemble' "
         "order by horizon_sessions"
@@ -146,7 +168,7 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
             "model_id": run["model_id"],
             "recipe": run["recipe"],
             "trained_through": run["trained_through"],
-            "state": _state(run, last.get(run["model_id"]), serving),
+            "state": state_of(run["model_id"], decisions, serves) if run["calibrated"] else "not judged",
             "rank_ic": {
                 card["horizon_sessions"]: {"mean": card["rank_ic"], "half_width": card["rank_ic_half_width"], "windows": card["windows"]}
                 for card in cards
@@ -158,19 +180,6 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
         }
         for run in runs
     ]
-
-
-def _serving(snapshot: Snapshot, as_of: dt.datetime) -> str | None:
-    found = approved(snapshot, as_of)
-    return found[0]["model_id"] if found else None
-
-
-def _state(run: dict[str, Any], last: dict[str, Any] | None, serving: str | None) -> str:
-    if run["model_id"] == serving:
-        return "serving"
-    if last is None:
-        return "not decided" if run["calibrated"] else "not judged"
-    return "approved" if last["action"] == PROMOTED else str(last["action"])
 
 
 def _scores(rows: pa.Table, grid: panel.Grid) -> dict[int, measures.Floats]:

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from trader_pipeline.champion import newest_judged
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.lake import Snapshot
 
@@ -24,14 +25,17 @@ _TABLES = {
 }
 
 
-def published_scorecard(snapshot: Snapshot, dataset: str, *, model_id: str | None = None) -> dict[str, Any]:
-    """Return everything of `model_id`, by default the newest judged model, and the universe by year. Raises `NoModelError` without one."""
-    chosen = model_id or _newest(snapshot)
-    if chosen is None:
+def published_scorecard(snapshot: Snapshot, dataset: str, *, as_of: dt.datetime) -> dict[str, Any]:
+    """Return everything of the newest judged model, whether it serves at `as_of`, and the universe by year.
+
+    Raises `NoModelError` without one.
+    """
+    judged = newest_judged(snapshot, as_of)
+    if judged is None:
         raise NoModelError("evaluation.tasks is empty: no model was judged yet; run `trader run`, or `trader scorecard --sample deep`")
+    chosen = judged["model_id"]
     rows = {name: _rows(snapshot, name, order, chosen) for name, order in _TABLES.items()}
     failing = [row for row in rows["segments"] if row["model"] == "ensemble" and row["worst"]]
-    known_at: dt.datetime = rows["tasks"][0]["known_at"]
     members = snapshot.sql(
         "select year(session) as year, count(distinct ticker) as tickers from features.targets "
         "where scaled_return_1d is not null group by 1 order by 1"
@@ -39,17 +43,13 @@ def published_scorecard(snapshot: Snapshot, dataset: str, *, model_id: str | Non
     return {
         "dataset": dataset,
         "model_id": chosen,
-        "as_of": known_at,
+        "state": judged["state"],
+        "as_of": judged["known_at"],
         "names": HINDSIGHT[dataset],
         "members_by_year": members.to_pylist(),
         "worst": [row["line"] for row in sorted(failing, key=lambda row: int(row["worst"]))],
         **{name: [_without_keys(row) for row in found] for name, found in rows.items()},
     }
-
-
-def _newest(snapshot: Snapshot) -> str | None:
-    rows = snapshot.sql("select model_id from evaluation.tasks order by known_at desc, model_id limit 1")["model_id"].to_pylist()
-    return rows[0] if rows else None
 
 
 def _rows(snapshot: Snapshot, table: str, order: str, model_id: str) -> list[dict[str, Any]]:

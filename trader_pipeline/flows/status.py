@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from trader_pipeline import heartbeats
+from trader_pipeline.champion import approved
 from trader_pipeline.coverage import feature_coverage
 from trader_pipeline.errors import TraderError
 from trader_pipeline.features import PANEL
@@ -47,7 +48,7 @@ def status(lake: Lake, settings: Settings, *, now: dt.datetime) -> Row:
     facts = _Facts({"dataset": settings.dataset, "home": str(settings.dataset_home), "commit": snapshot.commit.id})
     facts.add("session_through", read=lambda: {"session_through": _one(snapshot, "select max(session) from core.accepted_bars")})
     facts.add(*_PREDICTIONS, read=lambda: _predictions(snapshot, as_of))
-    facts.add(*_MODEL, read=lambda: _model(snapshot, settings))
+    facts.add(*_MODEL, read=lambda: _model(snapshot, settings, as_of))
     facts.add("universe", "by_source", "worst", read=lambda: sources_status.universe(snapshot, settings, as_of=as_of))
     facts.add("behind", read=lambda: {"behind": [{"table": n, "sessions": s} for n, s in staleness(lake, as_of=as_of).items()]})
     facts.add("tables", read=lambda: {"tables": [_table(snapshot, name, facts) for name in sorted(snapshot.commit.tables)]})
@@ -125,13 +126,9 @@ def _predictions(snapshot: Snapshot, as_of: dt.datetime) -> Row:
     }
 
 
-def _model(snapshot: Snapshot, settings: Settings) -> Row:
-    rows = snapshot.sql(
-        "select model_id, recipe, members, trained_through from training.runs order by model_id = "
-        "(select serves from evaluation.promotions where serves is not null order by counts_from desc, decided_at desc limit 1) "
-        "desc nulls last, finished_at desc limit 1"
-    ).to_pylist()
-    run = rows[0] if rows else {}
+def _model(snapshot: Snapshot, settings: Settings, as_of: dt.datetime) -> Row:
+    """Return the model that serves; null where none is approved."""
+    run = next(iter(approved(snapshot, as_of)), {})
     attempts = snapshot.sql("select outcome, count(*) as n from training.attempts group by outcome order by outcome").to_pylist()
     return {
         "model": run.get("model_id"),

@@ -353,7 +353,7 @@ SEGMENTS = Table(
         text("kind", "all, regime, sector, volatility, confidence or year."),
         text(
             "segment",
-            "Regime: the universe's median volatility_daily under (calm) or over (turbulent) its median of the past 252 sessions; volatility: third of its session; confidence: decile, 10 the most confident.",
+            "Regime: calm, middle or wild, as in training.ensemble_weights; volatility: third of its session; confidence: decile, 10 the most confident.",
         ),
         number("accuracy", "fraction", "Directional accuracy of p_up > 0.5."),
         number("base_rate", "fraction", "Better of always-up and the ticker's own trailing base rate, on the same rows."),

@@ -53,7 +53,11 @@ PROMOTIONS = Table(
         text("action", "promoted, refused or rolled back: what became of the model."),
         text("serves", "Model that serves from then on; null where none does.", nullable=True),
         text("replaced", "Model that served before; null where it goes on, or none did.", nullable=True),
-        number("gain", "-", "Mean over the horizons of the daily rank IC less the champion's, on what both forecast out of fold."),
+        number(
+            "gain",
+            "-",
+            "Daily rank IC less the champion's, on what both forecast out of fold: mean over the horizons, weighted by 1 / half width of their 95 % intervals squared; NaN where none has an interval.",
+        ),
         text("why", "One line: the difference by horizon with its 95 % interval, the leak alarm, or what somebody said."),
         text("who", "gate, or the user who decided."),
         instant("counts_from", "Moment of knowledge from which it counts: what is predicted as of an earlier one does not know of it."),

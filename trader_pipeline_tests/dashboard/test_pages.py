@@ -16,7 +16,6 @@ from trader_pipeline.flows.gate import Block, forced_session
 from trader_pipeline.lake import Change
 from trader_pipeline.schema import core
 from trader_pipeline.schema.contracts import PREDICTIONS
-from trader_pipeline.schema.serving import PROMOTIONS
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, client_of, settings_of
 
@@ -229,17 +228,6 @@ def test_a_leak_alarm_stands_above_the_scorecard(tmp_path, monkeypatch):
     published.publish(settings_of(tmp_path))
     text = client_of(settings_of(tmp_path)).get("/").text
     assert text.index("19 points over its base") < text.index('class="scorecard"')
-
-
-def test_a_model_that_an_alarm_keeps_from_serving_is_named(tmp_path):
-    lake_ = published.publish(settings_of(tmp_path))
-    client = client_of(settings_of(tmp_path))
-    assert "does not serve" not in client.get("/").text
-    row = {"model_id": "new-1", "action": "refused", "serves": published.MODEL_ID, "who": "gate", "run_id": published.RUN_ID}
-    row |= {"why": "leak alarm: 5 sessions: rank IC +0.50 is over 0.20", "counts_from": published.KNOWN, "decided_at": published.MADE_AT}
-    lake_.publish(Change.append(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.arrow_schema)))
-    said = f"new-1 does not serve (leak alarm: 5 sessions: rank IC +0.50 is over 0.20); {published.MODEL_ID} goes on"
-    assert said in client_of(settings_of(tmp_path)).get("/").text
 
 
 def test_a_long_table_shows_its_first_rows_and_exports_all(deep, monkeypatch):

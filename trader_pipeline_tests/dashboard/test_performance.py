@@ -9,7 +9,8 @@ import pytest
 from trader_pipeline.dashboard.plot import Plot, around, every, rolling
 from trader_pipeline.lake import Change
 from trader_pipeline.schema.features import TARGETS
-from trader_pipeline.schema.outputs import SCORECARD
+from trader_pipeline.schema.outputs import CALIBRATION, SCORECARD
+from trader_pipeline.schema.serving import PROMOTIONS
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
 
@@ -86,20 +87,47 @@ def test_a_rolling_mean_needs_half_of_its_window():
     assert every(3, 4) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("path", ["/", "/performance"])
-def test_an_alarmed_model_leaves_the_last_approved_one_serving_under_a_banner(tmp_path, path):
-    lake = published.publish(settings_of(tmp_path))
-    cards = lake.snapshot().read(SCORECARD)
-    newer = pa.Table.from_pylist(
-        [
-            row | {"model_id": "second", "known_at": row["known_at"] + dt.timedelta(days=1), "leak_alarm": "rank IC +0.50 is over 0.20"}
-            for row in cards.to_pylist()
-            if row["horizon_sessions"] == 5
-        ],
-        schema=SCORECARD.arrow_schema,
+def refuse(lake, alarm="rank IC +0.50 is over 0.20"):
+    """Publish the cards of a newer model under an alarm, and that the gate refused it."""
+    cards = [
+        row | {"model_id": "second", "known_at": row["known_at"] + dt.timedelta(hours=1), "leak_alarm": alarm}
+        for row in lake.snapshot().read(SCORECARD).to_pylist()
+        if row["horizon_sessions"] == 5
+    ]
+    row = {"model_id": "second", "action": "refused", "serves": published.MODEL_ID, "who": "gate", "run_id": published.RUN_ID}
+    row |= {"why": f"leak alarm: 5 sessions: {alarm}", "counts_from": published.KNOWN, "decided_at": published.MADE_AT}
+    lake.publish(
+        Change.upsert(SCORECARD, pa.Table.from_pylist(cards, schema=SCORECARD.arrow_schema), by=("model_id",)),
+        Change.append(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.arrow_schema)),
     )
-    lake.publish(Change.upsert(SCORECARD, newer, by=("model_id",)))
-    text = client_of(settings_of(tmp_path)).get(path).text
-    (banner,) = re.findall(r'role="alert"><strong>Leak alarm</strong> <span>([^<]*)<', text)
+
+
+def banners(text):
+    return re.findall(r'role="alert"><strong>Leak alarm</strong> <span>([^<]*)<', text)
+
+
+@pytest.mark.parametrize("path", ["/", "/performance"])
+def test_an_alarmed_model_leaves_the_last_approved_one_serving_under_one_banner(tmp_path, path):
+    refuse(published.publish(settings_of(tmp_path)))
+    (banner,) = banners(client_of(settings_of(tmp_path)).get(path).text)
     assert banner.startswith("model second, 5 sessions: rank IC +0.50 is over 0.20. It does not serve: ")
     assert banner.endswith(f"{published.MODEL_ID}, the last approved model, goes on")
+
+
+@pytest.mark.parametrize("path", ["/", "/performance"])
+def test_where_no_model_serves_the_banner_says_so(tmp_path, path):
+    lake = published.publish(settings_of(tmp_path))
+    refuse(lake)
+    lake.publish(Change.replace(CALIBRATION, CALIBRATION.empty()))
+    (banner,) = banners(client_of(settings_of(tmp_path)).get(path).text)
+    assert banner == "model second, 5 sessions: rank IC +0.50 is over 0.20. It does not serve, nor does any other"
+
+
+def test_the_page_says_whether_the_judged_model_serves(tmp_path):
+    lake = published.publish(settings_of(tmp_path))
+    named = f"<code>{published.MODEL_ID}</code> (%s) as of"
+    assert named % "serving" in client_of(settings_of(tmp_path)).get("/performance").text
+    row = {"model_id": published.MODEL_ID, "action": "refused", "serves": None, "who": "gate", "run_id": published.RUN_ID}
+    row |= {"why": "leak alarm", "counts_from": published.KNOWN, "decided_at": published.MADE_AT}
+    lake.publish(Change.append(PROMOTIONS, pa.Table.from_pylist([row], schema=PROMOTIONS.arrow_schema)))
+    assert named % "refused" in client_of(settings_of(tmp_path)).get("/performance").text

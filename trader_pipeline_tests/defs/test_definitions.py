@@ -127,6 +127,14 @@ def test_data_is_brought_up_to_date_with_every_check(defs, job):
     assert steps >= {f"{rule.table.name}_checks" for rule in CHECKS}
 
 
+def test_daily_decides_on_the_newest_model_before_it_predicts(defs):
+    """A training killed between `evaluated` and `promoted` is made good."""
+    layer = defs.resolve_job_def("daily").asset_layer
+    decided, predicted = dg.AssetKey(["evaluation", "promotions"]), dg.AssetKey(["predictions", "daily"])
+    assert {decided, predicted} <= set(layer.executable_asset_keys)
+    assert decided in layer.asset_graph.get(predicted).parent_keys
+
+
 def test_every_vendor_has_a_pool_of_its_own(defs):
     pools = {asset.op.name: asset.op.pool for asset in defs.assets if asset.op.name.startswith("raw_")}
     assert len(pools) == len(FEEDS)

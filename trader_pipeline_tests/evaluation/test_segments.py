@@ -8,13 +8,14 @@ from trader_pipeline.evaluation.patterns import sentence, worst
 from trader_pipeline_tests.evaluation.planted import planted
 
 NAMES, SESSIONS = 12, 900
+REGIMES = np.tile(np.array(["calm", "middle", "wild"]), SESSIONS // 3)
 YEARS = np.repeat(np.array(["2017", "2018", "2019"]), SESSIONS // 3)
 
 
 def rows(judged, volatility=None, issuers=None):
     volatility = np.ones(judged.score_NT.shape) if volatility is None else volatility
     sectors = ["Energy"] * (NAMES // 2) + [None] * (NAMES // 2)
-    groups = segments.groups_of(volatility, sectors, YEARS)
+    groups = segments.groups_of(volatility, REGIMES, sectors, YEARS)
     found = segments.segments(outcome_of(judged), groups=groups, issuers=issuers or [f"I{n}" for n in range(NAMES)])
     return {(row["kind"], row["segment"]): row for row in found}
 
@@ -28,6 +29,9 @@ def test_all_rows_are_those_of_the_scorecard_and_segments_share_them_out():
     assert whole["issuers"] == NAMES
     assert whole["grey"] is False
     assert sum(row["rows"] for (kind, _), row in found.items() if kind == "year") == whole["rows"]
+    assert {name: row["rows"] for (kind, name), row in found.items() if kind == "regime"} == dict.fromkeys(
+        ("calm", "middle", "wild"), pytest.approx(whole["rows"] / 3, rel=0.02)
+    )
     assert sum(row["rows"] for (kind, _), row in found.items() if kind == "confidence") == whole["rows"]
     assert set(found) >= {("sector", "Energy"), ("year", "2018"), ("year", "2019"), ("confidence", "01"), ("confidence", "10")}
     assert ("year", "2017") not in found, "the first fold only calibrates"
@@ -60,17 +64,6 @@ def test_under_twenty_windows_is_grey():
     found = rows(planted(strength=0.0, horizon=60, names=NAMES, sessions=SESSIONS))
     assert found["all", "all"]["windows"] < 20
     assert found["all", "all"]["grey"]
-
-
-def test_regimes_compare_with_the_past_year_alone():
-    level = np.concatenate([np.full(300, 1.0), np.full(100, 2.0), np.full(300, 0.5)])
-    names = segments.regimes(np.stack([level, level, level * 3]))
-    assert set(names[:252]) == {"unknown"}
-    assert set(names[300:400]) == {"turbulent"}
-    assert set(names[400:500]) == {"calm"}
-    changed = np.stack([level, level, level * 3])
-    changed[:, 500:] = 9.0
-    assert (segments.regimes(changed)[:500] == names[:500]).all()
 
 
 def test_volatility_thirds_are_those_of_the_session():

@@ -78,17 +78,25 @@ def test_volatility_direction_of_a_constant_width_is_mean_reversion():
     assert row["base_rate"] == pytest.approx(0.75, abs=0.03)
 
 
-def test_volatility_calls_do_not_look_ahead():
-    rng = np.random.default_rng(2)
-    intraday = 0.01 * rng.standard_normal((NAMES, SESSIONS))
+@pytest.mark.parametrize("first", [300, 600])
+def test_volatility_calls_do_not_look_ahead(first):
+    """From a fold's first session on everything moves a thousand times as much: its calls of that session, whose past is as it was, stay.
+
+    Widths are known of the last nine sessions alone, so the five whose outcome reaches into the fold would decide the median ratio.
+    """
+    intraday = 0.01 * np.random.default_rng(2).standard_normal((NAMES, SESSIONS))
     level, done = np.full((NAMES, SESSIONS), 0.01), outcome(horizon=5)
+    done.judged.scaled_quantiles_QNT[:, :, : first - 8] = np.nan
     before = tasks.volatility_calls(done, intraday, level)
     changed = intraday.copy()
-    changed[:, 700:] *= 5
+    changed[:, first:] *= 1000
     after = tasks.volatility_calls(done, changed, level)
+    assert before.rows_NT[:, first].all()
+    assert after.rows_NT[:, first].all()
     for name in ("mean_reversion_NT", "har_NT", "forecast_NT"):
-        same = before.rows_NT[:, :600] & after.rows_NT[:, :600]
-        assert (getattr(before, name)[:, :600] == getattr(after, name)[:, :600])[same].all()
+        calls = getattr(before, name)[:, first]
+        assert not calls.all()
+        assert (calls == getattr(after, name)[:, first]).all()
 
 
 def test_index_direction_stands_beside_always_up():

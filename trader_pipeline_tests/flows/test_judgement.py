@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from trader_pipeline.ensembles.regimes import REGIMES
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.flows.published_scorecard import published_scorecard
 from trader_pipeline.lake import Lake
@@ -17,7 +18,7 @@ def snapshot(small_market_judged):
 
 @pytest.fixture(scope="module")
 def card(snapshot):
-    return published_scorecard(snapshot, "own")
+    return published_scorecard(snapshot, "own", as_of=AS_OF)
 
 
 def test_all_rows_of_the_segments_are_the_scorecard(snapshot):
@@ -33,6 +34,15 @@ def test_all_rows_of_the_segments_are_the_scorecard(snapshot):
 def test_share_classes_are_one_issuer(snapshot):
     rows = snapshot.sql("select distinct issuers from evaluation.segments where kind = 'all'").to_pylist()
     assert rows == [{"issuers": 11}], "twelve names, GOOG and GOOGL of one issuer"
+
+
+def test_a_regime_of_the_segments_is_one_of_the_ensemble(snapshot):
+    rows = snapshot.sql("select distinct segment from evaluation.segments where kind = 'regime'").to_pylist()
+    assert {row["segment"] for row in rows} == set(REGIMES)
+
+
+def test_it_says_whether_the_judged_model_serves(card):
+    assert card["state"] == "serving"
 
 
 def test_a_random_walk_meets_no_target(card):
@@ -80,4 +90,4 @@ def test_nothing_judged_says_what_to_run(tmp_path):
     lake = Lake(tmp_path / "lake", "own")
     lake.publish()
     with pytest.raises(NoModelError, match="trader scorecard --sample deep"):
-        published_scorecard(lake.snapshot(), "own")
+        published_scorecard(lake.snapshot(), "own", as_of=AS_OF)

@@ -6,11 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from trader_pipeline import calendar
+from trader_pipeline.champion import serving_run
 from trader_pipeline.errors import NoModelError, SchemaError, UsageError
-from trader_pipeline.flows.champion import serving_run
+from trader_pipeline.flows import promotion
 from trader_pipeline.flows.promotion import GATE, compared, consider, models, promote, rollback
 from trader_pipeline.lake import Change
+from trader_pipeline.measures import Interval
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import CALIBRATION, OUT_OF_FOLD, RUNS, SCORECARD
 from trader_pipeline.schema.serving import PROMOTIONS
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION
@@ -82,6 +86,22 @@ def test_the_first_model_does_not_serve_under_an_alarm_until_somebody_says_so(ju
     assert serving(judged) == row["model_id"]
 
 
+def test_no_model_serves_under_an_alarm_before_it_was_decided_on(judged):
+    cards = [card | {"leak_alarm": "rank IC +0.50 is over 0.20"} for card in judged.lake.snapshot().read(SCORECARD).to_pylist()]
+    judged.lake.publish(Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))
+    with pytest.raises(NoModelError, match="rings the leak alarm"):
+        serving(judged)
+    assert [row["state"] for row in models(judged.lake.snapshot(), AS_OF)] == ["not decided"]
+
+
+def test_a_home_of_before_there_were_decisions_goes_on_when_the_newer_model_is_refused(judged):
+    first = serving(judged)
+    model(judged, "blind-and-worse", sees=-0.3)
+    row = decide(judged)
+    assert (row["action"], row["model_id"], row["serves"]) == ("refused", "blind-and-worse", first)
+    assert serving(judged) == first
+
+
 def test_a_worse_challenger_does_not_serve_and_a_better_one_does(judged, first):
     model(judged, "blind-and-worse", sees=-0.3)
     row = decide(judged, after=1)
@@ -92,8 +112,38 @@ def test_a_worse_challenger_does_not_serve_and_a_better_one_does(judged, first):
     model(judged, "sees-a-good-deal-more", sees=0.3)
     row = decide(judged, after=2)
     assert (row["action"], row["serves"], row["replaced"]) == ("promoted", "sees-a-good-deal-more", first)
-    assert row["why"].startswith(f"better ({row['gain']:+.4f}): rank IC less that of {first} at 1: +0.")
+    assert row["why"].startswith(f"better ({row['gain']:+.4f} ±0.0")
+    assert f"rank IC less that of {first} at 1: +0." in row["why"]
     assert serving(judged) == "sees-a-good-deal-more"
+
+
+SINGLE = {"challenger": {"alarm": None, "model_id": "b", "as_of": AS_OF}, "champion": {"model_id": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("gains", "better"),
+    [
+        ({1: (-0.006, 0.008), 5: (-0.006, 0.018), 20: (-0.006, 0.03), 60: (0.03, 0.08)}, False),  # the mean of the four is over 0
+        (dict.fromkeys(HORIZONS_SESSIONS, (1e-05, 0.02)), False),
+        ({1: (0.006, 0.008), 5: (0.006, 0.018), 20: (0.006, 0.03), 60: (-0.03, 0.08)}, True),
+        ({1: (0.02, 0.008), 60: (-0.10, 0.08)}, False),  # surely worse at one
+        ({1: (0.02, np.nan), 5: (0.02, np.nan)}, False),
+        ({1: (0.006, 0.008), 60: (-0.9, np.nan)}, True),
+    ],
+)
+def test_better_is_more_than_chance_and_a_horizon_counts_as_it_is_known(monkeypatch, gains, better):
+    found = {h: Interval(mean=mean, half_width=width, windows=100) for h, (mean, width) in gains.items()}
+    monkeypatch.setattr(promotion, "compared", lambda *_, **__: found)
+    assert promotion.judge(None, **SINGLE).better is better
+
+
+def test_the_pooled_gain_is_never_surer_than_its_surest_horizon():
+    gains = {1: Interval(mean=0.02, half_width=0.01, windows=900), 5: Interval(mean=0.0, half_width=0.02, windows=180)}
+    both = promotion.pooled(gains)
+    assert both.mean == pytest.approx(0.016)  # 4 : 1
+    assert both.half_width == pytest.approx(0.012)
+    same = promotion.pooled(dict.fromkeys(HORIZONS_SESSIONS, gains[1]))
+    assert (same.mean, same.half_width) == (pytest.approx(0.02), pytest.approx(0.01))
 
 
 def test_a_better_challenger_under_a_leak_alarm_does_not_serve(judged, first):
@@ -104,16 +154,31 @@ def test_a_better_challenger_under_a_leak_alarm_does_not_serve(judged, first):
 
 def test_the_comparison_is_on_what_both_forecast(judged, first):
     model(judged, "other", sees=0.0)
-    gains = compared(judged.lake.snapshot(), "other", first)
-    same = compared(judged.lake.snapshot(), first, first)
+    gains = compared(judged.lake.snapshot(), "other", first, as_of=AS_OF)
+    same = compared(judged.lake.snapshot(), first, first, as_of=AS_OF)
     assert {h: gain.mean for h, gain in same.items()} == dict.fromkeys(HORIZONS_SESSIONS, 0.0)
     assert all(abs(gain.mean) < 2 * gain.half_width for h, gain in gains.items() if h < 20)
     rows = judged.lake.snapshot().read(OUT_OF_FOLD).to_pandas()
     middle = sorted(set(rows["session"]))[len(set(rows["session"])) // 2]
     kept = rows[(rows["model_id"] == first) | (rows["session"] > middle)]
     judged.lake.publish(Change.replace(OUT_OF_FOLD, pa.Table.from_pandas(kept, schema=OUT_OF_FOLD.arrow_schema, preserve_index=False)))
-    half = compared(judged.lake.snapshot(), "other", first)
+    half = compared(judged.lake.snapshot(), "other", first, as_of=AS_OF)
     assert half[1].windows == pytest.approx(gains[1].windows / 2, abs=2)
+
+
+def test_labels_that_ended_after_the_challenger_was_trained_decide_nothing(judged, first):
+    """Its decision counts from its as_of on, so it must not know what came later."""
+    targets = judged.lake.snapshot().frame("features.targets")
+    days = sorted(set(targets["session"]))
+    last = len(days) - 80
+    as_of = calendar.known_at("XNYS", days[last])
+    model(judged, "earlier", sees=0.1, as_of=as_of)
+    before = compared(judged.lake.snapshot(), "earlier", first, as_of=as_of)
+    for horizon in HORIZONS_SESSIONS:
+        targets.loc[targets["session"] > days[last - horizon], f"residual_rank_{horizon}d"] *= -1
+    judged.lake.publish(Change.replace(TARGETS, TARGETS.conform(pa.Table.from_pandas(targets, preserve_index=False))))
+    assert compared(judged.lake.snapshot(), "earlier", first, as_of=as_of) == before
+    assert compared(judged.lake.snapshot(), "earlier", first, as_of=AS_OF) != before
 
 
 def test_rollback_brings_the_model_before_back_and_a_promotion_the_other(judged, first):

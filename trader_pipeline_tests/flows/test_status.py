@@ -41,6 +41,10 @@ def rows(table, *records):
     return pa.Table.from_pylist(filled, schema=table.arrow_schema)
 
 
+def calibrated(*models):
+    return rows(outputs.CALIBRATION, *({"model_id": name, "fold": -1, "model": "ensemble"} for name in models))
+
+
 def test_an_empty_home(settings):
     facts = status(Lake(settings.dataset_home / "lake", "deep"), settings, now=NOW)
     assert (facts["dataset"], facts["home"], facts["commit"]) == ("deep", str(settings.dataset_home), "empty")
@@ -78,6 +82,7 @@ def test_what_is_there(settings):
             ),
         ),
         Change.append(outputs.RUNS, rows(outputs.RUNS, {"model_id": "m1", "recipe": "ridge", "members": "ridge"})),
+        Change.append(outputs.CALIBRATION, calibrated("m1")),
         Change.append(outputs.ATTEMPTS, rows(outputs.ATTEMPTS, *({"run_id": r, "outcome": o} for r, o in ATTEMPTS))),
         Change.append(
             quality.METRICS,
@@ -161,10 +166,12 @@ def test_the_model_is_the_one_that_serves_and_not_the_newest(settings):
     lake = Lake(settings.dataset_home / "lake", "deep")
     runs = [{"model_id": name, "finished_at": NOW + dt.timedelta(hours=h)} for h, name in enumerate(("champion", "challenger"))]
     lake.publish(Change.append(outputs.RUNS, rows(outputs.RUNS, *runs)))
+    assert status(lake, settings, now=NOW)["model"] is None, "trained, not calibrated"
+    lake.publish(Change.append(outputs.CALIBRATION, calibrated("champion", "challenger")))
     assert status(lake, settings, now=NOW)["model"] == "challenger"
     decided = [
-        {"model_id": "champion", "serves": "champion", "decided_at": NOW},
-        {"model_id": "challenger", "serves": "champion", "decided_at": NOW + dt.timedelta(hours=1)},
+        {"model_id": "champion", "action": "promoted", "serves": "champion", "decided_at": NOW},
+        {"model_id": "challenger", "action": "refused", "serves": "champion", "decided_at": NOW + dt.timedelta(hours=1)},
     ]
     lake.publish(Change.append(serving.PROMOTIONS, rows(serving.PROMOTIONS, *decided)))
     assert status(lake, settings, now=NOW)["model"] == "champion"

@@ -8,7 +8,7 @@ from typing import Any
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import NoModelError
-from trader_pipeline.lake import Snapshot
+from trader_pipeline.snapshot import Snapshot
 
 EXCHANGE = "XNYS"
 PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
@@ -40,15 +40,15 @@ def decisions_at(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]
 def approved(snapshot: Snapshot, as_of: dt.datetime, session: dt.date | None = None) -> list[dict[str, Any]]:
     """Return the runs that may serve, the champion first: whatever decisions made serve, but for what was rolled back since.
 
-    A home of before there were decisions has every calibrated run, the newest without a leak alarm first.
+    A home of before there were decisions has every calibrated run without a leak alarm, the newest first.
     """
     runs = [run for run in runs_at(snapshot, as_of, session) if run["calibrated"]]
     decisions = decisions_at(snapshot, as_of)
     if not decisions:
-        return runs
+        return [run for run in runs if not run["alarm"]]
     by_id = {run["model_id"]: run for run in runs}
     withdrawn = {row["model_id"] for row in _last_of_each(decisions) if row["action"] == ROLLED_BACK}
-    names = dict.fromkeys(row["serves"] for row in decisions if row["serves"] and row["action"] != REFUSED)
+    names = dict.fromkeys(row["serves"] for row in decisions if row["serves"])
     return [by_id[name] for name in names if name in by_id and name not in withdrawn]
 
 
@@ -57,6 +57,31 @@ def _last_of_each(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in decisions:
         last.setdefault(row["model_id"], row)
     return list(last.values())
+
+
+def serving(snapshot: Snapshot, as_of: dt.datetime) -> str | None:
+    """Return the id of the champion of what was known at `as_of`, None where no model is approved."""
+    found = approved(snapshot, as_of)
+    return found[0]["model_id"] if found else None
+
+
+def state_of(model_id: str, decisions: list[dict[str, Any]], serves: str | None) -> str:
+    """Return what a judged model is: serving, approved, refused, rolled back or not decided. `decisions` are `decisions_at`'s."""
+    if model_id == serves:
+        return "serving"
+    last = next((row for row in decisions if row["model_id"] == model_id), None)
+    if last is None:
+        return "not decided"
+    return "approved" if last["action"] == PROMOTED else str(last["action"])
+
+
+def newest_judged(snapshot: Snapshot, as_of: dt.datetime) -> dict[str, Any] | None:
+    """Return model_id, known_at and state at `as_of` of the newest judged model, None before the first."""
+    rows = snapshot.sql("select model_id, max(known_at) known_at from evaluation.tasks group by 1 order by 2 desc, 1 limit 1").to_pylist()
+    if not rows:
+        return None
+    row: dict[str, Any] = rows[0]
+    return row | {"state": state_of(row["model_id"], decisions_at(snapshot, as_of), serving(snapshot, as_of))}
 
 
 def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:
