@@ -31,14 +31,24 @@ def model(lake: Lake, *, as_of: dt.datetime) -> bool:
     return bool(lake.snapshot().sql(served, [as_of]).column(0)[0].as_py() == 0)
 
 
-def daily(lake: Lake, settings: Settings, feeds: Sequence[Feed], *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
+def daily(
+    lake: Lake,
+    settings: Settings,
+    feeds: Sequence[Feed],
+    *,
+    session: dt.date,
+    as_of: dt.datetime,
+    now: dt.datetime,
+    tickers: tuple[str, ...],
+    force: bool = False,
+) -> bool:
     """Say whether the session has no prediction, its inputs changed, a feed has something to ask for, or core is behind raw.
 
     A prediction that nothing says why of is due, too, and core and features of an older schema version.
     """
     return (
         ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None)
-        or predict.is_due(lake, settings, session=session, as_of=as_of)
+        or predict.is_due(lake, settings, session=session, as_of=as_of, now=now, force=force)
         or explain.is_due(lake.snapshot(), session)
         or standardize.is_due(lake, tuple(feeds), symbols_file=settings.symbols_file)
         or bool(lake.snapshot().stale())

@@ -372,6 +372,51 @@ def test_a_backfill_takes_no_model_that_saw_more_than_the_session(lived):
         assert predict(lake, lived, session=session, as_of=close(LAST), made_at=close(LAST), run_id="r").model_id == model
 
 
+def opens(session):
+    return calendar.open_at(EXCHANGE, session)
+
+
+def test_what_was_published_stays_once_its_entry_is_over(lived):
+    """`trader predict --session SECOND` a day later: SECOND's bars and features come back, the data version is another one."""
+    lake, made = lake_of(lived), close(SECOND) + dt.timedelta(hours=1)
+    at(lake, lived, SECOND)
+    before = lake.snapshot().commit.id
+    manifest = export_paths(lived.dataset_home / "exports", SECOND)[1]
+    whole = manifest.read_bytes()
+    ask = {"session": SECOND, "as_of": close(SECOND)}
+    assert is_due(lake, lived, **ask, now=opens(LAST)), "it can still be entered"
+    late = opens(LAST) + dt.timedelta(seconds=1)
+    assert not is_due(lake, lived, **ask, now=late)
+    outcome = predict(lake, lived, **ask, made_at=late, run_id="late")
+    assert (outcome.kept, outcome.changed, lake.snapshot().commit.id) == (True, False, before)
+    assert manifest.read_bytes() == whole
+    manifest.unlink()
+    assert is_due(lake, lived, **ask, now=late)
+    predict(lake, lived, **ask, made_at=late, run_id="late")
+    assert read_manifest(manifest.parent, SECOND)["made_at"] == made.isoformat()
+
+    assert is_due(lake, lived, **ask, now=late, force=True)
+    forced = predict(lake, lived, **ask, made_at=late, run_id="late", force=True)
+    assert (forced.kept, forced.changed) == (False, True)
+    assert lake.snapshot().sql("select distinct made_at from predictions.daily where session = ?", [SECOND])["made_at"].to_pylist() == [
+        late
+    ]
+
+
+def test_what_stays_is_explained_as_before_or_left_alone_with_a_line(lived, caplog):
+    lake, late = lake_of(lived), opens(LAST) + dt.timedelta(seconds=1)
+    at(lake, lived, SECOND)
+    stands = {"session": SECOND, "made_at": late, "run_id": "late"}
+    assert (explain(lake, lived, **stands).changed, explain(lake, lived, **stands).rows > 0) == (False, True)
+    assert tell_changes(lake, lived, **stands).changed is False
+    assert not caplog.records
+    lake.publish(*(Change.replace(table, table.empty()) for table in (replace_table(), explanations())))
+    assert not due.explain.is_due(lake.snapshot(), SECOND), "nothing could be said, so no run is due for it"
+    assert explain(lake, lived, **stands).rows == 0
+    assert tell_changes(lake, lived, **stands).kinds == {}
+    assert [str(SECOND) in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [True, True]
+
+
 DIES_AT_EVERY_STEP = """
 import datetime as dt, os, signal, sys
 from pathlib import Path
@@ -458,7 +503,7 @@ def newest_served(home):
     if manifest.exists():
         assert export_breaches(parquet, manifest) == []
     else:
-        assert is_due(lake_of(settings), settings, session=LAST, as_of=close(LAST))
+        assert is_due(lake_of(settings), settings, session=LAST, as_of=close(LAST), now=close(LAST))
     return newest
 
 
