@@ -37,6 +37,7 @@ from trader_pipeline.flows.verify import verify
 from trader_pipeline.inference.content import content_sha256
 from trader_pipeline.inference.export import export_paths, read_manifest
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import DAILY_BARS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY, RUNS
 from trader_pipeline.schema.predicted import PAPER_LOG
@@ -146,6 +147,37 @@ def test_a_row_that_somebody_changed_in_the_table_is_not_what_was_exported(lived
     (cell,) = found.differences
     key = {"ticker": rows[0]["ticker"], "horizon_sessions": rows[0]["horizon_sessions"], "column": "score"}
     assert cell == key | {"published": 99.0, "rebuilt": published}
+
+
+def test_a_day_of_a_damaged_panel_is_not_the_same(lived):
+    """The stamp of what it was made from still fits: nothing but a rebuild tells."""
+    lake = lake_of(lived)
+    panel = lake.snapshot().read(PANEL)
+    here = pc.equal(panel["session"], LAST)
+    for place, field in enumerate(panel.schema):
+        if field.name not in PANEL.key and pa.types.is_floating(field.type):
+            noise = pa.array(np.random.default_rng(place).standard_normal(panel.num_rows), field.type)
+            panel = panel.set_column(place, field, pc.if_else(here, noise, panel[field.name]))
+    lake.publish(Change.replace(PANEL, panel, inputs=lake.snapshot().inputs(PANEL)))
+    assert day(lake, lived, LAST).changed
+    found = rebuilt(lived, LAST)
+    assert found.stored == found.expected != found.rebuilt
+    assert "score" in {cell["column"] for cell in found.differences}
+
+
+def test_a_day_of_a_bar_that_is_not_the_raw_one_is_not_the_same(lived):
+    lake = lake_of(lived)
+    rows = lake.snapshot().read(DAILY_BARS)
+    here = pc.and_(pc.equal(rows["session"], LAST), pc.equal(rows["ticker"], NAMES[0]))
+    for name in ("open", "high", "low", "close"):
+        place = rows.column_names.index(name)
+        rows = rows.set_column(place, rows.schema.field(name), pc.if_else(here, pc.multiply(rows[name], 1.03), rows[name]))
+    lake.publish(Change.replace(DAILY_BARS, rows, inputs=lake.snapshot().inputs(DAILY_BARS)))
+    assert not standardize(lake, feeds_of(lived), as_of=close(LAST), run_id="r").changed
+    at(lake, lived, LAST)
+    assert day(lake, lived, LAST).changed
+    found = rebuilt(lived, LAST)
+    assert found.stored == found.expected != found.rebuilt
 
 
 def test_a_day_without_an_export_has_nothing_to_be_held_against(lived):
