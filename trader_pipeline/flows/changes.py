@@ -72,6 +72,18 @@ def tell_changes(lake: Lake, settings: Settings, *, session: dt.date, made_at: d
     return outcome
 
 
+def is_due(snapshot: Snapshot, session: dt.date) -> bool:
+    """Say whether the session has predictions, of the data as they are now and with a session before, of which no change is told."""
+    if previous_session(snapshot, session) is None:
+        return False
+    left = snapshot.sql(
+        "select count(*) as n from (select session, model_id, data_version from predictions.daily where session = ? and data_version = ?) "
+        "anti join predictions.changes using (session, model_id, data_version)",
+        [session, data_version(snapshot)],
+    )
+    return bool(left["n"][0].as_py())
+
+
 def previous_session(snapshot: Snapshot, session: dt.date) -> dt.date | None:
     """Return the newest session before that has predictions."""
     day: dt.date | None = snapshot.sql("select max(session) as day from predictions.daily where session < ?", [session])["day"][0].as_py()

@@ -375,6 +375,30 @@ def test_what_was_not_over_at_the_instant_is_not_logged(lived):
     assert (outcome.added, outcome.waiting) == (TICKERS, 3 * 4 * TICKERS - TICKERS)
 
 
+def test_a_prediction_that_is_gone_after_it_was_logged_does_not_shorten_the_wait(lived):
+    lake = lake_of(lived)
+    daily = lake.snapshot().read(DAILY)
+    lake.publish(Change.replace(DAILY, daily.filter(pc.greater(daily["session"], FIRST))))
+    outcome = keep_paper_log(lake, as_of=close(LAST), logged_at=close(LAST), run_id="r")
+    assert (outcome.added, outcome.rows, outcome.waiting) == (0, 2 * TICKERS, 2 * 4 * TICKERS - TICKERS)
+
+
+def due_day(settings):
+    lake = lake_of(settings)
+    return due.daily(lake, settings, feeds_of(settings), session=LAST, as_of=close(LAST), now=close(LAST), tickers=())
+
+
+def test_a_day_that_died_before_its_changes_or_its_log_is_due(lived):
+    lake = lake_of(lived)
+    assert not due_day(lived)
+    for table, since in ((replace_table(), LAST), (PAPER_LOG, SECOND)):
+        whole = lake.snapshot().read(table)
+        lake.publish(Change.replace(table, whole.filter(pc.less(whole["session"], since))))
+        assert due_day(lived), table.full_name
+        lake.publish(Change.replace(table, whole))
+        assert not due_day(lived)
+
+
 def test_no_score_is_taken_apart_on_other_data_than_it_was_made_from(lived):
     lake = lake_of(lived)
     panel = lake.snapshot().read(PANEL)
@@ -513,11 +537,11 @@ def test_kill_9_between_any_two_steps_leaves_yesterday_served_and_stale(the_day_
     seen = {home: newest_served(home) for home in killed}
     assert set(seen.values()) == {SECOND, LAST}, "some died before the commit point, some after"
     assert len(killed) > 10
-    for home, newest in list(seen.items())[:: max(1, len(seen) // 6)]:
+    for home in list(seen)[:: max(1, len(seen) // 6)]:
         settings = settings_of(home)
-        if newest == SECOND:
-            assert due.daily(lake_of(settings), settings, (), session=LAST, as_of=close(LAST), tickers=())
+        assert due_day(settings)
         day(lake_of(settings), settings, LAST)
+        assert not due_day(settings)
         assert rebuilt(settings, LAST).same
 
 
