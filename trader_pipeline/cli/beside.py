@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] = "", *, as_json: Json = False) -> None:
     """Show how predictions came out at each horizon, net of cost: those made in time, and apart from them those made in hindsight."""
     from trader_pipeline import lake
-    from trader_pipeline.flows.paper_log import SUMMARY
+    from trader_pipeline.flows.paper_log import SUMMARY, WAITING
     from trader_pipeline.settings import Settings
 
     snapshot = lake.open(Settings().dataset_home)
@@ -37,11 +37,7 @@ def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] =
         "order by exit_session desc, ticker, horizon_sessions limit $shown",
         values | {"shown": _SHOWN},
     ).to_pylist()
-    waiting = snapshot.sql(
-        "select count(*) n from predictions.daily anti join predictions.paper_log using (session, ticker, horizon_sessions) "
-        "where $ticker is null or ticker = $ticker",
-        values,
-    )["n"][0].as_py()
+    waiting = snapshot.sql(WAITING, values).column(0)[0].as_py()
     if as_json:
         print_json("paper", {"summary": summary, "newest": newest, "waiting": waiting})
         return

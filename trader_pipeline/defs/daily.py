@@ -45,7 +45,7 @@ def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trad
         run_id=context.run.run_id,
         force=options.force,
     )
-    shown = {"rows": outcome.rows, "abstained": outcome.abstained, "model_id": outcome.model_id}
+    shown = {"rows": outcome.rows, "abstained": outcome.abstained, "model_id": outcome.model_id, "kept": outcome.kept}
     return table_result(trader.lake.snapshot(), outputs.DAILY, shown | record(context, map(str, outcome.forced)))
 
 

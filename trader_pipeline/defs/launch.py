@@ -82,7 +82,7 @@ class Launcher:
         alert_full_disk(self.settings, now=now)
         short: list[ShortfallError] = []
         try:
-            ran = self._run_due(session, moment, Ask(tickers=list(tickers), force=force), may_train=may_train, short=short)
+            ran = self._run_due(session, moment, now, Ask(tickers=list(tickers), force=force), may_train=may_train, short=short)
         except TraderError:
             self._bring_forward(newest, tickers, short)
             raise
@@ -95,7 +95,9 @@ class Launcher:
             with _going_on(short):
                 self.launch("refetch", as_of=calendar.known_at(EXCHANGE, newest), ask=Ask(tickers=list(tickers)))
 
-    def _run_due(self, session: dt.date, moment: dt.datetime, ask: Ask, *, may_train: bool, short: list[ShortfallError]) -> list[str]:
+    def _run_due(
+        self, session: dt.date, moment: dt.datetime, now: dt.datetime, ask: Ask, *, may_train: bool, short: list[ShortfallError]
+    ) -> list[str]:
         lake, ran = self.trader.lake, []
         if due.model(lake, as_of=moment):
             if not may_train:
@@ -109,7 +111,8 @@ class Launcher:
             train.require_history(lake, recipe=self.settings.recipe, as_of=moment)
             self.launch("train", as_of=moment, ask=Ask(force=ask.force))
             ran += ["refetch", "train"]
-        if due.daily(lake, self.settings, self.trader.feeds, session=session, as_of=moment, tickers=tuple(ask.tickers)):
+        tickers = tuple(ask.tickers)
+        if due.daily(lake, self.settings, self.trader.feeds, session=session, as_of=moment, now=now, tickers=tickers, force=ask.force):
             with _going_on(short):
                 self.launch("daily", as_of=moment, partition=session, ask=ask)
             ran.append("daily")

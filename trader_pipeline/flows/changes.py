@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from trader_pipeline import durable
 from trader_pipeline.errors import BlockedByDataError, TraderError
-from trader_pipeline.flows.predict import data_version, published_rows
+from trader_pipeline.flows.predict import data_version, entered, published_rows
 from trader_pipeline.flows.served import served
 from trader_pipeline.flows.serving import run_of
 from trader_pipeline.inference.changes import Scores, changes
@@ -40,7 +40,8 @@ def tell_changes(lake: Lake, settings: Settings, *, session: dt.date, made_at: d
     """Publish what changed since the session before that has predictions, and `exports/changes_<session>.json`.
 
     Leaves both alone when they speak of these predictions already. Raises `NoModelError` without predictions of the session,
-    `BlockedByDataError` where the data changed since they were made. Where a model is gone, effects are null.
+    `BlockedByDataError` where the data changed since they were made; of predictions whose entry is over, which are not made anew, a
+    line says so and both are left alone. Where a model is gone, effects are null.
     """
     snapshot = lake.snapshot()
     now = published_rows(snapshot, session)
@@ -56,6 +57,9 @@ def tell_changes(lake: Lake, settings: Settings, *, session: dt.date, made_at: d
     stored = snapshot.sql(f"select count(*) n from predictions.changes where {where}", keys)["n"][0].as_py()  # noqa: S608 - names are ours
     if not stored:
         if newest["data_version"] != data_version(snapshot):
+            if entered(session, made_at):
+                _log.warning("run %s: the data changed since %s was predicted: what changed before it stays as it is", run_id, session)
+                return _outcome(snapshot, session, previous, changed=False)
             raise BlockedByDataError(
                 f"the data changed since {session} was predicted; `trader predict --session {session}` makes its predictions anew"
             )
@@ -66,6 +70,18 @@ def tell_changes(lake: Lake, settings: Settings, *, session: dt.date, made_at: d
     _write(settings.dataset_home / "exports", lake.snapshot(), outcome)
     _log.info("run %s: %s since %s: %s, put down to %s", run_id, session, previous, outcome.kinds, outcome.causes)
     return outcome
+
+
+def is_due(snapshot: Snapshot, session: dt.date) -> bool:
+    """Say whether the session has predictions, of the data as they are now and with a session before, of which no change is told."""
+    if previous_session(snapshot, session) is None:
+        return False
+    left = snapshot.sql(
+        "select count(*) as n from (select session, model_id, data_version from predictions.daily where session = ? and data_version = ?) "
+        "anti join predictions.changes using (session, model_id, data_version)",
+        [session, data_version(snapshot)],
+    )
+    return bool(left["n"][0].as_py())
 
 
 def previous_session(snapshot: Snapshot, session: dt.date) -> dt.date | None:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from trader_pipeline import calendar
-from trader_pipeline.flows import explain, ingest, predict, standardize
+from trader_pipeline.flows import changes, explain, ingest, paper_log, predict, standardize
 from trader_pipeline.lake import Lake
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources import last_session_of
@@ -31,15 +31,28 @@ def model(lake: Lake, *, as_of: dt.datetime) -> bool:
     return bool(lake.snapshot().sql(served, [as_of]).column(0)[0].as_py() == 0)
 
 
-def daily(lake: Lake, settings: Settings, feeds: Sequence[Feed], *, session: dt.date, as_of: dt.datetime, tickers: tuple[str, ...]) -> bool:
+def daily(
+    lake: Lake,
+    settings: Settings,
+    feeds: Sequence[Feed],
+    *,
+    session: dt.date,
+    as_of: dt.datetime,
+    now: dt.datetime,
+    tickers: tuple[str, ...],
+    force: bool = False,
+) -> bool:
     """Say whether the session has no prediction, its inputs changed, a feed has something to ask for, or core is behind raw.
 
-    A prediction that nothing says why of is due, too, and core and features of an older schema version.
+    A prediction that nothing says why of, or what changed before it, is due, too, one that came to its end and is not logged, and core
+    and features of an older schema version.
     """
     return (
         ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None)
-        or predict.is_due(lake, settings, session=session, as_of=as_of)
+        or predict.is_due(lake, settings, session=session, as_of=as_of, now=now, force=force)
         or explain.is_due(lake.snapshot(), session)
+        or changes.is_due(lake.snapshot(), session)
+        or paper_log.is_due(lake.snapshot(), as_of)
         or standardize.is_due(lake, tuple(feeds), symbols_file=settings.symbols_file)
         or bool(lake.snapshot().stale())
     )

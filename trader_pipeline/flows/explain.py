@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from trader_pipeline import panel
 from trader_pipeline.ensembles.explain import ENSEMBLE, Explained, rows_of, standardized, weighted
 from trader_pipeline.errors import BlockedByDataError
-from trader_pipeline.flows.predict import data_version, published_rows
+from trader_pipeline.flows.predict import data_version, entered, published_rows
 from trader_pipeline.flows.served import Served, served
 from trader_pipeline.flows.serving import run_of
 from trader_pipeline.inference.forecast import context_of, feature_array
@@ -41,7 +41,8 @@ class ExplainOutcome:
 def explain(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.datetime, run_id: str) -> ExplainOutcome:
     """Publish why the session's published scores are what they are; leaves the table alone when it speaks of them already.
 
-    Raises `NoModelError` without predictions, `BlockedByDataError` where the data are no longer those that they rest on.
+    Raises `NoModelError` without predictions, `BlockedByDataError` where the data are no longer those that they rest on. Predictions
+    whose entry is over are not made anew: where their data are gone, a line says so and the table stays as it is.
     """
     snapshot = lake.snapshot()
     daily = published_rows(snapshot, session)
@@ -51,8 +52,12 @@ def explain(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.dat
         "select count(*) n from predictions.explanations where session = $session and model_id = $model_id and data_version = $data_version"
     )
     changed = not snapshot.sql(query, keys)["n"][0].as_py()
+    moved_on = first["data_version"] != data_version(snapshot)
+    if changed and moved_on and entered(session, made_at):
+        _log.warning("run %s: the data changed since %s was predicted: its scores cannot be taken apart any more", run_id, session)
+        changed = False
     if changed:
-        if first["data_version"] != data_version(snapshot):
+        if moved_on:
             raise BlockedByDataError(
                 f"the data changed since {session} was predicted, so its scores cannot be taken apart; "
                 f"`trader predict --session {session}` makes them anew"
@@ -76,11 +81,11 @@ def explain(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.dat
 
 
 def is_due(snapshot: Snapshot, session: dt.date) -> bool:
-    """Say whether the session has predictions that nothing says why of."""
+    """Say whether the session has predictions, of the data as they are now, that nothing says why of."""
     left = snapshot.sql(
-        "select count(*) as n from (select session, model_id, data_version from predictions.daily where session = ?) "
+        "select count(*) as n from (select session, model_id, data_version from predictions.daily where session = ? and data_version = ?) "
         "anti join predictions.explanations using (session, model_id, data_version)",
-        [session],
+        [session, data_version(snapshot)],
     )
     return bool(left["n"][0].as_py())
 
@@ -127,7 +132,7 @@ def _outcome(snapshot: Snapshot, session: dt.date, *, changed: bool) -> ExplainO
     found = snapshot.sql(
         "select count(*) as rows, count(distinct ticker) filter (model = $ensemble) as tickers, "
         "(select count(distinct ticker) from predictions.daily where session = $session) as listed, "
-        "max(abs(completeness_error)) as largest_error from predictions.explanations where session = $session",
+        "coalesce(max(abs(completeness_error)), 0) as largest_error from predictions.explanations where session = $session",
         {"ensemble": ENSEMBLE, "session": session},
     ).to_pylist()[0]
     return ExplainOutcome(**found, changed=changed)

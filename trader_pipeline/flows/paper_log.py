@@ -33,6 +33,12 @@ from predictions.paper_log where ($ticker is null or ticker = $ticker) group by 
 """
 """Predictions that were made in time apart from hindsight."""
 
+WAITING = """
+select count(*) from predictions.daily anti join predictions.paper_log using (session, ticker, horizon_sessions)
+where $ticker is null or ticker = $ticker
+"""
+"""How many have no row in the log: one that was logged counts once, also where its prediction is gone or made anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperOutcome:
@@ -58,14 +64,16 @@ def keep_paper_log(lake: Lake, *, as_of: dt.datetime, logged_at: dt.datetime, ru
     if rows:
         table = pa.Table.from_pylist([row | stamp for row in rows], schema=PAPER_LOG.arrow_schema)
         lake.publish(Change.append(PAPER_LOG, table))
-    counted = (
-        lake.snapshot()
-        .sql("select (select count(*) from predictions.paper_log) as rows, (select count(*) from predictions.daily) as made")
-        .to_pylist()[0]
-    )
-    outcome = PaperOutcome(rows=counted["rows"], added=len(rows), waiting=counted["made"] - counted["rows"])
+    snapshot = lake.snapshot()
+    waiting = snapshot.sql(WAITING, {"ticker": None}).column(0)[0].as_py()
+    outcome = PaperOutcome(rows=snapshot.rows(PAPER_LOG), added=len(rows), waiting=waiting)
     _log.info("run %s: %d predictions came to their end, %d are logged, %d wait", run_id, outcome.added, outcome.rows, outcome.waiting)
     return outcome
+
+
+def is_due(snapshot: Snapshot, as_of: dt.datetime) -> bool:
+    """Say whether a prediction whose horizon ended by `as_of` is not in the log."""
+    return bool(_ended(snapshot, as_of))
 
 
 def _ended(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:

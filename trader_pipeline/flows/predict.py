@@ -39,25 +39,34 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictOutcome:
-    """What predictions.daily holds of the session; `changed` says whether this run wrote it."""
+    """What predictions.daily holds of the session; `changed` says whether this run wrote it.
+
+    `kept` says that its entry is over, so that what was published stands, whatever model and data are now.
+    """
 
     rows: int
     model_id: str
     abstained: int
     changed: bool
     export: Path
+    kept: bool = False
     forced: tuple[Block, ...] = ()
     """What blocked it and was overridden."""
 
 
-def is_due(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.datetime) -> bool:
-    """Say whether the session has no prediction, or no whole export, of the model and data current at `as_of`; True without a model."""
+def is_due(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.datetime, now: dt.datetime, force: bool = False) -> bool:
+    """Say whether the session has no prediction, or no whole export, of the model and data current at `as_of`; True without a model.
+
+    Once its entry is over at `now`, a prediction of any model and data will do, unless it is forced.
+    """
     snapshot = lake.snapshot()
-    try:
-        run = serving_run(snapshot, session, as_of)
-    except NoModelError:
-        return True
-    rows = _published(snapshot, session, run["model_id"])
+    rows = _standing(snapshot, session, now, force=force)
+    if not rows.num_rows:
+        try:
+            run = serving_run(snapshot, session, as_of)
+        except NoModelError:
+            return True
+        rows = _published(snapshot, session, run["model_id"])
     return not (rows.num_rows and export.is_current(settings.dataset_home / "exports", rows))
 
 
@@ -66,15 +75,21 @@ def predict(
 ) -> PredictOutcome:
     """Forecast every ticker of the session at every horizon, publish, and write the export; only mends the export when up to date.
 
+    What was published of a session whose entry is over at `made_at` stays: made again it would be hindsight. `force` makes it anew.
+
     Raises `NoModelError` without a usable model, `BlockedByDataError` when the last checks failed, when the session's features are
     missing or stale, when the model tells no ticker apart or when the rows break what consumers were promised. `force` goes on after
     failed checks and with some of the tickers, and quality.findings says of the session what was overridden.
     """
     snapshot = lake.snapshot()
-    run = serving_run(snapshot, session, as_of)
-    rows = _published(snapshot, session, run["model_id"])
-    changed = not rows.num_rows
+    rows = _standing(snapshot, session, made_at, force=force)
+    kept = bool(rows.num_rows)
     forced: tuple[Block, ...] = ()
+    changed = False
+    if not kept:
+        run = serving_run(snapshot, session, as_of)
+        rows = _published(snapshot, session, run["model_id"])
+        changed = not rows.num_rows
     if changed:
         forced = gate.require(gate.failed_checks(snapshot), what=f"predicting {session}", force=force)
         forced += require_fresh(snapshot, session, settings.checks, force=force)
@@ -85,10 +100,14 @@ def predict(
     folder = settings.dataset_home / "exports"
     if not export.is_current(folder, rows):
         export.write_export(folder, rows, as_of=as_of)
-    abstained = sum(rows["abstained"].to_pylist())
-    _log.info("run %s: %d predictions of %s by model %s, %d abstained", run_id, rows.num_rows, session, run["model_id"], abstained)
+    abstained, model_id = sum(rows["abstained"].to_pylist()), rows["model_id"][0].as_py()
+    _log.info("run %s: %d predictions of %s by model %s, %d abstained", run_id, rows.num_rows, session, model_id, abstained)
+    if kept:
+        _log.info("run %s: the entry of %s is over: what was published stays; --force makes it anew, in hindsight", run_id, session)
     path, _ = export.export_paths(folder, session)
-    return PredictOutcome(rows=rows.num_rows, model_id=run["model_id"], abstained=abstained, changed=changed, export=path, forced=forced)
+    return PredictOutcome(
+        rows=rows.num_rows, model_id=model_id, abstained=abstained, changed=changed, export=path, kept=kept, forced=forced
+    )
 
 
 def data_version(snapshot: Snapshot) -> str:
@@ -96,12 +115,26 @@ def data_version(snapshot: Snapshot) -> str:
     return snapshot.data_version(_INPUTS)
 
 
+def entered(session: dt.date, at: dt.datetime) -> bool:
+    """Say whether the session's predictions would come too late at `at`: the next session, in which they are entered, has opened."""
+    return at > calendar.open_at(EXCHANGE, calendar.offset(EXCHANGE, session, 1))
+
+
 def published_rows(snapshot: Snapshot, session: dt.date) -> pa.Table:
     """Return the session's rows of predictions.daily. Raises `NoModelError` where there are none."""
-    rows = snapshot.sql("select * from predictions.daily where session = ? order by ticker, horizon_sessions", [session])
+    rows = _rows(snapshot, session)
     if not rows.num_rows:
         raise NoModelError(f"predictions.daily has no row of {session}; run `trader predict --session {session}`")
-    return DAILY.conform(rows)
+    return rows
+
+
+def _rows(snapshot: Snapshot, session: dt.date) -> pa.Table:
+    return DAILY.conform(snapshot.sql("select * from predictions.daily where session = ? order by ticker, horizon_sessions", [session]))
+
+
+def _standing(snapshot: Snapshot, session: dt.date, at: dt.datetime, *, force: bool) -> pa.Table:
+    """Return the session's rows, of whatever model and data, where its entry is over at `at` and nobody forces them; else none."""
+    return DAILY.empty() if force or not entered(session, at) else _rows(snapshot, session)
 
 
 def _published(snapshot: Snapshot, session: dt.date, model_id: str) -> pa.Table:

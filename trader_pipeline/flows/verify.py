@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,21 @@ from trader_pipeline.flows.market_state import market_state
 from trader_pipeline.flows.predict import data_version, forecast_rows, published_rows
 from trader_pipeline.flows.served import served
 from trader_pipeline.flows.serving import run_of
-from trader_pipeline.flows.standardize import standardize
+from trader_pipeline.flows.standardize import DERIVED, standardize
 from trader_pipeline.inference import export
 from trader_pipeline.inference.content import code_version, content_sha256, differences
 from trader_pipeline.inference.predict import Stamp
-from trader_pipeline.lake import Lake, Snapshot
+from trader_pipeline.lake import Commit, Lake, Snapshot
+from trader_pipeline.schema import quality
+from trader_pipeline.schema.core import ACCEPTED_BARS
+from trader_pipeline.schema.quality import QUARANTINE, REPAIRS
 from trader_pipeline.settings import Settings
 from trader_pipeline.snapshot import SPILL
 from trader_pipeline.sources import bars_order, feeds_of
 
+_DERIVED = {table.full_name for table in (*DERIVED, ACCEPTED_BARS, *quality.TABLES)}
+_REMEMBERED = (QUARANTINE, REPAIRS)
+"""Since when a row is held and a repair applied is in no raw table: the rows stay, without their stamp, so that they are judged again."""
 _log = logging.getLogger(__name__)
 
 
@@ -93,8 +99,8 @@ def verify(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.dateti
 
 
 def _linked(snapshot: Snapshot, root: Path, dataset: str) -> Lake:
-    """Return a lake at `root` that starts from the snapshot's commit; its parts are links to the lake's, which never change."""
-    commit = snapshot.commit
+    """Return a lake at `root` with what the snapshot's commit has of `_given`; its parts are links to the lake's, which never change."""
+    commit = _given(snapshot.commit)
     for entry in commit.tables.values():
         for part in entry.parts:
             target = root / part.path
@@ -107,6 +113,16 @@ def _linked(snapshot: Snapshot, root: Path, dataset: str) -> Lake:
     (root / "commits" / f"{commit.id}.json").write_bytes(commit.to_json())
     (root / "HEAD").write_text(commit.id)
     return Lake(root, dataset)
+
+
+def _given(commit: Commit) -> Commit:
+    """Return the commit without what is made again from raw: a stamp that still fits would let damaged rows pass for made again.
+
+    Scores of headlines stay: they are a model's.
+    """
+    tables = {name: entry for name, entry in commit.tables.items() if name not in _DERIVED and not name.startswith("features.")}
+    tables |= {t.full_name: replace(commit.tables[t.full_name], inputs=None) for t in _REMEMBERED if t.full_name in commit.tables}
+    return replace(commit, tables=tables).named()
 
 
 def _take_back(lake: Lake, settings: Settings, *, as_of: dt.datetime, run_id: str, today: dt.date) -> None:

@@ -37,6 +37,7 @@ from trader_pipeline.flows.verify import verify
 from trader_pipeline.inference.content import content_sha256
 from trader_pipeline.inference.export import export_paths, read_manifest
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.core import DAILY_BARS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY, RUNS
 from trader_pipeline.schema.predicted import PAPER_LOG
@@ -146,6 +147,37 @@ def test_a_row_that_somebody_changed_in_the_table_is_not_what_was_exported(lived
     (cell,) = found.differences
     key = {"ticker": rows[0]["ticker"], "horizon_sessions": rows[0]["horizon_sessions"], "column": "score"}
     assert cell == key | {"published": 99.0, "rebuilt": published}
+
+
+def test_a_day_of_a_damaged_panel_is_not_the_same(lived):
+    """The stamp of what it was made from still fits: nothing but a rebuild tells."""
+    lake = lake_of(lived)
+    panel = lake.snapshot().read(PANEL)
+    here = pc.equal(panel["session"], LAST)
+    for place, field in enumerate(panel.schema):
+        if field.name not in PANEL.key and pa.types.is_floating(field.type):
+            noise = pa.array(np.random.default_rng(place).standard_normal(panel.num_rows), field.type)
+            panel = panel.set_column(place, field, pc.if_else(here, noise, panel[field.name]))
+    lake.publish(Change.replace(PANEL, panel, inputs=lake.snapshot().inputs(PANEL)))
+    assert day(lake, lived, LAST).changed
+    found = rebuilt(lived, LAST)
+    assert found.stored == found.expected != found.rebuilt
+    assert "score" in {cell["column"] for cell in found.differences}
+
+
+def test_a_day_of_a_bar_that_is_not_the_raw_one_is_not_the_same(lived):
+    lake = lake_of(lived)
+    rows = lake.snapshot().read(DAILY_BARS)
+    here = pc.and_(pc.equal(rows["session"], LAST), pc.equal(rows["ticker"], NAMES[0]))
+    for name in ("open", "high", "low", "close"):
+        place = rows.column_names.index(name)
+        rows = rows.set_column(place, rows.schema.field(name), pc.if_else(here, pc.multiply(rows[name], 1.03), rows[name]))
+    lake.publish(Change.replace(DAILY_BARS, rows, inputs=lake.snapshot().inputs(DAILY_BARS)))
+    assert not standardize(lake, feeds_of(lived), as_of=close(LAST), run_id="r").changed
+    at(lake, lived, LAST)
+    assert day(lake, lived, LAST).changed
+    found = rebuilt(lived, LAST)
+    assert found.stored == found.expected != found.rebuilt
 
 
 def test_a_day_without_an_export_has_nothing_to_be_held_against(lived):
@@ -343,6 +375,30 @@ def test_what_was_not_over_at_the_instant_is_not_logged(lived):
     assert (outcome.added, outcome.waiting) == (TICKERS, 3 * 4 * TICKERS - TICKERS)
 
 
+def test_a_prediction_that_is_gone_after_it_was_logged_does_not_shorten_the_wait(lived):
+    lake = lake_of(lived)
+    daily = lake.snapshot().read(DAILY)
+    lake.publish(Change.replace(DAILY, daily.filter(pc.greater(daily["session"], FIRST))))
+    outcome = keep_paper_log(lake, as_of=close(LAST), logged_at=close(LAST), run_id="r")
+    assert (outcome.added, outcome.rows, outcome.waiting) == (0, 2 * TICKERS, 2 * 4 * TICKERS - TICKERS)
+
+
+def due_day(settings):
+    lake = lake_of(settings)
+    return due.daily(lake, settings, feeds_of(settings), session=LAST, as_of=close(LAST), now=close(LAST), tickers=())
+
+
+def test_a_day_that_died_before_its_changes_or_its_log_is_due(lived):
+    lake = lake_of(lived)
+    assert not due_day(lived)
+    for table, since in ((replace_table(), LAST), (PAPER_LOG, SECOND)):
+        whole = lake.snapshot().read(table)
+        lake.publish(Change.replace(table, whole.filter(pc.less(whole["session"], since))))
+        assert due_day(lived), table.full_name
+        lake.publish(Change.replace(table, whole))
+        assert not due_day(lived)
+
+
 def test_no_score_is_taken_apart_on_other_data_than_it_was_made_from(lived):
     lake = lake_of(lived)
     panel = lake.snapshot().read(PANEL)
@@ -370,6 +426,51 @@ def test_a_backfill_takes_no_model_that_saw_more_than_the_session(lived):
     )
     for session, model in ((FIRST, run["model_id"]), (SECOND, run["model_id"]), (LAST, "newer")):
         assert predict(lake, lived, session=session, as_of=close(LAST), made_at=close(LAST), run_id="r").model_id == model
+
+
+def opens(session):
+    return calendar.open_at(EXCHANGE, session)
+
+
+def test_what_was_published_stays_once_its_entry_is_over(lived):
+    """`trader predict --session SECOND` a day later: SECOND's bars and features come back, the data version is another one."""
+    lake, made = lake_of(lived), close(SECOND) + dt.timedelta(hours=1)
+    at(lake, lived, SECOND)
+    before = lake.snapshot().commit.id
+    manifest = export_paths(lived.dataset_home / "exports", SECOND)[1]
+    whole = manifest.read_bytes()
+    ask = {"session": SECOND, "as_of": close(SECOND)}
+    assert is_due(lake, lived, **ask, now=opens(LAST)), "it can still be entered"
+    late = opens(LAST) + dt.timedelta(seconds=1)
+    assert not is_due(lake, lived, **ask, now=late)
+    outcome = predict(lake, lived, **ask, made_at=late, run_id="late")
+    assert (outcome.kept, outcome.changed, lake.snapshot().commit.id) == (True, False, before)
+    assert manifest.read_bytes() == whole
+    manifest.unlink()
+    assert is_due(lake, lived, **ask, now=late)
+    predict(lake, lived, **ask, made_at=late, run_id="late")
+    assert read_manifest(manifest.parent, SECOND)["made_at"] == made.isoformat()
+
+    assert is_due(lake, lived, **ask, now=late, force=True)
+    forced = predict(lake, lived, **ask, made_at=late, run_id="late", force=True)
+    assert (forced.kept, forced.changed) == (False, True)
+    assert lake.snapshot().sql("select distinct made_at from predictions.daily where session = ?", [SECOND])["made_at"].to_pylist() == [
+        late
+    ]
+
+
+def test_what_stays_is_explained_as_before_or_left_alone_with_a_line(lived, caplog):
+    lake, late = lake_of(lived), opens(LAST) + dt.timedelta(seconds=1)
+    at(lake, lived, SECOND)
+    stands = {"session": SECOND, "made_at": late, "run_id": "late"}
+    assert (explain(lake, lived, **stands).changed, explain(lake, lived, **stands).rows > 0) == (False, True)
+    assert tell_changes(lake, lived, **stands).changed is False
+    assert not caplog.records
+    lake.publish(*(Change.replace(table, table.empty()) for table in (replace_table(), explanations())))
+    assert not due.explain.is_due(lake.snapshot(), SECOND), "nothing could be said, so no run is due for it"
+    assert explain(lake, lived, **stands).rows == 0
+    assert tell_changes(lake, lived, **stands).kinds == {}
+    assert [str(SECOND) in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [True, True]
 
 
 DIES_AT_EVERY_STEP = """
@@ -436,11 +537,11 @@ def test_kill_9_between_any_two_steps_leaves_yesterday_served_and_stale(the_day_
     seen = {home: newest_served(home) for home in killed}
     assert set(seen.values()) == {SECOND, LAST}, "some died before the commit point, some after"
     assert len(killed) > 10
-    for home, newest in list(seen.items())[:: max(1, len(seen) // 6)]:
+    for home in list(seen)[:: max(1, len(seen) // 6)]:
         settings = settings_of(home)
-        if newest == SECOND:
-            assert due.daily(lake_of(settings), settings, (), session=LAST, as_of=close(LAST), tickers=())
+        assert due_day(settings)
         day(lake_of(settings), settings, LAST)
+        assert not due_day(settings)
         assert rebuilt(settings, LAST).same
 
 
@@ -458,7 +559,7 @@ def newest_served(home):
     if manifest.exists():
         assert export_breaches(parquet, manifest) == []
     else:
-        assert is_due(lake_of(settings), settings, session=LAST, as_of=close(LAST))
+        assert is_due(lake_of(settings), settings, session=LAST, as_of=close(LAST), now=close(LAST))
     return newest
 
 

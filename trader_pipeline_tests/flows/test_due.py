@@ -49,6 +49,6 @@ def test_a_run_is_due_where_a_table_is_of_an_older_schema(tmp_path, monkeypatch)
     for part in (due.ingest, due.predict, due.standardize):
         monkeypatch.setattr(part, "is_due", lambda *_, **__: False)
     lake.publish(Change.append(ACCEPTED_BARS, filled(ACCEPTED_BARS, ticker="A")))
-    assert not due.daily(lake, settings, (), session=AS_OF.date(), as_of=AS_OF, tickers=())
+    assert not due.daily(lake, settings, (), session=AS_OF.date(), as_of=AS_OF, now=AS_OF, tickers=())
     commit(lake, core__accepted_bars=replace(lake.snapshot().commit.tables["core.accepted_bars"], schema_version=0))
-    assert due.daily(lake, settings, (), session=AS_OF.date(), as_of=AS_OF, tickers=())
+    assert due.daily(lake, settings, (), session=AS_OF.date(), as_of=AS_OF, now=AS_OF, tickers=())

@@ -34,10 +34,10 @@ def head(home):
 
 
 def test_one_row_a_ticker_and_horizon_with_ordered_quantiles(judged):
-    assert is_due(judged.lake, judged.settings, session=SESSION, as_of=AS_OF)
+    assert is_due(judged.lake, judged.settings, session=SESSION, as_of=AS_OF, now=MADE_AT)
     outcome = run(judged)
     assert (outcome.rows, outcome.changed) == (len(STOCKS) * 4, True)
-    assert not is_due(judged.lake, judged.settings, session=SESSION, as_of=AS_OF)
+    assert not is_due(judged.lake, judged.settings, session=SESSION, as_of=AS_OF, now=MADE_AT)
     rows = judged.lake.snapshot().frame("predictions.daily")
     assert sorted(set(rows["ticker"])) == sorted(STOCKS), "the benchmark is never predicted"
     told_ahead = ["excess_sector", "earnings_inside", "ex_dividend_inside"]  # no sector is known, nothing is announced
@@ -95,7 +95,7 @@ def test_thresholds_grey_rows_without_removing_them(judged):
 def test_without_a_model(tmp_path):
     settings = Settings(home=tmp_path, dataset="own")
     lake = Lake(tmp_path / "own" / "lake", "own")
-    assert is_due(lake, settings, session=SESSION, as_of=AS_OF)
+    assert is_due(lake, settings, session=SESSION, as_of=AS_OF, now=MADE_AT)
     with pytest.raises(NoModelError, match=r"no model was trained on what was known at 2020-02-07 21:30 UTC; train one: `trader run`"):
         predict(lake, settings, session=SESSION, as_of=AS_OF, made_at=MADE_AT, run_id="r")
 
