@@ -301,6 +301,7 @@ STRATEGY = Lineage(
         "core.ticker_map": {_SHARPES: "issuer_id"},
         "evaluation.backtest": {_SHARPES: _RISKED},
         "training.trials": {"trials, trials_effective, deflated_sharpe": "model_id, model"},
+        "training.attempts": {"trials, trials_effective, deflated_sharpe": "model_id"},
     },
     made={"against, cost_multiple": "the comparisons, constants"},
 )

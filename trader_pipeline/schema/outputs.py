@@ -432,12 +432,16 @@ STRATEGY = Table(
         number("bootstrap_high", "-", "Upper end."),
         number("probabilistic_sharpe", "probability", "That the true ratio is over 0, given length, skew and tails."),
         number("deflated_sharpe", "probability", "That it is over what the best of the effective trials would show without any skill."),
-        count("trials", "trials", "Models that were ever fitted and judged: members and ensembles of the trial ledger."),
+        count(
+            "trials",
+            "trials",
+            "Models that were ever trained: members and ensembles of the trial ledger, and attempts that came to no end.",
+        ),
         number("trials_effective", "trials", "Independent ones among them, by their returns' mean correlation."),
         number(
             "overfitting_probability",
             "probability",
-            "That the trial that is best in one half of the sessions is under the median in the other (PBO).",
+            "That the trial that is best in one half of the sessions is under the median in the other (PBO); null under two distinct trials.",
         ),
         number("cvar_95", "fraction", "Mean loss of the worst 5 % of the sessions."),
         number("max_drawdown", "fraction", "Largest fall of the compounded curve."),
