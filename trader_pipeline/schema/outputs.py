@@ -292,6 +292,7 @@ CALIBRATION = Table(
 SCORECARD = Table(
     layer="evaluation",
     name="scorecard",
+    version=2,
     key=("model_id", "model", "horizon_sessions"),
     description="Out-of-fold skill beside its base rate. Fold f is calibrated on folds < f, so all but rank_ic judge folds >= 1. 95 % intervals from non-overlapping windows averaged over offsets.",
     columns=(
@@ -302,6 +303,9 @@ SCORECARD = Table(
             "accuracy",
             "fraction",
             "Directional accuracy of p_up > 0.5 at full coverage: mean over sessions of the share of tickers that were right.",
+        ),
+        number(
+            "expected_accuracy", "fraction", "Mean max(p_up, 1 - p_up) of the same rows: drift holds later forecasts against it.", since=2
         ),
         number("base_rate", "fraction", "Better of always-up and the ticker's own trailing base rate, on the same rows."),
         number("accuracy_half_width", "fraction", "Half the 95 % interval of the accuracy."),

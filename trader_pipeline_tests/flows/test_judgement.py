@@ -30,6 +30,12 @@ def test_all_rows_of_the_segments_are_the_scorecard(snapshot):
     assert all(row["grey"] == (row["windows"] < 20) for row in rows)
 
 
+def test_the_scorecard_says_how_sure_the_judged_forecasts_were(snapshot):
+    for row in snapshot.sql("select expected_accuracy sure, accuracy from evaluation.scorecard").to_pylist():
+        assert 0.5 < row["sure"] < 0.7, "a random walk is nearly even"
+        assert row["sure"] == pytest.approx(row["accuracy"], abs=0.1)
+
+
 def test_share_classes_are_one_issuer(snapshot):
     rows = snapshot.sql("select distinct issuers from evaluation.segments where kind = 'all'").to_pylist()
     assert rows == [{"issuers": 11}], "twelve names, GOOG and GOOGL of one issuer"
