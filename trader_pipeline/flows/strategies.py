@@ -31,7 +31,7 @@ def strategy_rows(
     distinct ones are known the variance is that of Sharpe ratios without skill, and every trial counts.
     """
     returns_MT = _trial_returns(snapshot, model_id, own, members)
-    trials = max(_trials(snapshot), len(returns_MT))
+    trials = max(trials_ever(snapshot), len(returns_MT))
     effective = sharpe.effective_trials(returns_MT, trials=trials)
     ratios = np.array([sharpe.ratio(returns) for returns in returns_MT])
     variance = float(np.nanvar(ratios, ddof=1)) if np.isfinite(ratios).sum() > 1 else sharpe.null_variance(own.num_rows)
@@ -67,7 +67,7 @@ def _net(days: pa.Table, multiple: int) -> Floats:
     return np.asarray(days["gross_return"].to_numpy() - multiple * days["cost"].to_numpy())
 
 
-def _trials(snapshot: Snapshot) -> int:
+def trials_ever(snapshot: Snapshot) -> int:
     """Return how many models were ever trained: members, each run's ensemble of several, and trainings that came to no end."""
     counted = snapshot.sql(
         "with judged as (select model_id, count(distinct model) members from training.trials group by model_id) "
