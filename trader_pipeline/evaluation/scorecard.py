@@ -41,6 +41,7 @@ def score_outcome(outcome: Outcome, *, oracle_NT: Floats | None = None) -> dict[
         "target": TARGET_ACCURACY,
         "target_met": bool(met),
         "coverage": float(rows.sum() / outcome.judgeable_NT.sum()),
+        "expected_accuracy": float(np.nanmean(mean_by_session(np.maximum(p_up, 1 - p_up), rows))),
         "rank_ic": ic.mean,
         "rank_ic_half_width": ic.half_width,
         "brier": brier,

@@ -106,6 +106,11 @@ def expected_maximum(*, trials: float, variance: float) -> float:
     return float(np.sqrt(variance) * max(gumbel, 0.0))
 
 
+def null_variance(sessions: int) -> float:
+    """Return the variance over trials of a ratio of so many independent returns without skill, 1 / T (Lo 2002)."""
+    return 1 / sessions
+
+
 def deflated(returns_T: Floats, *, trials: float, variance: float) -> float:
     """Return the probability that the true ratio is over what the best of so many trials without skill would show."""
     return probabilistic(returns_T, benchmark=expected_maximum(trials=trials, variance=variance))

@@ -114,24 +114,30 @@ def _live(snapshot: Snapshot, model_id: str, session: dt.date) -> Iterator[dict[
 
 
 def _expected(snapshot: Snapshot, model_id: str, session: dt.date) -> Iterator[dict[str, Any]]:
-    """Yield by horizon how often the newest forecasts expect to be right, before any label is known (Guillory et al. 2021).
+    """Yield by horizon how often the newest forecasts should be right, before any label is known.
 
-    Were p_up calibrated, the mean of max(p_up, 1 - p_up) would be the accuracy. It alarms under the interval of the accuracy out of fold.
+    The accuracy out of fold, plus how far the mean confidence max(p_up, 1 - p_up) moved from that of the rows which were judged
+    (difference of confidences: Guillory et al. 2021). It alarms under the interval of the accuracy out of fold. A model that was
+    judged before its confidence was kept is told nothing of.
     """
     judged = _judged(snapshot, model_id)
     rows = snapshot.sql(
-        "select horizon_sessions h, avg(greatest(p_up, 1 - p_up)) expected from predictions.daily where model_id = $model and session in "
+        "select horizon_sessions h, avg(greatest(p_up, 1 - p_up)) confidence from predictions.daily where model_id = $model and session in "
         "(select distinct session from predictions.daily where model_id = $model and session <= $session order by session desc "
         "limit $window) group by h order by h",
         {"session": session, "model": model_id, "window": WINDOW_SESSIONS},
     ).to_pylist()
     for row in rows:
         card = judged.get(row["h"])
-        if card is None or row["expected"] is None or card["accuracy_half_width"] is None:
+        if card is None or None in (row["confidence"], card["expected_accuracy"], card["accuracy_half_width"]):
             continue
+        expected = card["accuracy"] + row["confidence"] - card["expected_accuracy"]
         limit = card["accuracy"] - card["accuracy_half_width"]
-        said = f"the model expects to be right {row['expected']:.1%} of the time at {row['h']} sessions, {card['accuracy']:.1%} out of fold"
-        yield _row(EXPECTED, row["h"], "", row["expected"], limit, alarm=row["expected"] < limit, said=said)
+        said = (
+            f"the model should be right {expected:.1%} of the time at {row['h']} sessions, {card['accuracy']:.1%} out of fold: "
+            f"its mean confidence is {row['confidence']:.1%}, it was {card['expected_accuracy']:.1%}"
+        )
+        yield _row(EXPECTED, row["h"], "", expected, limit, alarm=expected < limit, said=said)
 
 
 def _judged(snapshot: Snapshot, model_id: str) -> dict[int, dict[str, Any]]:

@@ -17,8 +17,9 @@ from trader_pipeline.evaluation.outcome import Outcome, outcome_of
 from trader_pipeline.flows import judgement
 from trader_pipeline.flows.benchmark import benchmark_name
 from trader_pipeline.flows.ensemble import SERVING_FOLD, Ensemble, calibrations_of, ensemble_of
-from trader_pipeline.flows.paper_portfolio import paper_portfolio, portfolio_features
-from trader_pipeline.flows.strategies import strategy_rows
+from trader_pipeline.flows.paper_portfolio import issuers_of, paper_portfolio, portfolio_features
+from trader_pipeline.flows.strategies import strategy_rows, trials_ever
+from trader_pipeline.flows.train import sectors_on
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema import Table
@@ -113,7 +114,8 @@ def evaluate(
     if any(snapshot.inputs(table) != inputs for table in EVALUATED):
         material = _material(snapshot, found, ensemble)
         rows = _judgement(snapshot, material, decisions)
-        lake.publish(*(Change.upsert(table, rows[table], by=("model_id",), inputs=inputs) for table in EVALUATED))
+        own = pa.table({"model_id": [material.run["model_id"]]})
+        lake.publish(*(Change.replace_where(table, rows[table], own, inputs=inputs) for table in EVALUATED))
         outcome = _outcome(lake.snapshot(), material.run["model_id"], changed=True)
         _log.info("run %s judged model %s: %s", run_id, outcome.model_id, outcome.verdicts)
         return outcome
@@ -150,7 +152,7 @@ def _material(snapshot: Snapshot, found: Found, settings: EnsembleSettings) -> M
 def _inputs_version(snapshot: Snapshot, material: Found, decisions: DecisionSettings, ensemble: EnsembleSettings) -> str:
     """Return what the judgement depends on. The labels count by value: a new day adds rows but none that the model is judged on.
 
-    So do the benchmark's actions, which checks hold or repair.
+    So do the benchmark's actions, which checks hold or repair, issuers and sectors. Every training that is begun deflates further.
     """
     digest = hashlib.sha256(decisions.model_dump_json().encode() + ensemble.model_dump_json().encode())
     for labels in material.labels.values():
@@ -159,6 +161,9 @@ def _inputs_version(snapshot: Snapshot, material: Found, decisions: DecisionSett
     as_of = material.run["as_of"]
     if benchmark := benchmark_name(snapshot, as_of):
         digest.update(repr(snapshot.actions(as_of, benchmark).select(["session", "kind", "value"]).to_pylist()).encode())
+    sectors = sectors_on(snapshot, as_of.date())
+    issuers = issuers_of(snapshot, material.grid.tickers)
+    digest.update(repr([issuers, [sectors.get(ticker) for ticker in material.grid.tickers], trials_ever(snapshot)]).encode())
     return f"{material.run['model_id']}:{snapshot.data_version([OUT_OF_FOLD, ORACLE])}:{digest.hexdigest()}:{CODE_VERSION}"
 
 

@@ -1,7 +1,6 @@
 """How far the features of the last sessions lie from those that a model was trained on: the population stability index.
 
-PSI = sum over bins of (share now - share then) * log(share now / share then), over tenths of the training rows and one bin for nulls
-(Siddiqi 2006). Features of a market move together and slowly, so that a month of calm differs from ten years of everything: each
+Features of a market move together and slowly, so that a month of calm differs from ten years of everything: each
 feature is held against what 19 of 20 training windows of the same length showed. Legend: N tickers, T sessions, F features, B bins.
 """
 
@@ -13,22 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.models.checkpoint import read_verified
+from trader_pipeline.models.stability import LARGE, index, shares, tenths
 
 Float32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
 FILE = "drift.json"
 WINDOW_SESSIONS = 20
-LARGE = 0.25
-"""A PSI under this is no drift, whatever the training windows showed (Siddiqi 2006)."""
 MANY = 0.10
 """A share of drifted features under this is no drift of the whole."""
 _WINDOWS = 40
 _ROWS = 50_000
 _USUAL = 0.95
-_BINS = 10
-_EMPTY = 1e-3
-"""Share that an empty bin counts as."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +41,9 @@ class TrainingBins:
         """Learn from the rows that are `known_NT`, of at most `_ROWS` of them; NaN is null. Windows lie evenly over the sessions."""
         n, t = np.nonzero(known_NT)
         some = np.linspace(0, len(n) - 1, min(len(n), _ROWS)).astype(np.int64)
-        rows_RF = x_NTF[n[some], t[some]].astype(np.float64)
-        valued_F = ~np.isnan(rows_RF).all(axis=0)
-        levels = np.linspace(0, 1, _BINS + 1)[1:-1]
-        edges = np.zeros((len(features), len(levels)))
-        edges[valued_F] = np.nanquantile(rows_RF[:, valued_F], levels, axis=0).T
-        plain = cls(features, edges, _shares(rows_RF, edges), np.full(len(features), LARGE), MANY)
+        rows_RF = x_NTF[n[some], t[some]]
+        edges = tenths(rows_RF)
+        plain = cls(features, edges, shares(rows_RF, edges), np.full(len(features), LARGE), MANY)
         starts = np.linspace(0, max(x_NTF.shape[1] - WINDOW_SESSIONS, 0), _WINDOWS).astype(np.int64)
         windows = [slice(start, start + WINDOW_SESSIONS) for start in np.unique(starts)]
         found = np.array([plain.psi(x_NTF[:, T][known_NT[:, T]]) for T in windows if known_NT[:, T].any()])
@@ -61,9 +53,7 @@ class TrainingBins:
 
     def psi(self, rows_RF: Float32) -> Floats:
         """Return each feature's index, [F], of rows [R, F]; NaN is null."""
-        now = np.maximum(_shares(rows_RF, self.edges_FB), _EMPTY)
-        then = np.maximum(self.shares_FB, _EMPTY)
-        return np.asarray(((now - then) * np.log(now / then)).sum(axis=1))
+        return index(shares(rows_RF, self.edges_FB), self.shares_FB)
 
     def to_json(self) -> bytes:
         """Return the saved form."""
@@ -81,14 +71,3 @@ class TrainingBins:
 def load_bins(folder: Path) -> TrainingBins:
     """Return the bins saved in a model's folder. Raises `CorruptPartError` where there are none, as of older models."""
     return TrainingBins.from_json(read_verified(folder, FILE))
-
-
-def _shares(rows_RF: Float32 | Floats, edges_FB: Floats) -> Floats:
-    """Return each feature's share of rows by bin, [F, B + 1], the last of nulls."""
-    shares = np.zeros((len(edges_FB), _BINS + 1))
-    for f, edges in enumerate(edges_FB):
-        column = rows_RF[:, f]
-        null = np.isnan(column)
-        bins = np.where(null, _BINS, np.searchsorted(edges, column, side="left"))
-        shares[f] = np.bincount(bins, minlength=_BINS + 1) / len(rows_RF)
-    return shares

@@ -218,14 +218,14 @@ SCORECARD = Lineage(
         **_JUDGED,
         "predictions.out_of_fold": {
             "model": "model",
-            f"{_OF_P_UP}, coverage, rows, windows": "fold, score, scaled_mean",
+            f"{_OF_P_UP}, expected_accuracy, coverage, rows, windows": "fold, score, scaled_mean",
             "base_rate": "fold, score, scaled_mean",
             _IC: "score",
             "oracle_rank_ic": "score",
             "interval_90_coverage": f"fold, score, scaled_mean, {_SCALED_QUANTILES}",
         },
         "features.targets": {
-            f"{_OF_P_UP}, base_rate": _FORWARD,
+            f"{_OF_P_UP}, expected_accuracy, base_rate": _FORWARD,
             "coverage, rows, windows, interval_90_coverage": _SCALED,
             f"{_IC}, oracle_rank_ic": _RANK,
         },
@@ -301,6 +301,7 @@ STRATEGY = Lineage(
         "core.ticker_map": {_SHARPES: "issuer_id"},
         "evaluation.backtest": {_SHARPES: _RISKED},
         "training.trials": {"trials, trials_effective, deflated_sharpe": "model_id, model"},
+        "training.attempts": {"trials, trials_effective, deflated_sharpe": "model_id"},
     },
     made={"against, cost_multiple": "the comparisons, constants"},
 )

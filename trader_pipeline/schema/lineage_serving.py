@@ -42,7 +42,11 @@ DRIFT = Lineage(
         "training.runs": {_MEASURED: "folder"},
         "predictions.daily": {"session": "session", "model_id": "model_id", "value, alarm, said": "score, p_up"},
         "features.targets": {"value, alarm, said": _RANK},
-        "evaluation.scorecard": {"limit, alarm, said": "rank_ic, accuracy, accuracy_half_width"},
+        "evaluation.scorecard": {
+            "value": "accuracy, expected_accuracy",
+            "limit": "rank_ic, accuracy, accuracy_half_width",
+            "alarm, said": "rank_ic, accuracy, accuracy_half_width, expected_accuracy",
+        },
     },
     made={"measure": "the four kinds", "horizon_sessions": _HORIZON, "run_id": _RUN},
 )

@@ -292,6 +292,7 @@ CALIBRATION = Table(
 SCORECARD = Table(
     layer="evaluation",
     name="scorecard",
+    version=2,
     key=("model_id", "model", "horizon_sessions"),
     description="Out-of-fold skill beside its base rate. Fold f is calibrated on folds < f, so all but rank_ic judge folds >= 1. 95 % intervals from non-overlapping windows averaged over offsets.",
     columns=(
@@ -302,6 +303,9 @@ SCORECARD = Table(
             "accuracy",
             "fraction",
             "Directional accuracy of p_up > 0.5 at full coverage: mean over sessions of the share of tickers that were right.",
+        ),
+        number(
+            "expected_accuracy", "fraction", "Mean max(p_up, 1 - p_up) of the same rows: drift holds later forecasts against it.", since=2
         ),
         number("base_rate", "fraction", "Better of always-up and the ticker's own trailing base rate, on the same rows."),
         number("accuracy_half_width", "fraction", "Half the 95 % interval of the accuracy."),
@@ -432,12 +436,16 @@ STRATEGY = Table(
         number("bootstrap_high", "-", "Upper end."),
         number("probabilistic_sharpe", "probability", "That the true ratio is over 0, given length, skew and tails."),
         number("deflated_sharpe", "probability", "That it is over what the best of the effective trials would show without any skill."),
-        count("trials", "trials", "Models that were ever fitted and judged: members and ensembles of the trial ledger."),
+        count(
+            "trials",
+            "trials",
+            "Models that were ever trained: members and ensembles of the trial ledger, and attempts that came to no end.",
+        ),
         number("trials_effective", "trials", "Independent ones among them, by their returns' mean correlation."),
         number(
             "overfitting_probability",
             "probability",
-            "That the trial that is best in one half of the sessions is under the median in the other (PBO).",
+            "That the trial that is best in one half of the sessions is under the median in the other (PBO); null under two distinct trials.",
         ),
         number("cvar_95", "fraction", "Mean loss of the worst 5 % of the sessions."),
         number("max_drawdown", "fraction", "Largest fall of the compounded curve."),

@@ -76,7 +76,7 @@ DRIFT = Table(
         MODEL_ID,
         text(
             "measure",
-            "features: share of features over their limit; feature: PSI of one that is; rank_ic: live beside out of fold; expected_accuracy: mean max(p_up, 1 - p_up), which needs no label.",
+            "features: share of features over their limit; feature: PSI of one that is; rank_ic: live beside out of fold; expected_accuracy: accuracy out of fold + how far mean max(p_up, 1 - p_up) moved since, which needs no label.",
         ),
         Column(name="horizon_sessions", dtype=pa.int16(), unit="sessions", description="How far ahead; 0 where it is about features."),
         text("feature", "Feature; empty where it is about all."),

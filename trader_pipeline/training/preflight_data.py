@@ -9,14 +9,12 @@ import numpy.typing as npt
 from trader_pipeline.errors import PreflightError
 from trader_pipeline.models.examples import MINIMUM_LABELS, Examples, Labels
 from trader_pipeline.models.forecast import Forecast
+from trader_pipeline.models.stability import LARGE, index, shares, tenths
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 
 Float32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 
-DRIFTED = 0.25
-"""A population stability index from here on is a shift (Siddiqi 2006). A warning: macro features drift in any market."""
-_BINS = 10
 _ROWS = 20_000
 """Labelled rows of each part that are compared, evenly spaced."""
 _WORST = 10
@@ -33,19 +31,21 @@ def require_finite(examples: Examples) -> None:
 def drift(examples: Examples) -> dict[str, float]:
     """Return each feature's population stability index of the validation tail against the training rows, largest first.
 
-    Ten bins of equal shares in training and one for nulls, half a row added to each. 0 is no difference. Features that move by
-    session and not by ticker have few independent rows: their index is high without any fault.
+    Infinities count as nulls. Features that move by session and not by ticker have few independent rows: their index is high without
+    any fault.
     """
     fit_RF, tail_RF = (_rows(examples.x_NTF, part) for part in (examples.fit, examples.tail))
     if not len(fit_RF) or not len(tail_RF):
         return {}
-    found = {name: round(_stability(fit_RF[:, f], tail_RF[:, f]), 4) for f, name in enumerate(examples.features)}
+    edges_FB = tenths(fit_RF)
+    index_F = index(shares(tail_RF, edges_FB), shares(fit_RF, edges_FB))
+    found = {name: round(float(value), 4) for name, value in zip(examples.features, index_F, strict=True)}
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def drifted(drift_of: dict[str, float]) -> list[str]:
-    """Return the worst features over the threshold, at most ten."""
-    return [name for name, index in drift_of.items() if index >= DRIFTED][:_WORST]
+    """Return the worst features over the threshold, at most ten. A warning: macro features drift in any market."""
+    return [name for name, value in drift_of.items() if value >= LARGE][:_WORST]
 
 
 def class_balance(examples: Examples) -> list[dict[str, float | int | None]]:
@@ -83,20 +83,8 @@ def require_finite_forecast(model: str, forecast: Forecast, here_TN: npt.NDArray
 
 def _rows(x_NTF: Float32, labels: Labels) -> Float32:
     labelled_R = np.flatnonzero(np.isfinite(labels.scaled_NTH).any(axis=2))
-    return np.asarray(x_NTF.reshape(-1, x_NTF.shape[2])[labelled_R[:: max(1, -(-len(labelled_R) // _ROWS))]])
-
-
-def _stability(fit_R: Float32, tail_R: Float32) -> float:
-    known_R = fit_R[np.isfinite(fit_R)]
-    edges = np.unique(np.quantile(known_R, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(known_R) else np.empty(0)
-    shares = []
-    for values_R in (fit_R, tail_R):
-        is_known = np.isfinite(values_R)
-        bins_R = np.where(is_known, np.searchsorted(edges, values_R, side="right"), len(edges) + 1)
-        counts = np.bincount(bins_R, minlength=len(edges) + 2) + 0.5
-        shares.append(counts / counts.sum())
-    before, after = shares
-    return float(((after - before) * np.log(after / before)).sum())
+    rows_RF = x_NTF.reshape(-1, x_NTF.shape[2])[labelled_R[:: max(1, -(-len(labelled_R) // _ROWS))]]
+    return np.where(np.isfinite(rows_RF), rows_RF, np.float32(np.nan))
 
 
 def _ups(labels: Labels, h: int) -> tuple[int, int]:

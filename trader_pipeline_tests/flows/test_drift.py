@@ -43,6 +43,12 @@ def moved(home, **shifts):
     home.lake.publish(Change.replace(PANEL, panel))
 
 
+def judged_as(home, said):
+    """Publish the scorecard with other figures."""
+    cards = [card | said for card in home.lake.snapshot().read(SCORECARD).to_pylist()]
+    home.lake.publish(Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))
+
+
 def live(home, sees):
     """Publish forecasts of 200 earlier sessions whose score says what happened as clearly as `sees`."""
     snapshot = home.lake.snapshot()
@@ -83,9 +89,7 @@ def test_features_that_move_alarm_and_are_named(predicted):
 
 @pytest.mark.parametrize(("sees", "alarms"), [(0.0, 1), (0.5, 0)])
 def test_live_results_are_held_against_those_out_of_fold(predicted, sees, alarms):
-    cards = predicted.lake.snapshot().read(SCORECARD).to_pylist()
-    cards = [card | {"rank_ic": 0.15} for card in cards]
-    predicted.lake.publish(Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))
+    judged_as(predicted, {"rank_ic": 0.15})
     live(predicted, sees)
     outcome, rows = measured(predicted)
     assert sum("live rank IC at 1 sessions" in said for said in outcome.alarms) == alarms
@@ -94,15 +98,19 @@ def test_live_results_are_held_against_those_out_of_fold(predicted, sees, alarms
     assert "windows), +0.150 out of fold" in rows["rank_ic", 1, ""].said
 
 
-def test_a_model_that_expects_less_of_itself_than_it_was_alarms_without_a_label(predicted):
+@pytest.mark.parametrize(("then", "expected", "alarms"), [(0.7, 0.4, 4), (0.51, 0.59, 0), (None, None, 0)])
+def test_a_model_that_is_less_sure_than_where_it_was_judged_alarms_without_a_label(predicted, then, expected, alarms):
     daily = predicted.lake.snapshot().read(DAILY)
     even = daily.set_column(daily.schema.get_field_index("p_up"), "p_up", pa.array([0.5] * daily.num_rows))
-    cards = [card | {"accuracy": 0.6, "accuracy_half_width": 0.02} for card in predicted.lake.snapshot().read(SCORECARD).to_pylist()]
-    predicted.lake.publish(Change.replace(DAILY, even), Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))
+    predicted.lake.publish(Change.replace(DAILY, even))
+    judged_as(predicted, {"accuracy": 0.6, "accuracy_half_width": 0.02, "expected_accuracy": then})
     outcome, rows = measured(predicted)
-    assert len(outcome.alarms) == 4
-    assert rows["expected_accuracy", 5, ""].value == 0.5
-    assert rows["expected_accuracy", 5, ""].limit == pytest.approx(0.58)
+    assert len(outcome.alarms) == alarms
+    if expected is None:
+        assert ("expected_accuracy", 5, "") not in rows, "judged before the confidence was kept"
+    else:
+        assert rows["expected_accuracy", 5, ""].value == pytest.approx(expected)
+        assert rows["expected_accuracy", 5, ""].limit == pytest.approx(0.58)
 
 
 def test_without_predictions_there_is_nothing_to_measure(judged):
@@ -117,8 +125,7 @@ def test_drift_starts_one_training_a_week_and_tells_why(predicted):
         assert sensor.evaluate_tick(dg.build_sensor_context(instance)).skip_message == "nothing is measured yet"
         measured(predicted)
         assert sensor.evaluate_tick(dg.build_sensor_context(instance)).skip_message == "no drift at 2020-02-07"
-        cards = [card | {"accuracy": 0.9, "accuracy_half_width": 0.02} for card in predicted.lake.snapshot().read(SCORECARD).to_pylist()]
-        predicted.lake.publish(Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))
+        judged_as(predicted, {"accuracy": 0.9, "accuracy_half_width": 0.02, "expected_accuracy": 0.9})
         measured(predicted)
         with capture_logs() as logs:
             first = sensor.evaluate_tick(dg.build_sensor_context(instance))
@@ -127,5 +134,5 @@ def test_drift_starts_one_training_a_week_and_tells_why(predicted):
     model_id = alarms_of(predicted.lake.snapshot())[1]
     assert request.run_key == f"drift:{model_id}:2020-W06"
     assert [log["event"] for log in logs] == ["drift"]
-    assert "expects to be right" in logs[0]["summary"]
+    assert "should be right" in logs[0]["summary"]
     assert second.skip_message == f"trained again for {model_id} in 2020-W06 already"

@@ -10,9 +10,9 @@ from trader_pipeline.flows.benchmark import EQUAL_WEIGHT, benchmark_returns
 from trader_pipeline.flows.evaluate import evaluate
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.panel import Grid
-from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, TICKER_MAP
+from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, SECTORS, TICKER_MAP
 from trader_pipeline.schema.features import TARGETS
-from trader_pipeline.schema.outputs import BACKTEST
+from trader_pipeline.schema.outputs import ATTEMPTS, BACKTEST, COVERAGE_CURVE, OUT_OF_FOLD
 from trader_pipeline.schema.quality import QUARANTINE
 from trader_pipeline_tests.flows.conftest import AS_OF, SESSION, bars, ticker_map
 
@@ -75,6 +75,37 @@ def test_a_label_that_was_revised_is_judged_again(judged):
         Change.replace(TARGETS, targets.set_column(column, "scaled_return_5d", pc.multiply(targets["scaled_return_5d"], 1.01)))
     )
     assert evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+
+
+def test_a_training_that_failed_deflates_the_sharpe_ratio(judged):
+    begun = {"run_id": "r", "recipe": "ridge", "seed": 0, "data_version": "d", "as_of": AS_OF, "started_at": AS_OF, "outcome": "failed"}
+    judged.lake.publish(Change.upsert(ATTEMPTS, pa.Table.from_pylist([begun | {"model_id": "failed"}], schema=ATTEMPTS.arrow_schema)))
+    assert evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+    for row in judged.lake.snapshot().sql("select * from evaluation.strategy").to_pylist():
+        assert row["trials"] == 2
+        assert row["deflated_sharpe"] < row["probabilistic_sharpe"]
+    assert not evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+
+
+def test_a_name_of_another_sector_or_issuer_is_judged_again(judged):
+    sector = {"ticker": "AAA", "valid_from": dt.date(2000, 1, 1), "sector": "Energy"}
+    judged.lake.publish(Change.upsert(SECTORS, SECTORS.conform(pa.Table.from_pylist([sector]))))
+    assert evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+    names = ticker_map()
+    issuers = pc.if_else(pc.equal(names["ticker"], "BBB"), "AAA", names["issuer_id"])
+    judged.lake.publish(Change.replace(TICKER_MAP, names.set_column(names.schema.get_field_index("issuer_id"), "issuer_id", issuers)))
+    assert evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+    assert not evaluate(judged.lake, as_of=AS_OF, run_id="again").changed
+
+
+def test_of_a_model_that_is_judged_again_no_older_row_is_left(judged):
+    assert judged.lake.snapshot().rows(COVERAGE_CURVE)
+    forecasts = judged.lake.snapshot().read(OUT_OF_FOLD)
+    for name in ("score", "scaled_mean"):  # no forecast is more confident than another
+        forecasts = forecasts.set_column(forecasts.schema.get_field_index(name), name, pa.array(np.zeros(len(forecasts))))
+    judged.lake.publish(Change.replace(OUT_OF_FOLD, OUT_OF_FOLD.conform(forecasts)))
+    evaluate(judged.lake, as_of=AS_OF, run_id="again")
+    assert not judged.lake.snapshot().rows(COVERAGE_CURVE)
 
 
 def test_what_checks_hold_of_the_benchmark_s_cash_is_judged_again(judged):

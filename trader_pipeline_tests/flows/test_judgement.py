@@ -31,6 +31,12 @@ def test_all_rows_of_the_segments_are_the_scorecard(snapshot):
     assert all(row["grey"] == (row["windows"] < 20) for row in rows)
 
 
+def test_the_scorecard_says_how_sure_the_judged_forecasts_were(snapshot):
+    for row in snapshot.sql("select expected_accuracy sure, accuracy from evaluation.scorecard").to_pylist():
+        assert 0.5 < row["sure"] < 0.7, "a random walk is nearly even"
+        assert row["sure"] == pytest.approx(row["accuracy"], abs=0.1)
+
+
 def test_share_classes_are_one_issuer(snapshot):
     rows = snapshot.sql("select distinct issuers from evaluation.segments where kind = 'all'").to_pylist()
     assert rows == [{"issuers": 11}], "twelve names, GOOG and GOOGL of one issuer"
@@ -60,8 +66,9 @@ def test_the_sharpe_ratio_falls_with_the_costs_and_momentum_alone_is_another_por
     for row in card["strategy"]:
         assert row["low"] < row["difference"] < row["high"]
         assert row["bootstrap_low"] < row["bootstrap_high"]
-        assert 0 <= row["deflated_sharpe"] <= row["probabilistic_sharpe"] <= 1
-    assert (against[0]["trials"], against[0]["trials_effective"]) == (2, pytest.approx(1.0)), "an ensemble of one is its member"
+        assert 0 <= row["deflated_sharpe"] == row["probabilistic_sharpe"] <= 1, "one trial chooses nothing"
+        assert row["overfitting_probability"] is None
+    assert (against[0]["trials"], against[0]["trials_effective"]) == (1, 1.0), "an ensemble of one is its member"
 
 
 def test_sessions_average_to_the_scorecard(snapshot):

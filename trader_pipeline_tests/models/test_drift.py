@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from trader_pipeline.models.drift import LARGE, MANY, TrainingBins
+from trader_pipeline.models.drift import MANY, TrainingBins
+from trader_pipeline.models.stability import LARGE
 
 NAMES = ("still", "level", "absent")
 
