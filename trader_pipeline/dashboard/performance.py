@@ -15,17 +15,13 @@ _POINTS = 240
 KINDS = ("regime", "sector", "volatility", "confidence", "year")
 
 _LIVE = """
-with label as (
-  select ticker, session, {columns} from features.targets
-), outcome as (
-  select p.session, p.horizon_sessions, p.p_up, p.base_rate, p.q05, p.q95,
-    case p.horizon_sessions {cases} end as earned
-  from predictions.daily p join label using (ticker, session) where p.model_id is not null
-)
-select horizon_sessions, count(*) as rows, count(distinct session) as sessions, min(session) as first_session, max(session) as last_session,
-  avg(((p_up > 0.5) = (earned > 0))::int) as accuracy, avg(((base_rate > 0.5) = (earned > 0))::int) as base_rate,
-  avg((p_up - (earned > 0)::int) ^ 2) as brier, avg((earned between q05 and q95)::int) as inside_90
-from outcome where earned is not null group by 1 order by 1
+select l.horizon_sessions, count(*) as rows, count(distinct l.session) as sessions,
+  min(l.session) as first_session, max(l.session) as last_session,
+  avg(((l.p_up > 0.5) = (realised_return > 0))::int) as accuracy, avg(((l.base_rate > 0.5) = (realised_return > 0))::int) as base_rate,
+  avg((l.p_up - (realised_return > 0)::int) ^ 2) as brier, avg((realised_return between q05 and q95)::int) as inside_90
+from predictions.paper_log l left join predictions.daily p
+  on p.session = l.session and p.ticker = l.ticker and p.horizon_sessions = l.horizon_sessions and p.made_at = l.predicted_at
+where in_time group by 1 order by 1
 """
 
 
@@ -113,11 +109,8 @@ def coverage_curve(snapshot: Snapshot, model_id: str, horizon: int) -> Curve | N
 
 
 def live(snapshot: Snapshot) -> list[Row]:
-    """Return what became of published forecasts whose label is known, by horizon."""
-    horizons = (1, 5, 20, 60)
-    columns = ", ".join(f"forward_return_{h}d" for h in horizons)
-    cases = " ".join(f"when {h} then forward_return_{h}d" for h in horizons)
-    return ask(snapshot, _LIVE.format(columns=columns, cases=cases))
+    """Return by horizon what became of forecasts that were made in time and came to their end."""
+    return ask(snapshot, _LIVE)
 
 
 def alarms(snapshot: Snapshot, serving: str | None) -> list[str]:

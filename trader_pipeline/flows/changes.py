@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from trader_pipeline import durable
 from trader_pipeline.errors import BlockedByDataError, TraderError
-from trader_pipeline.flows.predict import data_version, entered, published_rows
+from trader_pipeline.flows.predict import data_version, published_rows
 from trader_pipeline.flows.served import served
-from trader_pipeline.flows.serving import run_of
+from trader_pipeline.flows.serving import entered, run_of
 from trader_pipeline.inference.changes import Scores, changes
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.predicted import CHANGES, SAME
@@ -72,16 +72,17 @@ def tell_changes(lake: Lake, settings: Settings, *, session: dt.date, made_at: d
     return outcome
 
 
-def is_due(snapshot: Snapshot, session: dt.date) -> bool:
+def is_due(snapshot: Snapshot, settings: Settings, session: dt.date) -> bool:
     """Say whether the session has predictions, of the data as they are now and with a session before, of which no change is told."""
     if previous_session(snapshot, session) is None:
         return False
-    left = snapshot.sql(
-        "select count(*) as n from (select session, model_id, data_version from predictions.daily where session = ? and data_version = ?) "
-        "anti join predictions.changes using (session, model_id, data_version)",
+    current = snapshot.sql(
+        "select count(*) as n, count(c.session) as told from "
+        "(select distinct session, model_id, data_version from predictions.daily where session = ? and data_version = ?) "
+        "left join (select distinct session, model_id, data_version from predictions.changes) c using (session, model_id, data_version)",
         [session, data_version(snapshot)],
-    )
-    return bool(left["n"][0].as_py())
+    ).to_pylist()[0]
+    return bool(current["n"]) and not (current["told"] and _path(settings.dataset_home / "exports", session).exists())
 
 
 def previous_session(snapshot: Snapshot, session: dt.date) -> dt.date | None:
@@ -110,6 +111,10 @@ def _outcome(snapshot: Snapshot, session: dt.date, previous: dt.date, *, changed
     )
 
 
+def _path(folder: Path, session: dt.date) -> Path:
+    return folder / f"changes_{session}.json"
+
+
 def _write(folder: Path, snapshot: Snapshot, outcome: ChangesOutcome) -> None:
     """Write the session's changes for other programs, where the file says something else."""
     rows = snapshot.sql(
@@ -119,6 +124,6 @@ def _write(folder: Path, snapshot: Snapshot, outcome: ChangesOutcome) -> None:
     ).to_pylist()
     told: Mapping[str, Any] = {"schema": SCHEMA} | {name: value for name, value in asdict(outcome).items() if name != "changed"}
     data = json.dumps(dict(told) | {"rows": rows}, indent=1, default=str).encode()
-    path = folder / f"changes_{outcome.session}.json"
+    path = _path(folder, outcome.session)
     if not path.exists() or path.read_bytes() != data:
         durable.write_atomic(path, data)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from trader_pipeline import measures, panel
 from trader_pipeline.errors import CorruptPartError
+from trader_pipeline.flows.serving import in_time
 from trader_pipeline.inference.forecast import feature_array
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models.drift import WINDOW_SESSIONS, load_bins
@@ -89,16 +90,16 @@ def _of_features(snapshot: Snapshot, settings: Settings, model_id: str, session:
 
 
 def _live(snapshot: Snapshot, model_id: str, session: dt.date) -> Iterator[dict[str, Any]]:
-    """Yield by horizon the mean daily rank IC of what was published and has ended, beside that out of fold."""
-    judged = _judged(snapshot, model_id)
+    """Yield by horizon the mean daily rank IC of what was published in time and has ended, beside that out of fold."""
+    judged, days = _judged(snapshot, model_id), in_time(snapshot, model_id)
     for horizon in HORIZONS_SESSIONS:
         rows = snapshot.sql(
             f"with known as (select session, row_number() over (order by session desc) - 1 age from "  # noqa: S608 - names are constants
             "(select distinct session from features.targets where session <= $session)) "
             f"select p.ticker, p.session, p.score, t.residual_rank_{horizon}d label from predictions.daily p join known using (session) "
             "join features.targets t using (ticker, session) "
-            "where p.model_id = $model and p.horizon_sessions = $horizon and age >= $horizon",
-            {"session": session, "model": model_id, "horizon": horizon},
+            "where p.model_id = $model and p.horizon_sessions = $horizon and age >= $horizon and p.session in (select unnest($in_time))",
+            {"session": session, "model": model_id, "horizon": horizon, "in_time": days},
         )
         if not rows.num_rows or horizon not in judged:
             continue

@@ -51,7 +51,7 @@ def daily(
         ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None)
         or predict.is_due(lake, settings, session=session, as_of=as_of, now=now, force=force)
         or explain.is_due(lake.snapshot(), session)
-        or changes.is_due(lake.snapshot(), session)
+        or changes.is_due(lake.snapshot(), settings, session)
         or paper_log.is_due(lake.snapshot(), as_of)
         or standardize.is_due(lake, tuple(feeds), symbols_file=settings.symbols_file)
         or bool(lake.snapshot().stale())

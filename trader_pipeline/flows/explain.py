@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from trader_pipeline import panel
 from trader_pipeline.ensembles.explain import ENSEMBLE, Explained, rows_of, standardized, weighted
 from trader_pipeline.errors import BlockedByDataError
-from trader_pipeline.flows.predict import data_version, entered, published_rows
+from trader_pipeline.flows.predict import data_version, published_rows
 from trader_pipeline.flows.served import Served, served
-from trader_pipeline.flows.serving import run_of
+from trader_pipeline.flows.serving import entered, run_of
 from trader_pipeline.inference.forecast import context_of, feature_array
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS

@@ -10,7 +10,7 @@ import pyarrow as pa
 from trader_pipeline import calendar
 from trader_pipeline.decisions.backtest import Costs
 from trader_pipeline.flows.predict import data_version
-from trader_pipeline.flows.serving import EXCHANGE
+from trader_pipeline.flows.serving import EXCHANGE, entered
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.predicted import PAPER_LOG
@@ -92,7 +92,7 @@ def _ended(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
         entry, leave = spans[row["session"], row["horizon_sessions"]]
         position = 1 if row["p_up"] > 1 / 2 else -1
         row |= {
-            "in_time": row["predicted_at"] <= calendar.open_at(EXCHANGE, entry),
+            "in_time": not entered(row["session"], row["predicted_at"]),
             "entry_session": entry,
             "entry_price": prices.get((row["ticker"], entry), {}).get("open"),
             "exit_session": leave,

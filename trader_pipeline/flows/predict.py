@@ -18,7 +18,7 @@ from trader_pipeline.flows.ahead import earnings_inside, ex_dividend_inside
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
 from trader_pipeline.flows.served import Served, served
-from trader_pipeline.flows.serving import EXCHANGE, calibrations_of, require_fresh
+from trader_pipeline.flows.serving import EXCHANGE, calibrations_of, entered, require_fresh
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
 from trader_pipeline.inference.forecast import novelty_of_last_session
@@ -113,11 +113,6 @@ def predict(
 def data_version(snapshot: Snapshot) -> str:
     """Return the version of everything that a forecast reads."""
     return snapshot.data_version(_INPUTS)
-
-
-def entered(session: dt.date, at: dt.datetime) -> bool:
-    """Say whether the session's predictions would come too late at `at`: the next session, in which they are entered, has opened."""
-    return at > calendar.open_at(EXCHANGE, calendar.offset(EXCHANGE, session, 1))
 
 
 def published_rows(snapshot: Snapshot, session: dt.date) -> pa.Table:

@@ -20,6 +20,17 @@ EXCHANGE = "XNYS"
 FETCH = "fetch the missing bars with `trader run`"
 
 
+def entered(session: dt.date, at: dt.datetime) -> bool:
+    """Say whether the session's predictions would come too late at `at`: the next session, in which they are entered, has opened."""
+    return at > calendar.open_at(EXCHANGE, calendar.offset(EXCHANGE, session, 1))
+
+
+def in_time(snapshot: Snapshot, model_id: str) -> list[dt.date]:
+    """Return the sessions that the model predicted before they were entered; what it said of others is hindsight."""
+    rows = snapshot.sql("select distinct session, made_at from predictions.daily where model_id = ? order by all", [model_id]).to_pylist()
+    return [row["session"] for row in rows if not entered(row["session"], row["made_at"])]
+
+
 def run_of(snapshot: Snapshot, model_id: str) -> dict[str, Any]:
     """Return the row of training.runs. Raises `NoModelError` where there is none."""
     runs = snapshot.sql("select * from training.runs where model_id = ?", [model_id]).to_pylist()
@@ -30,7 +41,7 @@ def run_of(snapshot: Snapshot, model_id: str) -> dict[str, Any]:
 
 
 def calibrations_of(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, Calibration]:
-    """Return the ensemble's calibration of each horizon, intervals moved by how the model's forecasts that ended by the session fared."""
+    """Return the ensemble's calibration of each horizon, moved by how forecasts made in time that ended by the session fared."""
     rows = snapshot.sql(
         "select * from training.calibration where model_id = ? and fold = -1 and model = 'ensemble' order by horizon_sessions", [model_id]
     ).to_pylist()
@@ -54,16 +65,17 @@ def usual_spread(snapshot: Snapshot, model_id: str) -> dict[tuple[str, int], flo
 
 
 def _missed(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, list[float]]:
-    """Return by horizon the share of labels outside q05..q95 of each of the model's sessions whose labels had ended, oldest first."""
+    """Return by horizon the share of labels outside q05..q95 of the sessions predicted in time whose labels had ended, oldest first."""
     forward = " ".join(f"when {h} then t.forward_return_{h}d" for h in HORIZONS_SESSIONS)
     rows = snapshot.sql(
         f"with known as (select session, row_number() over (order by session desc) - 1 age from "  # noqa: S608 - names are constants
         "(select distinct session from features.targets where session <= $session)), "
         f"told as (select p.*, case p.horizon_sessions {forward} end y from predictions.daily p "
-        "join features.targets t using (ticker, session) join known using (session) where model_id = $model and age >= horizon_sessions) "
+        "join features.targets t using (ticker, session) join known using (session) where model_id = $model and age >= horizon_sessions "
+        "and session in (select unnest($in_time))) "
         "select horizon_sessions h, session, avg(case when y between q05 and q95 then 0.0 else 1.0 end) missed from told "
         "where y is not null and q05 is not null group by all order by h, session",
-        {"model": model_id, "session": session},
+        {"model": model_id, "session": session, "in_time": in_time(snapshot, model_id)},
     ).to_pylist()
     missed: dict[int, list[float]] = {}
     for row in rows:

@@ -397,6 +397,8 @@ def test_a_day_that_died_before_its_changes_or_its_log_is_due(lived):
         assert due_day(lived), table.full_name
         lake.publish(Change.replace(table, whole))
         assert not due_day(lived)
+    (lived.dataset_home / "exports" / f"changes_{LAST}.json").unlink()
+    assert due_day(lived)
 
 
 def test_no_score_is_taken_apart_on_other_data_than_it_was_made_from(lived):
@@ -537,12 +539,23 @@ def test_kill_9_between_any_two_steps_leaves_yesterday_served_and_stale(the_day_
     seen = {home: newest_served(home) for home in killed}
     assert set(seen.values()) == {SECOND, LAST}, "some died before the commit point, some after"
     assert len(killed) > 10
-    for home in list(seen)[:: max(1, len(seen) // 6)]:
+    asked = {home: due_day(settings_of(home)) for home in killed}
+    assert {(seen[home], asked[home]) for home in killed} >= {(SECOND, True), (LAST, True)}
+    assert all(asked[home] != made_whole(home) for home in killed)
+    for home in killed[:: max(1, len(seen) // 6)]:
         settings = settings_of(home)
-        assert due_day(settings)
         day(lake_of(settings), settings, LAST)
         assert not due_day(settings)
         assert rebuilt(settings, LAST).same
+
+
+def made_whole(home):
+    """Say whether all that a day leaves behind is there; some died when nothing was left to do."""
+    settings = settings_of(home)
+    files = (*export_paths(settings.dataset_home / "exports", LAST), settings.dataset_home / "exports" / f"changes_{LAST}.json")
+    snapshot = lake_of(settings).snapshot()
+    there = [LAST in snapshot.read(table)["session"].to_pylist() for table in (DAILY, explanations(), replace_table())]
+    return all(there) and all(file.exists() for file in files)
 
 
 def newest_served(home):

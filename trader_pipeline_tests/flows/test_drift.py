@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from structlog.testing import capture_logs
 
+from trader_pipeline import calendar
 from trader_pipeline.defs.drift import on_drift
 from trader_pipeline.defs.resources import Trader
 from trader_pipeline.features import PANEL
@@ -49,8 +50,8 @@ def judged_as(home, said):
     home.lake.publish(Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))
 
 
-def live(home, sees):
-    """Publish forecasts of 200 earlier sessions whose score says what happened as clearly as `sees`."""
+def live(home, sees, *, made=lambda day: calendar.known_at("XNYS", day)):
+    """Publish forecasts of 259 earlier sessions, each made at `made`, whose score says what happened as clearly as `sees`."""
     snapshot = home.lake.snapshot()
     today = snapshot.frame("predictions.daily")
     targets = snapshot.frame("features.targets")
@@ -59,7 +60,7 @@ def live(home, sees):
     labels = targets.set_index(["session", "ticker"])
     tables = []
     for day in days:
-        rows = today.assign(session=day)
+        rows = today.assign(session=day, made_at=made(day))
         label = [labels.loc[(day, t)].get(f"residual_rank_{h}d") for t, h in zip(rows["ticker"], rows["horizon_sessions"], strict=True)]
         rows["score"] = sees * np.nan_to_num(np.array(label, float)) + rng.standard_normal(len(rows))
         tables.append(pa.Table.from_pandas(rows, preserve_index=False))
@@ -96,6 +97,11 @@ def test_live_results_are_held_against_those_out_of_fold(predicted, sees, alarms
     assert bool(rows["rank_ic", 1, ""].alarm) is bool(alarms)
     assert not rows["rank_ic", 60, ""].alarm, "too few windows"
     assert "windows), +0.150 out of fold" in rows["rank_ic", 1, ""].said
+
+
+def test_what_was_said_in_hindsight_is_no_live_result(predicted):
+    live(predicted, 0.5, made=lambda _: MADE_AT)
+    assert not [key for key in measured(predicted)[1] if key[0] == "rank_ic"]
 
 
 @pytest.mark.parametrize(("then", "expected", "alarms"), [(0.7, 0.4, 4), (0.51, 0.59, 0), (None, None, 0)])

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trader_pipeline import panel
+from trader_pipeline import calendar, panel
 from trader_pipeline.ensembles.combine import CONFIDENCE_FLOOR, combine
 from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import _found, _material, evaluate
@@ -204,6 +204,12 @@ def test_the_pool_is_the_weighted_mean_of_logits_and_confident_members_count_mor
     assert np.isnan(unknown["up_signal"].to_numpy()).all()
 
 
+def as_hindsight(rows):
+    """Return what sets every row's made_at to long after its entry."""
+    place = rows.column_names.index("made_at")
+    return place, rows.schema.field(place), pa.array([MADE_AT] * rows.num_rows, rows.schema.field(place).type)
+
+
 def test_intervals_widen_after_days_that_missed(home):
     model_id = judge(home)
     before = calibrations_of(home.lake.snapshot(), model_id, SESSION)
@@ -212,9 +218,15 @@ def test_intervals_widen_after_days_that_missed(home):
     days = sorted(set(targets["session"]))[-30:]
     daily = home.lake.snapshot().frame("predictions.daily")
     narrow = pa.concat_tables(
-        DAILY.conform(pa.Table.from_pandas(daily.assign(session=day, q05=9.0, q95=9.0), preserve_index=False)) for day in days[:-1]
+        DAILY.conform(
+            pa.Table.from_pandas(daily.assign(session=day, q05=9.0, q95=9.0, made_at=calendar.known_at("XNYS", day)), preserve_index=False)
+        )
+        for day in days[:-1]
     )
-    home.lake.publish(Change.append(DAILY, narrow))
+    home.lake.publish(Change.append(DAILY, narrow.set_column(*as_hindsight(narrow))))
+    hindsight = calibrations_of(home.lake.snapshot(), model_id, SESSION)
+    assert {h: one.interval_miss for h, one in hindsight.items()} == {h: one.interval_miss for h, one in before.items()}
+    home.lake.publish(Change.upsert(DAILY, narrow))
     after = calibrations_of(home.lake.snapshot(), model_id, SESSION)
     step = 0.005 * (1 - 0.1)
     for horizon, ended in ((1, 29), (5, 25), (20, 10), (60, 0)):
