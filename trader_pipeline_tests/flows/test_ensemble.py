@@ -12,7 +12,7 @@ from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import _found, _material, evaluate
 from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.flows.predict import predict
-from trader_pipeline.flows.serving import calibrations_of
+from trader_pipeline.flows.serving import served_calibrations
 from trader_pipeline.lake import Change
 from trader_pipeline.models.calibrate import Calibration, confidence_of, expit, logit, signal_up
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -206,7 +206,7 @@ def test_the_pool_is_the_weighted_mean_of_logits_and_confident_members_count_mor
 
 def test_intervals_widen_after_days_that_missed(home):
     model_id = judge(home)
-    before = calibrations_of(home.lake.snapshot(), model_id, SESSION)
+    before = served_calibrations(home.lake.snapshot(), model_id, SESSION)
     run(home)
     targets = home.lake.snapshot().frame("features.targets")
     days = sorted(set(targets["session"]))[-30:]
@@ -215,7 +215,7 @@ def test_intervals_widen_after_days_that_missed(home):
         DAILY.conform(pa.Table.from_pandas(daily.assign(session=day, q05=9.0, q95=9.0), preserve_index=False)) for day in days[:-1]
     )
     home.lake.publish(Change.append(DAILY, narrow))
-    after = calibrations_of(home.lake.snapshot(), model_id, SESSION)
+    after = served_calibrations(home.lake.snapshot(), model_id, SESSION)
     step = 0.005 * (1 - 0.1)
     for horizon, ended in ((1, 29), (5, 25), (20, 10), (60, 0)):
         assert before[horizon].interval_miss - after[horizon].interval_miss == pytest.approx(step * ended)
