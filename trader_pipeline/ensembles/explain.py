@@ -59,7 +59,7 @@ def standardized(score_NH: Floats, why: Attribution) -> Explained:
     )
 
 
-def weighted(
+def weighted_sum(
     members: Mapping[str, Explained], weights: Mapping[str, float | Floats], places: Mapping[str, Sequence[int]], features: int
 ) -> Explained:
     """Return the ensemble's: the weighted sum over the members that have a score, NaN where one of those is not explained.

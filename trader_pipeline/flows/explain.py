@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import panel
-from trader_pipeline.ensembles.explain import ENSEMBLE, Explained, rows_of, standardized, weighted
+from trader_pipeline.ensembles.explain import ENSEMBLE, Explained, rows_of, standardized, weighted_sum
 from trader_pipeline.errors import BlockedByDataError
 from trader_pipeline.flows.predict import data_version, published_rows
 from trader_pipeline.flows.served import Served, served
@@ -102,7 +102,7 @@ def _rows(model: Served, daily: pa.Table, wanted: set[str]) -> pa.Table:
         members[member.name] = standardized(score_NH, why)
     value_NF = feature_array(model.features, panel.Grid(grid.tickers, grid.sessions[-1:]), features)[:, 0]
     weights = {name: _of_horizons(model.weights.filter(_is(model.weights, "model", name)), grid, "weight") for name in members}
-    ensemble = weighted(members, weights, places, len(features))
+    ensemble = weighted_sum(members, weights, places, len(features))
     ensemble = Explained(method=ensemble.method, score_NH=_of_horizons(daily, grid), base_NH=ensemble.base_NH, parts_NHF=ensemble.parts_NHF)
     tables = [rows_of(ENSEMBLE, ensemble, grid.tickers, features, value_NF)]
     tables += [

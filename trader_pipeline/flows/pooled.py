@@ -5,8 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from trader_pipeline import panel
 from trader_pipeline.ensembles.combine import combine, row_weights, with_weights
-from trader_pipeline.ensembles.regimes import regimes
+from trader_pipeline.ensembles.regimes import median_ticker, regimes
 from trader_pipeline.ensembles.weighted import weighted
 from trader_pipeline.ensembles.weights import equal_weights
 from trader_pipeline.flows.ensemble import named_regimes
@@ -56,8 +57,9 @@ def _weights(snapshot: Snapshot, model_id: str) -> pa.Table:
 def _regime_of(snapshot: Snapshot, last: dt.date | None) -> dict[dt.date, str]:
     """Return the regime of every session up to `last`."""
     rows = snapshot.sql(
-        "select session, median(volatility_daily) volatility from features.targets where $last is null or session <= $last "
-        "group by session order by session",
+        "select ticker, session, volatility_daily from features.targets where $last is null or session <= $last order by ticker, session",
         {"last": last},
     )
-    return named_regimes(rows["session"].to_pylist(), regimes(rows["volatility"].to_numpy()))
+    grid = panel.Grid.of(rows)
+    median_T = median_ticker(panel.dense(rows, grid, "volatility_daily"))
+    return named_regimes(grid.sessions.astype(object).tolist(), regimes(median_T))

@@ -18,7 +18,7 @@ from trader_pipeline.flows.ahead import earnings_inside, ex_dividend_inside
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
 from trader_pipeline.flows.served import Served, served
-from trader_pipeline.flows.serving import EXCHANGE, calibrations_of, entered, require_fresh
+from trader_pipeline.flows.serving import EXCHANGE, entered, require_fresh, served_calibrations
 from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
 from trader_pipeline.inference.forecast import novelty_of_last_session
@@ -145,7 +145,7 @@ def forecast_rows(snapshot: Snapshot, settings: Settings, model: Served, stamp: 
     """Return rows of predictions.daily that the model makes of its session."""
     known = _known(snapshot, model, novelty_of_last_session(load_novelty(model.folder), model.features))
     abstention = inference.Abstention(confidence=settings.decisions.abstain_confidence, novelty=settings.decisions.abstain_novelty)
-    return inference.daily_rows(model.ensemble, calibrations_of(snapshot, stamp.model_id, model.session), known, abstention, stamp)
+    return inference.daily_rows(model.ensemble, served_calibrations(snapshot, stamp.model_id, model.session), known, abstention, stamp)
 
 
 def _known(snapshot: Snapshot, model: Served, novelty: Mapping[str, float]) -> inference.Known:

@@ -40,7 +40,7 @@ def run_of(snapshot: Snapshot, model_id: str) -> dict[str, Any]:
     return run
 
 
-def calibrations_of(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, Calibration]:
+def served_calibrations(snapshot: Snapshot, model_id: str, session: dt.date) -> dict[int, Calibration]:
     """Return the ensemble's calibration of each horizon, moved by how forecasts made in time that ended by the session fared."""
     rows = snapshot.sql(
         "select * from training.calibration where model_id = ? and fold = -1 and model = 'ensemble' order by horizon_sessions", [model_id]

@@ -103,8 +103,12 @@ def _train(
     batches = ShuffledWindows(*span, length=window, batch=together, seed=_seed(context))
     chosen = context.epochs_of_folds.get(name, [])
     epochs = max(1, round(statistics.median(chosen))) if final and chosen else settings.epochs
-    panel = _tensors(examples, preparation, learn, validation=None if final else examples.tail)
-    data = placed(panel, _device(network), settings.loading, context.scratch)
+    data = placed(  # the tensors have no name here: mapped from files, they leave the memory
+        _tensors(examples, preparation, learn, validation=None if final else examples.tail),
+        _device(network),
+        settings.loading,
+        context.scratch,
+    )
     if isinstance(data, Mapped):
         context.report({"event": "panel_mapped", "model": name, "fold": context.fold})
     if settings.learning_rate is None:
@@ -151,11 +155,11 @@ def _class_weights(examples: Examples) -> torch.Tensor:
 
 
 def _identity(network: Network, preparation: Preparation, settings: Optimisation, *, span: tuple[int, int], epochs: int, seed: int) -> str:
-    """Return a hash of what a checkpoint must have come from to be gone on with."""
+    """Return a hash of what a checkpoint must have come from to be gone on with; how windows are loaded changes no bit of it."""
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     normaliser = b"".join(np.ascontiguousarray(a).tobytes() for a in preparation.normaliser.arrays().values())
     facts = [
-        asdict(settings),
+        {name: value for name, value in asdict(settings).items() if name != "loading"},
         str(network.config),
         shapes,
         list(span),

@@ -81,7 +81,8 @@ class NetworkFit:
 class Recipe:
     """A named set of members. `training_sessions` is the least that the first fold must have to learn from.
 
-    `exclude_features` are left out of the panel: `training.importance` proposes some.
+    `exclude_features` are left out of the panel: `training.importance` proposes some. It was asked on the newest fold's validation tail,
+    which lies in the test sessions of earlier folds: of a recipe that leaves those out, the newest fold alone is judged untouched by it.
     """
 
     name: str

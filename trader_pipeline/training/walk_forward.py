@@ -153,7 +153,8 @@ def _tell_importance(fitted: Member, learnt: Examples, member: MemberRecipe, con
     found = importance(fitted, learnt, seed=context.seed)
     rows = [asdict(one) | {"may_go": one.may_go} for one in found]
     drop_list = [name for one in found if one.may_go for name in one.features]
-    said = {} if found else {"why": "the tail is too short, or the network too large for the budget of one answer"}
+    said = {"drop_list_clean": "in the newest fold alone: earlier ones are tested on sessions that it was drawn up on"}
+    said |= {} if found else {"why": "the tail is too short, or the network too large for the budget of one answer"}
     context.report({"event": "importance", "model": member.name, "fold": context.fold, "drop_list": drop_list, "rows": rows} | said)
 
 

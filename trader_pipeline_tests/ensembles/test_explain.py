@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline.ensembles.combine import FORECAST_COLUMNS, combine
-from trader_pipeline.ensembles.explain import KEPT, rows_of, standardized, weighted
+from trader_pipeline.ensembles.explain import KEPT, rows_of, standardized, weighted_sum
 from trader_pipeline.models.attribution import attribution
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 
@@ -61,7 +61,7 @@ def test_weights_may_differ_by_ticker_and_horizon():
     (one, why_one), (other, why_other) = member(1), member(2)
     share = np.linspace(0, 1, N * H).reshape(N, H)
     members = {"a": standardized(one, why_one), "b": standardized(other, why_other)}
-    told = weighted(members, {"a": share, "b": 1 - share}, {"a": range(F), "b": range(F)}, F)
+    told = weighted_sum(members, {"a": share, "b": 1 - share}, {"a": range(F), "b": range(F)}, F)
     said = share * members["a"].score_NH + (1 - share) * members["b"].score_NH
     assert told.base_NH + told.parts_NHF.sum(axis=2) == pytest.approx(said)
 
@@ -86,7 +86,7 @@ def test_the_ensemble_sums_to_the_published_score_with_any_weights():
     (one, why_one), (other, why_other) = member(1), member(2, centred=False, features=3)
     weights = {"a": 0.7, "b": 0.3}
     members = {"a": standardized(one, why_one), "b": standardized(other, why_other)}
-    told = weighted(members, everywhere(weights), {"a": range(F), "b": [0, 4, 9]}, F + 1)
+    told = weighted_sum(members, everywhere(weights), {"a": range(F), "b": [0, 4, 9]}, F + 1)
     said = published({"a": one, "b": other}, weights)
     assert told.score_NH == pytest.approx(said)
     assert told.base_NH + told.parts_NHF.sum(axis=2) == pytest.approx(said)
@@ -97,7 +97,9 @@ def test_the_ensemble_sums_to_the_published_score_with_any_weights():
 def test_weights_may_differ_by_horizon():
     (one, why_one), (other, why_other) = member(1), member(2)
     by_horizon = {"a": np.array([0.9, 0.5, 0.2, 0.0]), "b": np.array([0.1, 0.5, 0.8, 1.0])}
-    told = weighted({"a": standardized(one, why_one), "b": standardized(other, why_other)}, by_horizon, {"a": range(F), "b": range(F)}, F)
+    told = weighted_sum(
+        {"a": standardized(one, why_one), "b": standardized(other, why_other)}, by_horizon, {"a": range(F), "b": range(F)}, F
+    )
     for h in range(H):
         said = published({"a": one, "b": other}, {name: weight[h] for name, weight in by_horizon.items()})
         assert (told.base_NH + told.parts_NHF.sum(axis=2))[:, h] == pytest.approx(said[:, h])
@@ -111,7 +113,7 @@ def test_a_member_without_a_score_leaves_its_weight_to_the_others():
     )
     weights = {"a": 0.5, "b": 0.5}
     members = {"a": standardized(one, why_one), "b": standardized(other, why_other)}
-    told = weighted(members, everywhere(weights), {"a": range(F), "b": range(F)}, F)
+    told = weighted_sum(members, everywhere(weights), {"a": range(F), "b": range(F)}, F)
     said = published({"a": one, "b": other}, weights)
     assert told.base_NH + told.parts_NHF.sum(axis=2) == pytest.approx(said)
 
@@ -122,7 +124,7 @@ def test_a_member_that_is_not_explained_leaves_the_ensemble_unexplained():
     parts[2:] = np.nan
     partly = attribution("integrated_gradients", other, why_other.base_NH, parts, centred=False)
     both = {"a": range(F), "b": range(F)}
-    told = weighted({"a": standardized(one, why_one), "b": standardized(other, partly)}, everywhere({"a": 0.5, "b": 0.5}), both, F)
+    told = weighted_sum({"a": standardized(one, why_one), "b": standardized(other, partly)}, everywhere({"a": 0.5, "b": 0.5}), both, F)
     rows = rows_of("ensemble", told, NAMES, [f"f{f}" for f in range(F)], np.zeros((N, F), np.float32))
     assert set(rows["ticker"].to_pylist()) == {"T0", "T1"}
 

@@ -12,7 +12,7 @@ from trader_pipeline.flows import train
 from trader_pipeline.flows.evaluate import _found, _material, evaluate
 from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.flows.predict import predict
-from trader_pipeline.flows.serving import calibrations_of
+from trader_pipeline.flows.serving import served_calibrations
 from trader_pipeline.lake import Change
 from trader_pipeline.models.calibrate import Calibration, confidence_of, expit, logit, signal_up
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -212,7 +212,7 @@ def as_hindsight(rows):
 
 def test_intervals_widen_after_days_that_missed(home):
     model_id = judge(home)
-    before = calibrations_of(home.lake.snapshot(), model_id, SESSION)
+    before = served_calibrations(home.lake.snapshot(), model_id, SESSION)
     run(home)
     targets = home.lake.snapshot().frame("features.targets")
     days = sorted(set(targets["session"]))[-30:]
@@ -224,10 +224,10 @@ def test_intervals_widen_after_days_that_missed(home):
         for day in days[:-1]
     )
     home.lake.publish(Change.append(DAILY, narrow.set_column(*as_hindsight(narrow))))
-    hindsight = calibrations_of(home.lake.snapshot(), model_id, SESSION)
+    hindsight = served_calibrations(home.lake.snapshot(), model_id, SESSION)
     assert {h: one.interval_miss for h, one in hindsight.items()} == {h: one.interval_miss for h, one in before.items()}
     home.lake.publish(Change.upsert(DAILY, narrow))
-    after = calibrations_of(home.lake.snapshot(), model_id, SESSION)
+    after = served_calibrations(home.lake.snapshot(), model_id, SESSION)
     step = 0.005 * (1 - 0.1)
     for horizon, ended in ((1, 29), (5, 25), (20, 10), (60, 0)):
         assert before[horizon].interval_miss - after[horizon].interval_miss == pytest.approx(step * ended)

@@ -55,6 +55,33 @@ EXPECTED = {
     ],
 }
 _OWN = ("stock", "bars.csv", instant("2024-06-11T12:00"), "0" * 64, None, None)
+EXPECTED["evaluation.scorecard", 1] = [
+    (
+        "20240607-abc",
+        "ridge",
+        5,
+        0.53,
+        None,
+        0.52,
+        0.02,
+        0.7,
+        False,
+        1.0,
+        0.01,
+        0.02,
+        0.249,
+        0.001,
+        0.01,
+        0.02,
+        0.9,
+        1000,
+        40,
+        None,
+        "53.0 % vs 52.0 % base (±2.0), target 70 %: not met",
+        None,
+        instant("2024-06-07T20:30"),
+    )
+]
 EXPECTED["raw.own_bars", 1] = [
     ("ACME", day("2024-06-07"), 99.0, 101.5, 98.5, 100.0, 1000.0, None, None, 2.0, *_OWN),
     ("ACME", day("2024-06-10"), 50.5, 51.0, 49.0, 50.25, 2500.0, 0.5, 2.0, 1.0, *_OWN),

@@ -1,11 +1,13 @@
 """Windows gathered on the device, into a buffer, and brought from mapped files are the same windows."""
 
 import math
+import weakref
 
 import pytest
 import torch
 
 from trader_pipeline.models.panel_former import PanelFormerConfig
+from trader_pipeline.training import fit_network as fit
 from trader_pipeline.training.fit_network import fit_network
 from trader_pipeline.training.gather import Buffers, gather
 from trader_pipeline.training.mapped import Loading, Mapped, fits, loaded, mapped, placed
@@ -101,3 +103,35 @@ def test_a_fit_on_a_mapped_panel_is_the_resident_one_to_the_bit(tmp_path):
         weights.append(member.files()["weights.safetensors"])
     assert told.count("panel_mapped") == 2
     assert weights[0] == weights[1] == weights[2]
+
+
+def test_a_fit_goes_on_from_its_checkpoint_when_its_windows_are_loaded_otherwise(tmp_path):
+    told = []
+    size = PanelFormerConfig(width=16, heads=2, key_value_heads=1, blocks=2, window_sessions=16)
+    for loading in (Loading(), Loading(num_workers=0, resident_share=0.0)):
+        context = FitContext(seed=0, fold=1, report=told.append, scratch=tmp_path)
+        settings = Optimisation(epochs=1, rows_per_step=400, loading=loading)
+        fit_network(examples(planted(sessions=300), 200), context, size, settings)
+    assert [event["event"] for event in told].count("panel_mapped") == 1
+    first, second = (event for event in told if event["event"] == "epoch")
+    assert second == first, "told again, seconds and all: the second fit found the first one's checkpoint"
+
+
+def test_a_mapped_panel_leaves_the_memory(tmp_path, monkeypatch):
+    panels = []
+
+    def placing(panel, *args):
+        panels.append(weakref.ref(panel.x_NTP))
+        return placed(panel, *args)
+
+    def training(*_, **__):
+        raise KeyboardInterrupt(panels[0]() is None)
+
+    monkeypatch.setattr(fit, "placed", placing)
+    monkeypatch.setattr(fit, "meter_of", training)
+    size = PanelFormerConfig(width=16, heads=2, key_value_heads=1, blocks=2, window_sessions=16)
+    settings = Optimisation(epochs=1, learning_rate=1e-3, loading=Loading(num_workers=0, resident_share=0.0))
+    context = FitContext(seed=0, fold=1, report=lambda _: None, scratch=tmp_path)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        fit_network(examples(planted(sessions=300), 200), context, size, settings)
+    assert raised.value.args == (True,)

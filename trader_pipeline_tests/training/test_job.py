@@ -89,7 +89,7 @@ def test_the_run_record_says_what_was_asked_and_what_came_of_it(classic):
         "features": None,
     }
     assert [row["fold"] for row in record["preflight"]] == [0, 1, 2, -1]
-    assert record["preflight"][0]["gap_sessions"]["every"] == [1 + 5 + 1, 5 + 5 + 1, 20 + 5 + 1, 60 + 5 + 1]
+    assert record["preflight"][0]["gap_sessions"]["every"] == [1 + 20 + 1, 5 + 20 + 1, 20 + 20 + 1, 60 + 20 + 1]
     assert record["preflight"][-1]["gap_sessions"]["every"] == [2, 6, 21, 61]
     assert set(record["preflight"][0]["drift"]) == set(FEATURES)
     assert [len(row["class_balance"]) for row in record["preflight"]] == [4] * 4
@@ -99,6 +99,7 @@ def test_the_run_record_says_what_was_asked_and_what_came_of_it(classic):
         ("ridge", 2, True),
         ("lightgbm", 2, True),
     }
+    assert all("newest fold alone" in row["drop_list_clean"] for row in record["importance"])
     assert all("balanced accuracy" in row["says"] for row in record["diagnosis"])
     assert len(record["diagnosis"]) == 2 * 3
     trials = pq.read_table(asked.folder / job.TRIALS_FILE).to_pylist()
