@@ -39,7 +39,7 @@ def test_a_row_stands_beside_its_baseline_and_every_fit_is_a_trial(tmp_path, mon
     monkeypatch.setattr(ablations, "SIMULATED", TINY)
     ablate(rows="dropout_0", seeds=1, tickers=10, sessions=620, as_json=True)
     told = json.loads(capsys.readouterr().out)
-    assert (told["schema"], told["market"], told["test_sessions"]) == ("trader.ablate/1", "simulated 10 x 620, seed 0", 203)
+    assert (told["schema"], told["market"], told["test_sessions"]) == ("trader.ablate/1", "simulated 10 x 620, seed 0", 188)
     base, row = told["rows"]
     assert (base["row"], row["row"]) == ("baseline", "dropout_0")
     assert [cell["horizon_sessions"] for cell in row["horizons"]] == list(HORIZONS_SESSIONS)

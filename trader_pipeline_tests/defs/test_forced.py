@@ -53,6 +53,7 @@ def test_the_command_refuses_and_force_is_recorded(tmp_path):
         "RECIPE": "ridge",
         "SIMULATED_TICKERS": "12",
         "SIMULATED_DAYS": "1100",
+        "SEED": "1",
         "CHECKS__STALE_WARNING": "0",
         "CHECKS__STALE_ERROR": "0",
     }

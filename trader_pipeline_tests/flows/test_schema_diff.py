@@ -124,4 +124,4 @@ def test_the_command_ends_with_1_where_something_is_refused(tmp_path):
     assert macro["columns"][0] == {"column": "known_at_basis", "change": "added", "stored": None, "declared": "string"}
     listed = trader("schema", "list", "--json", home=home).json()["tables"]
     daily = next(t for t in listed if t["table"] == "predictions.daily")
-    assert (daily["version"], daily["reads_from"], daily["contract"]) == (1, 1, 1)
+    assert (daily["version"], daily["reads_from"], daily["contract"]) == (2, 1, 1)

@@ -99,7 +99,7 @@ def bad_splits():
     return {
         "every has the label of .* at 1 sessions, 1 before": replace(good, every=data.labels.until(end)),
         "tail has the label of .* at 1 sessions, 2 before": replace(good, tail=data.labels.until(end).within(691, end)),
-        "fit has the label of .* at 1 sessions, 2 before": replace(good, fit=data.labels.within(0, 691).until(end)),
+        "fit has the label of .* at 1 sessions, 2 before": replace(good, fit=data.labels.within(0, 676).until(end)),
         "inside the test block": examples_before(data, end + 1, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS),
     }
 
@@ -114,6 +114,6 @@ def test_one_label_of_one_horizon_too_late_is_found():
     learnt = examples_before(planted(), 817, SECTORS, FEATURES, embargo=EMBARGO_SESSIONS)
     learnt.every.scaled_NTH[3, 817 - 65, 3] = 0.1  # may be learnt up to 817 - 66
     with pytest.raises(
-        PreflightError, match=r"every has the label of \S+ at 60 sessions, 65 before .*; 60 \+ 5 of embargo must lie between"
+        PreflightError, match=r"every has the label of \S+ at 60 sessions, 65 before .*; 60 \+ 20 of embargo must lie between"
     ):
         prove_temporal(learnt, test_first=817, embargo=EMBARGO_SESSIONS)
