@@ -147,7 +147,8 @@ def _trained(sha256: str, days: Any) -> tuple[Change, Change]:
     run |= {"trained_through": days[-62].item(), "first_session": days[0].item()}
     numbers = {column.name: 0.1 for column in CALIBRATION.columns if pa.types.is_floating(column.dtype)}
     fitted = [
-        numbers | {"model_id": "bench", "fold": -1, "model": "ensemble", "horizon_sessions": h, "rows": 1, "known_at": run["as_of"]} for h in HORIZONS_SESSIONS
+        numbers | {"model_id": "bench", "fold": -1, "model": "ensemble", "horizon_sessions": h, "rows": 1, "known_at": run["as_of"]}
+        for h in HORIZONS_SESSIONS
     ]
     return (
         Change.replace(RUNS, pa.Table.from_pylist([run], RUNS.arrow_schema)),
