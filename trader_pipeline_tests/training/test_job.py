@@ -170,7 +170,7 @@ def test_too_short_a_history_leaves_no_manifest(tmp_path):
 
 def test_an_unknown_recipe_lists_the_known():
     with pytest.raises(
-        UsageError, match="take one of baselines, classic, classic_rolling, ensemble, gru, .*panel_former_1m, .*three_members"
+        UsageError, match=r"take one of baselines, classic, classic_rolling, ensemble, gru, .*panel_former_1m, .*three_members"
     ):
         job.recipe_of("magic")
 
