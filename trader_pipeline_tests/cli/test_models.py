@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema.outputs import CALIBRATION, RUNS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests import published
@@ -22,16 +21,10 @@ def home(tmp_path):
     lake: Lake = published.publish(settings, sessions=300)
     (run,) = lake.snapshot().read(RUNS).to_pylist()
     second = run | {"model_id": SECOND, "finished_at": run["finished_at"] + dt.timedelta(hours=1)}
-    zeros = dict.fromkeys(("up_score_slope", "outperform_shrink", "mean_score_slope", "mean_center", "drift", "median_offset"), 0.0)
-    fitted = Calibration(**zeros, up_shrink=0.0, mean_shrink=1.0, base_rate=0.5, attainable=0.1, interval_scales=(1.0,) * 10)
-    rows = [
-        {"model_id": name, "fold": -1, "model": "ensemble", "horizon_sessions": h, "rows": 1, "known_at": published.KNOWN} | fitted.to_row()
-        for name in (FIRST, SECOND)
-        for h in (1, 5, 20, 60)
-    ]
+    calibrations = [row | {"model_id": SECOND} for row in lake.snapshot().read(CALIBRATION).to_pylist()]
     lake.publish(
         Change.append(RUNS, pa.Table.from_pylist([second], RUNS.arrow_schema)),
-        Change.append(CALIBRATION, pa.Table.from_pylist(rows, CALIBRATION.arrow_schema)),
+        Change.append(CALIBRATION, pa.Table.from_pylist(calibrations, CALIBRATION.arrow_schema)),
     )
     return settings.home
 
