@@ -16,6 +16,7 @@ from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.core import ACCEPTED_BARS, TICKER_MAP
 from trader_pipeline.settings import Settings
 from trader_pipeline.training import job
+from trader_pipeline_tests.flows import days
 
 SESSION = dt.date(2020, 2, 7)
 AS_OF = dt.datetime(2020, 2, 7, 21, 30, tzinfo=dt.UTC)
@@ -105,3 +106,19 @@ def small_market_judged(small_market, tmp_path_factory) -> Home:
 @pytest.fixture
 def judged(small_market_judged, tmp_path) -> Home:
     return copied(small_market_judged, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def lived_home(tmp_path_factory):
+    """Trained at `days.FIRST`, predicted at all three sessions. Read only."""
+    settings = days.settings_of(tmp_path_factory.mktemp("days") / "home")
+    days.live_through(settings, bars((*days.NAMES, "SPY")))
+    return settings
+
+
+@pytest.fixture
+def lived(lived_home, tmp_path):
+    """A copy of `lived_home` to change."""
+    settings = days.settings_of(tmp_path / "home")
+    shutil.copytree(lived_home.home, settings.home)
+    return settings
