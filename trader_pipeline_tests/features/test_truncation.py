@@ -1,17 +1,12 @@
-"""What a feature said on a day never depends on what came after it, and never on more than its look-back."""
-
-from dataclasses import replace
+"""What a feature said on a day never depends on what came after it; `test_proof` holds the look-backs."""
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
-from trader_pipeline import calendar, panel
-from trader_pipeline.features import FEATURES, macro
+from trader_pipeline import calendar
+from trader_pipeline.features import FEATURES
 from trader_pipeline.features.targets import volatility_daily
 from trader_pipeline.features.truncation import cut
-from trader_pipeline.schema.core import ACCEPTED_BARS, CHARACTERISTICS, MACRO
 from trader_pipeline_tests.features import markets
 
 COUNT = 620
@@ -77,80 +72,6 @@ def test_truncation_changes_no_bit_of_what_scales_the_labels(whole, truncated):
         rows = rows_of(market, whole)
         assert_same_bits(volatility_daily(market.prices), volatility_daily(whole.prices)[rows, : last + 1])
         assert_same_bits(market.beta, whole.beta[rows, : last + 1])
-
-
-def shaken(tables, days, at):
-    """The same market with every bar of session `at` different, some tickers much higher and some much lower, and the facts too."""
-    names = sorted(set(tables.accepted_bars["ticker"].to_pylist()))
-    grid = panel.Grid(tuple(names), days)
-    columns = panel.dense_columns(tables.accepted_bars, grid, ("open", "high", "low", "close", "volume_shares"))
-    up = np.where(np.arange(len(names)) % 2, 3.0, 0.3)
-    for name, more in zip(columns, (1.01, 1.1, 0.9, 1.02, 7.0), strict=True):
-        columns[name][:, at] *= up * more
-    facts = {
-        "characteristics": multiplied(tables.characteristics, "observed_on", days[at], value=-3.0),
-        "macro": multiplied(tables.macro, "observed_on", days[at], value=1.5),
-        "market_state": multiplied(tables.market_state, "session", days[at], p_turbulent=-3.0),
-        "option_quotes": multiplied(
-            multiplied(tables.option_quotes, "session", days[at], bid=1.1, ask=1.1), "session", days[at], kind="put", volume_contracts=7.0
-        ),
-        "scored_news": pa.concat_tables([tables.scored_news, more_news(names, days[at])]),
-    }
-    return replace(tables, accepted_bars=markets.bars(names, days, **columns), **facts)
-
-
-def multiplied(table, day_column, day, *, kind=None, **factors):
-    where = pc.equal(table[day_column], day.item())
-    where = pc.and_(where, pc.equal(table["kind"], kind)) if kind else where
-    for name, factor in factors.items():
-        moved = pc.if_else(where, pc.multiply(table[name], factor), table[name])
-        table = table.set_column(table.column_names.index(name), table.schema.field(name), moved)
-    return table
-
-
-def more_news(names, day):
-    at = day + np.timedelta64(23, "h")
-    return markets.news(*((name, at, "more", model, -1.0) for name in names for model in ("finbert", "vader")))
-
-
-BY_NAME_OF_SESSIONS = pytest.mark.parametrize(
-    "feature", [f for f in FEATURES if {ACCEPTED_BARS, CHARACTERISTICS, MACRO} & set(f.inputs)], ids=lambda feature: feature.name
-)
-"""Those that read filings alone are no function of sessions: test_statements says how far back they reach."""
-
-
-@BY_NAME_OF_SESSIONS
-def test_the_declared_look_back_is_the_real_one(feature, tables, days):
-    today = COUNT - 15
-    edge = today - feature.lookback_sessions
-    quiet = with_gaps(tables, days, feature, today)
-    before = feature.compute(markets.market(quiet, days))[:, today]
-    beyond = feature.compute(markets.market(shaken(quiet, days, edge - 1), days))[:, today]
-    assert_same_bits(beyond, before)
-    within = feature.compute(markets.market(shaken(quiet, days, edge), days))[:, today]
-    assert np.isfinite(before).any()
-    assert not np.array_equal(within, before, equal_nan=True), "declared look-back is too long"
-
-
-def with_gaps(tables, days, feature, today):
-    """Facts are lacking where they let the value at `today` depend on the oldest that are still young enough."""
-    edge = today - feature.lookback_sessions
-    age = macro.MONTHLY if any(name in feature.formula for name in macro.MONTHLY_SERIES) else macro.DAILY
-    series = ("observed_on", today - age + 1, today) if feature is macro.inflation_12m else ("observed_on", edge, edge + age)
-    young = {"macro": series, "characteristics": ("observed_on", edge, edge + age)}
-    gaps = young | {"option_quotes": ("session", today - 1, today)}
-    lacking = {
-        name: without(getattr(tables, name), column, days[first].item(), days[min(last, today)].item())
-        for name, (column, first, last) in gaps.items()
-    }
-    half = pa.array([f"T{i:02d}" for i in range(0, 14, 2)])
-    news = tables.scored_news
-    late = pc.and_(pc.is_in(news["ticker"], half), pc.greater(pc.cast(news["known_at"], pa.date32()), days[edge].item()))
-    return replace(tables, **lacking, scored_news=news.filter(pc.invert(late)))
-
-
-def without(table, column, after, until):
-    return table.filter(pc.or_(pc.less_equal(table[column], after), pc.greater(table[column], until)))
 
 
 def test_a_later_split_changes_no_history_and_no_feature(days):
