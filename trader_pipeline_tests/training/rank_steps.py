@@ -15,7 +15,7 @@ from trader_pipeline.training.ranks import joined
 from trader_pipeline.training.recipes import RECIPES, FitContext, varied
 from trader_pipeline.training.sharding import whole_state
 from trader_pipeline_tests.training.planted import examples, planted
-from trader_pipeline_tests.training.test_module import BATCHES, module, tensors, train, weights
+from trader_pipeline_tests.training.small_module import BATCHES, module, tensors, train, weights
 
 
 def in_double(ranks, **settings):

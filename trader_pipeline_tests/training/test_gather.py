@@ -16,7 +16,7 @@ from trader_pipeline.training.ranks import Ranks
 from trader_pipeline.training.recipes import FitContext
 from trader_pipeline.training.windows import PanelTensors
 from trader_pipeline_tests.training.planted import examples, planted
-from trader_pipeline_tests.training.test_module import tensors
+from trader_pipeline_tests.training.small_module import tensors
 
 STARTS = [torch.tensor([0, 16, 40]), torch.tensor([8]), torch.tensor([56, 4])]
 LENGTH = 8

@@ -15,7 +15,7 @@ from trader_pipeline.training.ranks import ALONE
 from trader_pipeline_tests.processes import is_running
 from trader_pipeline_tests.training import rank_ends, rank_steps
 from trader_pipeline_tests.training.planted import planted, request
-from trader_pipeline_tests.training.test_module import weights
+from trader_pipeline_tests.training.small_module import weights
 
 
 def run(job, *arguments, restarts=1):

@@ -3,7 +3,7 @@ import itertools
 import torch
 
 from trader_pipeline.training.rate_range import HIGHEST, LOWEST, STEPS, rate_range
-from trader_pipeline_tests.training.test_module import BATCHES, module, tensors, weights
+from trader_pipeline_tests.training.small_module import BATCHES, module, tensors, weights
 
 
 def test_every_rate_is_really_applied_and_the_network_stays_as_it_was(monkeypatch):
