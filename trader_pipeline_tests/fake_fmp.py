@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trader_pipeline_tests.fake_vendor import FakeVendor, Reply
+from trader_pipeline_tests.fake_server import Reply
+from trader_pipeline_tests.fake_vendor import FakeVendor
 from trader_pipeline_tests.fake_world import World
 
 KEY = "fmpkey0123456789abcdef"

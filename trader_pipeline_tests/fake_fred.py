@@ -9,7 +9,8 @@ import csv
 import datetime as dt
 from pathlib import Path
 
-from trader_pipeline_tests.fake_vendor import CSV, HTML, FakeVendor, Reply
+from trader_pipeline_tests.fake_server import HTML, Reply
+from trader_pipeline_tests.fake_vendor import CSV, FakeVendor
 
 CHART, OBSERVATIONS, VINTAGE_DATES = "/graph/fredgraph.csv", "/fred/series/observations", "/fred/series/vintagedates"
 KEY = "abcdefghijklmnopqrstuvwxyz012345"

@@ -8,7 +8,8 @@ import json
 import zipfile
 from pathlib import Path
 
-from trader_pipeline_tests.fake_vendor import CSV, HTML, ZIP, FakeVendor, Reply
+from trader_pipeline_tests.fake_server import HTML, Reply
+from trader_pipeline_tests.fake_vendor import CSV, ZIP, FakeVendor
 
 VIX = "/api/global/us_indices/daily_prices/VIX_History.csv"
 FIVE_FACTORS = "/pages/faculty/ken.french/ftp/F-F_Research_Data_5_Factors_2x3_daily_CSV.zip"

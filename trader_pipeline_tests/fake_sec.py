@@ -7,7 +7,8 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from trader_pipeline_tests.fake_vendor import HTML, FakeVendor, Reply
+from trader_pipeline_tests.fake_server import HTML, Reply
+from trader_pipeline_tests.fake_vendor import FakeVendor
 
 TICKERS = "/files/company_tickers.json"
 RESOURCES = Path(__file__).parent / "resources"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trader_pipeline_tests.fake_vendor import FakeVendor, Reply
+from trader_pipeline_tests.fake_server import Reply
+from trader_pipeline_tests.fake_vendor import FakeVendor
 from trader_pipeline_tests.fake_world import World
 
 TOKEN = "tiingo0123456789abcdef0123456789abcdef01234567"  # noqa: S105 - of the fake

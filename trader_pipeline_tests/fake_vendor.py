@@ -6,20 +6,16 @@ with FakeFmp() as fmp:
 """
 
 import email.utils
-import json
-import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-SLOW_SECONDS = 3.0
+from trader_pipeline_tests.fake_server import HTML, SLOW_SECONDS, FakeServer, Reply
+
 SOUND = "sound"
-JSON, HTML, CSV, ZIP = "application/json", "text/html", "text/csv", "application/zip"
+CSV, ZIP = "text/csv", "application/zip"
 
 FAULTS = (
     *("429", "429-seconds", "429-date", "500", "502", "503", "503-seconds"),
@@ -27,23 +23,6 @@ FAULTS = (
 )
 """`slow` answers after SLOW_SECONDS; `truncated` closes the connection half-way through the promised bytes; `malformed` cuts the
 body and promises no more than it sends."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """One HTTP answer. A body that is no string or bytes is sent as JSON; `cut` closes the connection after that share."""
-
-    status: int = 200
-    body: Any = ""
-    content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: float | None = None
-
-    @property
-    def bytes(self) -> bytes:
-        if isinstance(self.body, bytes):
-            return self.body
-        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
 
 
 class Asked(NamedTuple):
@@ -56,26 +35,20 @@ class Asked(NamedTuple):
     status: int
 
 
-class FakeVendor(ABC):
+class FakeVendor(FakeServer):
     """The server. `hits` counts requests by path, `log` holds them in their order. A subclass answers in `route`.
 
     `rate=(n, seconds)` answers 429 past n requests in a sliding window, with `retry_after` as the header if it is set.
     """
 
     def __init__(self, *, rate: tuple[int, float] | None = None, retry_after: str | None = None, port: int = 0) -> None:
-        self.rate = rate
+        super().__init__(rate=rate, port=port)
         self.retry_after = retry_after
         self.plans: dict[str, deque[str]] = defaultdict(deque)
         self.forever: dict[str, str] = {}
         self.hits: Counter[str] = Counter()
         self.log: list[Asked] = []
-        self._recent: deque[float] = deque()
-        self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.vendor = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self.start()
 
     @abstractmethod
     def route(self, path: str, query: dict[str, str], headers: dict[str, str]) -> Reply:
@@ -85,44 +58,21 @@ class FakeVendor(ABC):
         """Queue faults for the next requests of a path, SOUND for an answer between; `forever[path]` is one that never ends."""
         self.plans[path].extend(faults)
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
     def answer(self, target: str, headers: dict[str, str]) -> Reply | None:
         """Return the reply to one GET, None to close the connection without any."""
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        with self._lock:
+        with self.lock:
             self.hits[parts.path] += 1
             plan = self.plans[parts.path]
             fault = plan.popleft() if plan else self.forever.get(parts.path)
-            over = self._over_rate()
+            over = self.over_rate()
         reply = faulty("429", Reply(), self.retry_after) if over else self.route(parts.path, query, headers)
         if fault and fault != SOUND and not over:
             reply = faulty(fault, reply, self.retry_after)
-        with self._lock:
+        with self.lock:
             self.log.append(Asked(time.monotonic(), parts.path, query, headers, reply.status if reply else 0))
         return reply
-
-    def _over_rate(self) -> bool:
-        if self.rate is None:
-            return False
-        most, seconds = self.rate
-        now = time.monotonic()
-        while self._recent and self._recent[0] < now - seconds:
-            self._recent.popleft()
-        if len(self._recent) >= most:
-            return True
-        self._recent.append(now)
-        return False
 
 
 def faulty(fault: str, sound: Reply, retry_after: str | None = None) -> Reply | None:
@@ -155,37 +105,3 @@ def _refused(fault: str, retry_after: str | None) -> Reply:
         header = "1" if after == "seconds" else email.utils.formatdate(time.time() + 1, usegmt=True)
     headers = {"Retry-After": header} if header and status in {"429", "503"} else {}
     return Reply(status=int(status), body=f"<html>{status}</html>", content_type=HTML, headers=headers)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 512
-    vendor: FakeVendor
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def log_message(self, *_: object) -> None:
-        """Keep the tests' output clean."""
-
-    def do_GET(self) -> None:
-        reply = self.server.vendor.answer(self.path, dict(self.headers.items()))
-        if reply is None:
-            self.close_connection = True
-            return
-        body = reply.bytes
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        try:
-            self.wfile.write(body if reply.cut is None else body[: int(len(body) * reply.cut)])
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True  # the client's timeout, which is what a slow answer is for
-        if reply.cut is not None:
-            self.close_connection = True

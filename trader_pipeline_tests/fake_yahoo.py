@@ -14,13 +14,11 @@ import json
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from trader_pipeline_tests import fake_yahoo_bodies
+from trader_pipeline_tests.fake_server import HTML, SLOW_SECONDS, FakeServer, Reply
 from trader_pipeline_tests.fake_world import NEW_YORK, World
 
 CHART = "/v8/finance/chart/"
@@ -28,26 +26,10 @@ OPTIONS = "/v7/finance/options/"
 SEARCH = "/v1/finance/search"
 COOKIE = "/"
 CRUMB = "/v1/test/getcrumb"
-SLOW_SECONDS = 3.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """One HTTP answer; `cut` closes the connection after that share of the body."""
-
-    status: int = 200
-    body: Any = ""
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: float | None = None
-
-    @property
-    def bytes(self) -> bytes:
-        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
 
 
 def _html(status: int, body: str) -> Reply:
-    return Reply(status=status, body=body, content_type="text/html")
+    return Reply(status=status, body=body, content_type=HTML)
 
 
 def _chart_error(status: int, code: str, description: str) -> Reply:
@@ -68,7 +50,7 @@ class Answered(NamedTuple):
     status: int
 
 
-class FakeYahoo:
+class FakeYahoo(FakeServer):
     """The server. `hits` counts requests by path, `targets` holds them with their query, `log` the answers in their order.
 
     `rate=(n, seconds)` answers 429 past n requests in a sliding window, with `retry_after` as the header if it is set.
@@ -103,8 +85,8 @@ class FakeYahoo:
         latency_s: float = 0.0,
         port: int = 0,
     ) -> None:
+        super().__init__(rate=rate, port=port)
         self.world = world or World()
-        self.rate = rate
         self.retry_after = retry_after
         self.latency_s = latency_s
         self.picky = False
@@ -116,14 +98,7 @@ class FakeYahoo:
         self.hits: Counter[str] = Counter()
         self.targets: list[str] = []
         self.log: list[Answered] = []
-        self._closing = threading.Event()
-        self._recent: deque[float] = deque()
-        self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.yahoo = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self.start()
 
     def plan(self, symbol: str, *faults: str) -> None:
         """Queue faults for the next requests about a symbol; `forever[symbol]` is one that never ends."""
@@ -137,31 +112,19 @@ class FakeYahoo:
         """Make the crumb that was handed out stale."""
         self.crumb = f"fakeCrumb{int(self.crumb.removeprefix('fakeCrumb')) + 1}"
 
-    def close(self) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def answer(self, target: str) -> Reply | None:
+    def answer(self, target: str, headers: dict[str, str]) -> Reply | None:  # noqa: ARG002 - Yahoo looks at none
         """Return the reply to one GET, None to close the connection without any."""
         parts = urlsplit(target)
         path, query = parts.path, {name: values[0] for name, values in parse_qs(parts.query).items()}
-        with self._lock:
+        with self.lock:
             self.hits[path] += 1
             self.targets.append(target)
-            reply = self._too_many() if path != COOKIE and self._over_rate() else None
+            reply = self._too_many() if path != COOKIE and self.over_rate() else None
         if self.latency_s:
             time.sleep(self.latency_s)
         if reply is None:
             reply = Reply(body=self.canned[path]) if path in self.canned else self._route(path, query)
-        with self._lock:
+        with self.lock:
             self.log.append(Answered(time.monotonic(), path, reply.status if reply else 0))
         return reply
 
@@ -181,29 +144,17 @@ class FakeYahoo:
 
     def _beside(self, fault: str) -> Reply | None:
         if fault == "hang":
-            self._closing.wait()
+            self.closing.wait()
             return None
         return self._too_many() if fault == "429" else self.INSTEAD[fault]
 
-    def _over_rate(self) -> bool:
-        if self.rate is None:
-            return False
-        most, seconds = self.rate
-        now = time.monotonic()
-        while self._recent and self._recent[0] < now - seconds:
-            self._recent.popleft()
-        if len(self._recent) >= most:
-            return True
-        self._recent.append(now)
-        return False
-
     def _too_many(self, status: int = 429) -> Reply:
         headers = {"Retry-After": self.retry_after} if self.retry_after else {}
-        return Reply(status=status, body="Too Many Requests\r\n", content_type="text/html", headers=headers)
+        return Reply(status=status, body="Too Many Requests\r\n", content_type=HTML, headers=headers)
 
     def _data(self, symbol: str, start: str, query: dict[str, str]) -> Reply | None:
         """Answer a request about a symbol, with its next fault if one is planned."""
-        with self._lock:
+        with self.lock:
             fault = self.plans[symbol].popleft() if self.plans[symbol] else self.forever.get(symbol)
         if symbol in self.world.unknown and start == CHART:
             return UNKNOWN
@@ -221,44 +172,10 @@ class FakeYahoo:
         if fault is not None and fault not in self.CHANGED:
             raise ValueError(f"no fault {fault!r}")
         if fault == "slow":
-            self._closing.wait(SLOW_SECONDS)
+            self.closing.wait(SLOW_SECONDS)
         if fault == "malformed":
             return Reply(body=json.dumps(body)[:-40])
         return Reply(body=body, cut=0.5 if fault == "truncated" else None)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 512
-    yahoo: FakeYahoo
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def log_message(self, *_: object) -> None:
-        """Keep the tests' output clean."""
-
-    def do_GET(self) -> None:
-        reply = self.server.yahoo.answer(self.path)
-        if reply is None:
-            self.close_connection = True
-            return
-        body = reply.bytes
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        try:
-            self.wfile.write(body if reply.cut is None else body[: int(len(body) * reply.cut)])
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True  # the client's timeout, which is what a slow answer is for
-        if reply.cut is not None:
-            self.close_connection = True
 
 
 def main() -> None:

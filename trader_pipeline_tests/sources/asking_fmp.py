@@ -1,7 +1,7 @@
 """Asking the fake FMP through the real feed: attempts, core rows and raw tables in one line."""
 
 from trader_pipeline.sources.source import FetchRequest
-from trader_pipeline_tests.fake_vendor import Reply
+from trader_pipeline_tests.fake_server import Reply
 from trader_pipeline_tests.feeds import fetched
 from trader_pipeline_tests.sources.vendors import AS_OF, FIRST, fmp_settings
 

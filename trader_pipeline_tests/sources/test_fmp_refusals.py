@@ -14,7 +14,7 @@ from trader_pipeline.sources.fmp_news import FMP_NEWS_FEED
 from trader_pipeline.sources.http import RefusedError, ThrottledError
 from trader_pipeline.sources.rest import Body
 from trader_pipeline_tests.fake_fmp import KEY
-from trader_pipeline_tests.fake_vendor import Reply
+from trader_pipeline_tests.fake_server import Reply
 from trader_pipeline_tests.sources.asking_fmp import ask
 from trader_pipeline_tests.sources.fmp_market import fmp_server
 from trader_pipeline_tests.sources.vendors import fmp_settings

@@ -20,7 +20,8 @@ from trader_pipeline.sources.http import RefusedError, SchemaChangeError, Thrott
 from trader_pipeline.sources.rest import Body, RestClient
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline_tests.clock import Clock
-from trader_pipeline_tests.fake_vendor import CSV, HTML, FakeVendor, Reply
+from trader_pipeline_tests.fake_server import HTML, Reply
+from trader_pipeline_tests.fake_vendor import CSV, FakeVendor
 from trader_pipeline_tests.fast import FAST
 
 NOW = dt.datetime(2025, 6, 2, 20, 30, tzinfo=dt.UTC)

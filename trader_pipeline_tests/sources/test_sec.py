@@ -17,7 +17,7 @@ from trader_pipeline.sources.sec_core import accepted_at, months_of
 from trader_pipeline.sources.sec_wire import facts_of
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline_tests.fake_sec import APPLE, TICKERS, FakeSec, companyfacts, submissions
-from trader_pipeline_tests.fake_vendor import Reply
+from trader_pipeline_tests.fake_server import Reply
 from trader_pipeline_tests.fast import FAST
 from trader_pipeline_tests.feeds import fetched
 

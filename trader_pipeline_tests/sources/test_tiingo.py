@@ -13,8 +13,8 @@ from trader_pipeline.sources.gate import Limits
 from trader_pipeline.sources.source import FetchRequest
 from trader_pipeline.sources.tiingo import TIINGO
 from trader_pipeline.sources.tiingo_news import TIINGO_HEADLINES
+from trader_pipeline_tests.fake_server import Reply
 from trader_pipeline_tests.fake_tiingo import NEWS, TOKEN, prices
-from trader_pipeline_tests.fake_vendor import Reply
 from trader_pipeline_tests.feeds import fetched
 from trader_pipeline_tests.sources.tiingo_market import EX_DATE, SPLIT, article, tiingo_server, tiingo_settings
 
