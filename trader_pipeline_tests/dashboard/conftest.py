@@ -1,6 +1,7 @@
 """Dashboards over a published lake, an empty home and a home without a model."""
 
 import datetime as dt
+import re
 
 import pytest
 from fastapi.testclient import TestClient
@@ -18,6 +19,11 @@ def settings_of(home, dataset="deep"):
 
 def client_of(settings, *, now=NEXT_MORNING, **options):
     return TestClient(create_app(settings, clock=lambda: now, **options), base_url="http://127.0.0.1")
+
+
+def section(text, name):
+    """Return the panel with that id, without tags."""
+    return re.sub(r"<[^>]+>", " ", text.split(f'id="{name}"')[1].split("</section>")[0])
 
 
 @pytest.fixture(scope="session")
