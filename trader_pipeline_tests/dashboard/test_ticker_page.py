@@ -58,5 +58,5 @@ def test_an_older_session_that_nothing_explains_names_the_command(deep):
 def test_announced_days_and_excess_returns_stand_beside_the_forecast(deep):
     text = deep.get("/ticker/AAPL").text
     assert text.count('<span class="flag">earnings</span>') == 2
-    assert "Over bench., sector" in text
+    assert "Over sector, %" in text
     assert '<span class="flag">earnings</span>' not in deep.get("/ticker/BA").text
