@@ -31,6 +31,25 @@ FAULTS = """(width) => {
     return [...faults];
 }"""
 
+FAINT = """() => {
+    const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { rgb: [r, g, b], a }; };
+    const light = (rgb) => rgb.map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+    const faint = new Set(), texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const said = texts.currentNode.textContent.trim(), element = texts.currentNode.parentElement;
+        if (!said || !element.checkVisibility() || element.closest("script, style, .skip")) continue;
+        const style = getComputedStyle(element), colour = parse(element.closest("svg") ? style.fill : style.color);
+        let seen = colour.a, under = element;
+        for (let each = element; each; each = each.parentElement) seen *= getComputedStyle(each).opacity;
+        while (under.parentElement && parse(getComputedStyle(under).backgroundColor).a < 1) under = under.parentElement;
+        const ground = parse(getComputedStyle(under).backgroundColor).rgb;
+        const [dark, bright] = [ground, colour.rgb.map((v, n) => v * seen + ground[n] * (1 - seen))].map(light).sort((a, b) => a - b);
+        if ((bright + 0.05) / (dark + 0.05) < 4.5) faint.add(said.slice(0, 40));
+    }
+    return [...faint];
+}"""
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
@@ -56,8 +75,9 @@ def test_nothing_is_wider_than_the_window_and_no_cell_is_cut(browser, address, w
     context.close()
 
 
-def test_at_1280_pixels_every_table_of_a_page_fits_without_scrolling(browser, address):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+@pytest.mark.parametrize("width", [1280, 1440, 1680, 1920])
+def test_on_a_desktop_every_table_of_a_page_fits_without_scrolling(browser, address, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
     for path in PAGES:
         page.goto(address + path)
         wide = page.eval_on_selector_all(
@@ -73,3 +93,14 @@ def test_the_report_prints_within_the_page(browser, address):
     page.goto(address + REPORT)
     assert page.evaluate("document.scrollingElement.scrollWidth") == 688
     page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(browser, address, scheme):
+    """WCAG 2.2, 1.4.3: a contrast of 4.5, of what abstains too."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    for path in (*PAGES, REPORT, "/nowhere"):
+        page.goto(address + path)
+        assert page.evaluate(FAINT) == [], path
+    context.close()
