@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from trader_pipeline.champion import newest_judged, serving
 from trader_pipeline.dashboard import performance, queries
-from trader_pipeline.dashboard.plot import Plot, around
 from trader_pipeline.dashboard.site import Site
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 
@@ -34,11 +33,8 @@ def _page(site: Site, request: Request, horizon: int) -> Response:
     strip = site.strip(snapshot, listed[0]) if listed else None
     segments = performance.segments(snapshot, model_id)
     here = [row for row in segments if row["horizon_sessions"] == horizon]
-    gaps = [row for row in here if row["kind"] != "all" and row["high"] is not None]
-    low, high = around(
-        *([row[end] - row["base_rate"] for row in gaps if not row["grey"]] for end in ("low", "high")), least=0.05, always=(0.0,)
-    )
-    edge = max(-low, high)
+    gaps = [row for row in here if row["kind"] != "all"]
+    cards = queries.scorecard(snapshot, model_id)
     return site.page(
         request,
         "performance.html",
@@ -47,13 +43,14 @@ def _page(site: Site, request: Request, horizon: int) -> Response:
         horizon=horizon,
         alarms=performance.alarms(snapshot, serving(snapshot, site.clock())),
         tasks=performance.tasks(snapshot, model_id),
-        cards=queries.scorecard(snapshot, model_id),
+        cards=cards,
+        skill_field=performance.skill_field(cards),
         lines=performance.over_time(snapshot, model_id, horizon),
         curve=performance.coverage_curve(snapshot, model_id, horizon),
         strategy=performance.strategy(snapshot, model_id),
         live=performance.live(snapshot),
         whole=next((row for row in here if row["kind"] == "all"), None),
         gaps={kind: [row for row in gaps if row["kind"] == kind] for kind in performance.KINDS},
-        field=Plot(low=-edge, high=edge, height=240),
+        field=performance.gap_field(gaps),
         worst=[row["line"] for row in sorted((row for row in segments if row["worst"]), key=lambda row: int(row["worst"]))],
     )

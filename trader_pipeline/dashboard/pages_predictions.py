@@ -89,6 +89,7 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
     values |= {"rows": rows[:ROWS_SHOWN], "found": len(rows)}
     values["made"] = queries.made(snapshot, selection.session)
     values["descending_first"] = queries.DESCENDING_FIRST
+    values["attainable"] = queries.attainable(snapshot, strip.model_id) if strip else {}
     if request.headers.get("HX-Request-Type") == "partial":
         return site.page(request, "predictions_table.html", **values)
     cards = queries.scorecard(snapshot, strip.model_id) if strip else []
@@ -98,6 +99,7 @@ def _predictions_page(site: Site, request: Request, snapshot: Snapshot, selectio
         sessions=queries.sessions(snapshot),
         sectors=queries.sectors(snapshot, selection.session),
         scorecard=cards,
+        skill_field=performance.skill_field(cards),
         changes=beside.changes(snapshot, selection.session, selection.horizon),
         paper=beside.paper(snapshot),
         alarms=performance.alarms(snapshot, serving(snapshot, site.clock())),
@@ -117,11 +119,13 @@ def _ticker_page(site: Site, request: Request, snapshot: Snapshot, ticker: str, 
     drawn = chart.payload(snapshot, ticker, exchange, day, forecasts)
     names = queries.peers(snapshot, day) if day else []
     index = names.index(ticker) if ticker in names else None
+    strip = site.strip(snapshot, day) if day else None
     return site.page(
         request,
         "ticker.html",
         who=who,
-        strip=site.strip(snapshot, day) if day else None,
+        strip=strip,
+        attainable=queries.attainable(snapshot, strip.model_id) if strip else {},
         state=site.state(snapshot, day),
         newest=_is_newest(snapshot, day),
         forecasts=sorted(forecasts, key=lambda row: row["horizon_sessions"]),

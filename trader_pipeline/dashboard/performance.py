@@ -12,6 +12,7 @@ from trader_pipeline.lake import Snapshot
 WINDOW_SESSIONS = 63
 """A quarter: what a point of a line is the mean of."""
 _POINTS = 240
+_LABEL_WIDTH = 46
 KINDS = ("regime", "sector", "volatility", "confidence", "year")
 
 _LIVE = """
@@ -38,13 +39,22 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Accuracy at falling coverage: the path with its band, the base rate's path, and the points."""
+    """Accuracy at falling coverage, 100 % at the left: the path with its band, the base rate's path, and the points with their places."""
 
     plot: Plot
     accuracy: str
     base: str
     band: str
     points: list[Row]
+
+    @property
+    def labelled(self) -> list[Row]:
+        """The points whose coverage is written under the axis: from the smallest on, as many as stand apart."""
+        found: list[Row] = []
+        for point in reversed(self.points):
+            if not found or found[-1]["x"] - point["x"] >= _LABEL_WIDTH:
+                found.append(point)
+        return found
 
 
 def tasks(snapshot: Snapshot, model_id: str) -> list[Row]:
@@ -53,9 +63,35 @@ def tasks(snapshot: Snapshot, model_id: str) -> list[Row]:
 
 
 def segments(snapshot: Snapshot, model_id: str) -> list[Row]:
-    """Return the ensemble's segments of all horizons."""
-    query = "select * from evaluation.segments where model_id = ? and model = 'ensemble' order by horizon_sessions, kind, segment"
-    return ask(snapshot, query, [model_id])
+    """Return the ensemble's segments of all horizons, intervals cut at 0 and 1; `share` is that of the horizon's judged forecasts."""
+    query = """
+        select *, rows / max(rows) filter (kind = 'all') over (partition by horizon_sessions) as share
+        from evaluation.segments where model_id = ? and model = 'ensemble'
+        order by horizon_sessions, kind, case kind when 'volatility' then list_position(['low', 'middle', 'high'], segment) end, segment"""
+    return [_cut(row) for row in ask(snapshot, query, [model_id])]
+
+
+def _cut(row: Row) -> Row:
+    """Return the row with its interval cut at 0 and 1: no share lies beyond."""
+    return row | {end: None if row[end] is None else min(max(row[end], 0.0), 1.0) for end in ("low", "high")}
+
+
+def gap_field(rows: Sequence[Row]) -> Plot:
+    """Return the scale of accuracy minus base rate, zero in the middle: of the intervals from 20 windows, of all where none has them."""
+    known = [row for row in rows if row["high"] is not None]
+    shown = [row for row in known if not row["grey"]] or known
+    low, high = around(*([row[end] - row["base_rate"] for row in shown] for end in ("low", "high")), least=0.05, always=(0.0,))
+    edge = max(-low, high)
+    return Plot(low=-edge, high=edge, width=240, height=14)
+
+
+def skill_field(cards: Sequence[Row]) -> Plot:
+    """Return one scale for the accuracies of all horizons that holds their intervals, base rates and targets."""
+    ends = [
+        [row["accuracy"] + side * (row["accuracy_half_width"] or 0.0) for row in cards if row["accuracy"] is not None] for side in (-1, 1)
+    ]
+    low, high = around(*ends, *([row[name] for row in cards] for name in ("base_rate", "target")), least=0.1, always=(0.5,))
+    return Plot(low=max(low, 0.0), high=min(high, 1.0), width=200, height=16)
 
 
 def strategy(snapshot: Snapshot, model_id: str) -> list[Row]:
@@ -76,15 +112,15 @@ def over_time(snapshot: Snapshot, model_id: str, horizon: int) -> dict[str, Line
         name: rolling([row[name] for row in rows], WINDOW_SESSIONS) for name in ("rank_ic", "accuracy", "base_accuracy", "p_up", "up")
     }
 
-    def line(names: Sequence[tuple[str, str]], least: float, marks: tuple[float, ...]) -> Line:
+    def line(names: Sequence[tuple[str, str]], least: float, marks: tuple[float, ...], *, share: bool = True) -> Line:
         series = [[smooth[name][n] for n in shown] for name, _ in names]
         low, high = around(*series, least=least, always=marks)
-        plot = Plot(low=low, high=high)
+        plot = Plot(low=low, high=high, share=share)
         paths = tuple((label, plot.line(values)) for values, (_, label) in zip(series, names, strict=True))
         return Line(plot=plot, paths=paths, first=days[0], last=days[-1], marks=marks)
 
     return {
-        "Rank IC": line([("rank_ic", "rank IC")], 0.05, (0.0,)),
+        "Rank IC": line([("rank_ic", "rank IC")], 0.05, (0.0,), share=False),
         "Accuracy": line([("accuracy", "accuracy"), ("base_accuracy", "own base rate")], 0.1, (0.5,)),
         "Calibration": line([("p_up", "mean p_up"), ("up", "share that rose")], 0.1, (0.5,)),
     }
@@ -93,18 +129,19 @@ def over_time(snapshot: Snapshot, model_id: str, horizon: int) -> dict[str, Line
 def coverage_curve(snapshot: Snapshot, model_id: str, horizon: int) -> Curve | None:
     """Return accuracy against coverage, full coverage at the left; None where no forecast is more confident than another."""
     query = "select * from evaluation.coverage_curve where model_id = ? and horizon_sessions = ? order by asked desc"
-    points = ask(snapshot, query, [model_id, horizon])
+    points = [_cut(point) for point in ask(snapshot, query, [model_id, horizon])]
     if not points:
         return None
     series: dict[str, list[Value]] = {name: [point[name] for point in points] for name in ("accuracy", "base_rate", "low", "high")}
     low, high = around(*series.values(), least=0.1, always=(0.5, 0.7))
-    plot = Plot(low=max(low, 0.0), high=min(high, 1.0))
+    plot = Plot(low=max(low, 0.0), high=min(high, 1.0), share=True)
+    places = [round(plot.width * (1 - point["coverage"]), 1) for point in points]
     return Curve(
         plot=plot,
-        accuracy=plot.line(series["accuracy"]),
-        base=plot.line(series["base_rate"]),
-        band=plot.band(series["low"], series["high"]),
-        points=points,
+        accuracy=plot.path(places, series["accuracy"]),
+        base=plot.path(places, series["base_rate"]),
+        band=plot.band(places, series["low"], series["high"]),
+        points=[point | {"x": place} for place, point in zip(places, points, strict=True)],
     )
 
 

@@ -24,6 +24,7 @@ SORTABLE = {
     "return": "return_mean",
     "range": "q95 - q05",
     "up": "p_up",
+    "edge": "p_up - base_rate",
     "outperform": "p_outperform",
     "confidence": "confidence",
     "disagreement": "disagreement",
@@ -136,9 +137,24 @@ def forced(snapshot: Snapshot, session: dt.date) -> str | None:
 
 
 def scorecard(snapshot: Snapshot, model_id: str) -> list[Row]:
-    """Return the ensemble's scorecard of the model, one row a horizon."""
-    query = "select * from evaluation.scorecard where model_id = ? and model = 'ensemble' order by horizon_sessions"
-    return ask(snapshot, query, [model_id])
+    """Return the ensemble's scorecard of the model, one row a horizon.
+
+    `windows` are the accuracy's; `ic_windows` the rank IC's, which speaks of the sessions of all folds.
+    """
+    query = """
+        select s.*, c.ic_windows from evaluation.scorecard s left join
+            (select horizon_sessions, count(rank_ic) // horizon_sessions as ic_windows from evaluation.sessions
+             where model_id = $model_id group by horizon_sessions) c using (horizon_sessions)
+        where model_id = $model_id and model = 'ensemble' order by horizon_sessions"""
+    return ask(snapshot, query, {"model_id": model_id})
+
+
+@once_a_snapshot
+def attainable(snapshot: Snapshot, model_id: str) -> dict[int, float]:
+    """Return by horizon the edge |p_up - base_rate| that confidence 1 stands for; a horizon without any is left out."""
+    query = """select horizon_sessions, attainable from training.calibration
+               where model_id = ? and model = 'ensemble' and fold = -1 and attainable > 0 order by 1"""
+    return {row["horizon_sessions"]: row["attainable"] for row in ask(snapshot, query, [model_id])}
 
 
 def decision(snapshot: Snapshot, session: dt.date, ticker: str) -> Row | None:

@@ -111,12 +111,13 @@ def growth(sessions: Sequence[dt.date], strategy: Floats, benchmark: Floats, *, 
 
 
 def accuracy(horizons: Sequence[int], value: Floats, half_width: Floats, base: Floats, target: float, *, source: str) -> str:
-    """Draw accuracy with its 95 % interval a horizon, beside the base rate and the target. All values are fractions."""
+    """Draw accuracy with its 95 % interval a horizon, cut at 0 and 1, beside the base rate and the target. All values are fractions."""
     y = np.arange(len(horizons))[::-1]
 
     def paint(axes: list[Axes]) -> None:
         ax = axes[0]
-        ax.hlines(y, 100 * (value - half_width), 100 * (value + half_width), color=SOFT, linewidth=5)
+        low, high = np.clip(value - half_width, 0, 1), np.clip(value + half_width, 0, 1)
+        ax.hlines(y, 100 * low, 100 * high, color=SOFT, linewidth=5)
         ax.plot(100 * value, y, "o", color=PRIMARY, markersize=5, label="Accuracy, 95 % interval")
         ax.plot(100 * base, y, "|", color=INK, markersize=13, markeredgewidth=1.6, label="Base rate")
         ax.axvline(100 * target, color=BAD, linewidth=1, linestyle=(0, (3, 2)), label="Target")

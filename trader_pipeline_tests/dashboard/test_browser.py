@@ -1,60 +1,18 @@
 """The dashboard in a real Chromium: it filters, sorts, draws, and asks no other host for anything."""
 
-import os
-import shutil
-import threading
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 
-from trader_pipeline.dashboard.app import create_app
-from trader_pipeline.dashboard.serve import bind
-from trader_pipeline.settings import Settings
-from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, settings_of
+from trader_pipeline_tests.dashboard.conftest import served, settings_of
 
 pytestmark = pytest.mark.slow
-
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--no-first-run", "--disable-default-apps", "--disable-extensions"),
-)
-
-
-def _absent(reason):
-    if os.environ.get("TRADER_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def _browser_path():
-    found = Settings().chromium or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    return found or _absent("no browser: install Chromium or name one in TRADER_CHROMIUM")
 
 
 @pytest.fixture(scope="module")
 def address(home):
-    listener = bind("127.0.0.1", 0)
-    app = create_app(settings_of(home), clock=lambda: NEXT_MORNING)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a machine without it skips
-    except ImportError:
-        _absent("no playwright: pip install playwright")
-    path = _browser_path()
-    with sync_playwright() as session:
-        chromium = session.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield chromium
-        chromium.close()
+    with served(settings_of(home)) as address:
+        yield address
 
 
 class Watched:

@@ -22,14 +22,14 @@ def text(deep):
 
 def test_the_user_s_own_targets_stand_first_and_the_rest_folds_out(text):
     open_part, folded = text.split("<details>")[0], text.split("<details>")[1].split("</details>")[0]
-    assert re.findall(r"<th>(stock direction \d+d)</th>", open_part) == [f"stock direction {h}d" for h in (1, 5, 20, 60)]
-    assert len(re.findall(r"<th>[a-z]", folded)) == 8
+    assert re.findall(r'class="text">(stock direction \d+d)</th>', open_part) == [f"stock direction {h}d" for h in (1, 5, 20, 60)]
+    assert folded.count('scope="row"') == 8
     assert "53.1 % vs 52.2 % base (±1.4), target 70 %: not met" in open_part
 
 
 def test_few_windows_are_grey(text):
-    assert '<tr class="abstained"><th>stock direction 60d</th>' in text
-    assert "<tr><th>stock direction 1d</th>" in text
+    assert '<tr class="abstained"><th scope="row" class="text">stock direction 60d</th>' in text
+    assert '<tr><th scope="row" class="text">stock direction 1d</th>' in text
 
 
 def test_lines_curve_and_gaps_are_drawn(text):
@@ -60,7 +60,7 @@ def test_the_page_is_in_the_menu(deep):
 
 def test_live_forecasts_that_came_due_stand_beside_the_backtest_without_hindsight(text, tmp_path):
     """Of ten logged sessions one was predicted after its entry."""
-    (row,) = re.findall(r"<tr><th>1</th><td>[\d.]+\s%</td>.*?</tr>", text)
+    (row,) = re.findall(r'<tr><th scope="row">1</th><td>[\d.]+</td>.*?</tr>', text.split('aria-label="Live')[1])
     assert f"<td>{9 * len(published.NAMES)}</td>" in row
     lake = published.publish(settings_of(tmp_path))
     log = lake.snapshot().read(PAPER_LOG)
@@ -72,7 +72,9 @@ def test_live_forecasts_that_came_due_stand_beside_the_backtest_without_hindsigh
 def test_plot_places_values_and_breaks_at_holes():
     plot = Plot(low=0.0, high=1.0, width=100, height=50)
     assert plot.line([0.0, 0.5, None, 1.0, 2.0]) == "M0 50 L25 25 M75 0 L100 0"
-    assert plot.band([0.2, None, 0.4], [0.6, 0.5, 0.8]) == "M0 20 L100 10 L100 30 L0 40 Z"
+    assert plot.band([0, 30, 80], [0.2, None, 0.4], [0.6, 0.5, 0.8]) == "M0 20 L80 10 L80 30 L0 40 Z"
+    assert [plot.along(value) for value in (-1.0, 0.25, 2.0)] == [0, 25, 100]
+    assert around([0.62], least=0.1, always=(0.7,)) == (0.6, 0.7)  # no 0.7000000000000001: ticks are compared
     assert around([0.11, None, -0.02], least=0.05) == (pytest.approx(-0.05), pytest.approx(0.15))
     assert around([], least=0.1, always=(0.5,)) == (pytest.approx(0.5), pytest.approx(0.6))
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from trader_pipeline.lake import Lake
 from trader_pipeline.reports import figures, statistics
@@ -83,6 +84,15 @@ def test_filtered_returns_take_the_latest_volatility():
     # decay 0.5, squares 4, 4, 16 started at their mean 8: variances 8, 6, 5, then 10.5
     filtered = statistics.volatility_filtered([2.0, -2.0, 4.0], decay=0.5)
     assert filtered == pytest.approx([2 * np.sqrt(10.5 / 8), -2 * np.sqrt(10.5 / 6), 4 * np.sqrt(10.5 / 5)])
+
+
+def test_an_interval_of_a_share_is_drawn_between_0_and_100(monkeypatch):
+    paints = []
+    monkeypatch.setattr(figures, "draw", lambda paint, **_: paints.append(paint))
+    figures.accuracy((5, 60), np.array([0.6, 0.7]), np.array([0.05, 0.9]), np.array([0.5, 0.6]), 0.7, source="Source: x")
+    axes = Figure().subplots()
+    paints[0]([axes])
+    assert [sorted(line[:, 0].round(6)) for line in axes.collections[0].get_segments()] == [[55, 65], [0, 100]]
 
 
 def test_a_picture_is_the_same_bytes_with_its_source_and_without_addresses():

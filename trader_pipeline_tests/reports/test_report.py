@@ -107,6 +107,25 @@ def test_figures_are_the_tables(written):
     assert "53.1 % vs 52.2 % base (±1.4), target 70 %: not met" in text
 
 
+def test_confidence_stands_beside_its_edge_and_each_window_beside_what_it_counts(written):
+    lake, _, _, html = written
+    text = plain(html)
+    (row,) = (
+        lake.snapshot()
+        .sql(
+            "select p_up - base_rate as edge, confidence, p_outperform from predictions.daily "
+            "where session = ? and ticker = 'BA' and horizon_sessions = 5",
+            [published.SESSION],
+        )
+        .to_pylist()
+    )
+    edge = f"{100 * row['edge']:+.1f}".replace("-", "\N{MINUS SIGN}")
+    assert f"{edge} {row['confidence']:.2f} {100 * row['p_outperform']:.1f} %" in text
+    assert "1.00 is as sure as the model gets, not certain" in text
+    assert "Windows of accuracy" in text
+    assert "Windows of rank IC, which speaks of the sessions of all folds: 299 at 1 session, 59 at 5 sessions," in text
+
+
 def test_a_hostile_name_is_text(written):
     assert "<script" not in written[3]
     assert "&lt;script&gt;" in written[3]

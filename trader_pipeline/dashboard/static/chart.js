@@ -70,7 +70,8 @@
       crosshair: { vertLine: { color: colour("faint"), labelBackgroundColor: colour("muted") }, horzLine: { color: colour("faint"), labelBackgroundColor: colour("muted") } },
     });
     const [up, down] = [colour("up"), colour("down")];
-    price.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down, borderVisible: false });
+    // A hollow body rose, a filled one fell: red and green look alike to many.
+    price.applyOptions({ upColor: colour("surface"), downColor: down, wickUpColor: up, wickDownColor: down, borderVisible: true, borderUpColor: up, borderDownColor: down });
     volume.applyOptions({ color: colour("line-strong") });
     outer.applyOptions({ fill: colour("fan-outer") });
     inner.applyOptions({ fill: colour("fan-inner") });

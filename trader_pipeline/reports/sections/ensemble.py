@@ -26,7 +26,7 @@ def _weights(facts: Facts) -> list[AnyBlock]:
     return [
         Grid(
             title="Weights of the members",
-            columns=("Sessions", "Member", "Weight", "Fitted on ranks", "Gain of rank IC", "95 % interval"),
+            columns=("Sessions", "<Member", "Weight", "<Fitted on ranks", "Gain of rank IC", "95 % interval"),
             rows=tuple(
                 (
                     str(row["horizon_sessions"]),
@@ -54,7 +54,7 @@ def _diversity(facts: Facts) -> list[AnyBlock]:
     return [
         Grid(
             title="How alike the members are",
-            columns=("Sessions", "Member", "Beside", "Errors", "Scores"),
+            columns=("Sessions", "<Member", "<Beside", "Errors", "Scores"),
             rows=tuple(
                 (
                     str(row["horizon_sessions"]),

@@ -12,6 +12,7 @@ from trader_pipeline.reports.source_line import source_line
 
 SHOWN_EACH_END = 10
 _READ = ("predictions.daily",)
+_TABLE_READ = (*_READ, "training.calibration")
 
 
 def build(facts: Facts) -> Sequence[AnyBlock]:
@@ -39,16 +40,42 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
         ),
         Grid(
             title=f"Forecasts over {HEADLINE_SESSIONS} sessions, from the open of {facts.trade_at:%Y-%m-%d}",
-            columns=("<Ticker", "<Name", "Expected", "5–95 %", "P(up)", "Base rate", "P(beats peers)", "Confidence", "Score", "<"),
+            columns=(
+                "<Ticker",
+                "<Name",
+                "Expected",
+                "5–95 %",
+                "P(up)",
+                "Base rate",
+                "Edge, points",
+                "Confidence",
+                "P(beats peers)",
+                "Score",
+                "<",
+            ),
             rows=tuple(_cells(row) for row in shown),
-            note="Simple returns, not annualised. Confidence: distance of P(up) from its base rate as a share of what is attainable.",
-            sources=_READ,
+            note="Simple returns, not annualised. Edge: P(up) minus the base rate, in percentage points. Confidence is relative: that "
+            f"distance as a share of the largest edge the model reaches at this horizon{_attainable(facts)}; 1.00 is as sure as the model "
+            "gets, not certain.",
+            sources=_TABLE_READ,
         ),
     ]
 
 
 def _known(value: float | None) -> float:
     return float("nan") if value is None else value
+
+
+def _attainable(facts: Facts) -> str:
+    rows = facts.ask(
+        "select attainable from training.calibration where model_id = ? and model = 'ensemble' and fold = -1 and horizon_sessions = ?",
+        [facts.model_id, HEADLINE_SESSIONS],
+    )
+    return f", {formats.number(100 * rows[0]['attainable'], 1)} points" if rows and rows[0]["attainable"] else ""
+
+
+def _edge(row: Row) -> str:
+    return formats.number(100 * (_known(row["p_up"]) - _known(row["base_rate"])), 1, sign=True)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -59,8 +86,9 @@ def _cells(row: Row) -> tuple[str, ...]:
         formats.percent_range(row["q05"], row["q95"]),
         formats.percent(row["p_up"]),
         formats.percent(row["base_rate"]),
-        formats.percent(row["p_outperform"]),
+        _edge(row),
         formats.number(row["confidence"]),
+        formats.percent(row["p_outperform"]),
         formats.number(row["score"], sign=True),
         "abstains" if row["abstained"] else "",
     )

@@ -99,7 +99,7 @@ def _calibration(facts: Facts) -> list[AnyBlock]:
             title="Calibration that serves",
             columns=(
                 "Sessions",
-                "Of",
+                "<Of",
                 "Base rate up",
                 "P(up) of score",
                 "of mean",

@@ -31,9 +31,10 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
         ),
         Grid(
             title="Ensemble by horizon",
-            columns=("Sessions", "<Verdict", "Brier skill", "ECE (noise floor)", "5–95 % held", "Labels", "Windows"),
+            columns=("Sessions", "<Verdict", "Brier skill", "ECE (noise floor)", "5–95 % held", "Labels", "Windows of accuracy"),
             rows=tuple(_cells(row) for row in cards),
-            note="Base: the better of always-up and the ticker's own past rate, on the same rows. Intervals count non-overlapping windows. "
+            note="Base: the better of always-up and the ticker's own past rate, on the same rows. Intervals count non-overlapping windows; "
+            "the picture cuts them at 0 and 100 %. "
             "An ECE under its noise floor cannot be told from perfect calibration.",
             sources=_READ,
         ),
@@ -41,9 +42,21 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
             title="Rank IC by member (95 % half width)",
             columns=("<Member", *(f"{h} sessions" if h > 1 else "1 session" for h in horizons)),
             rows=(*((member, *(_ic(by_member.get((member, h))) for h in horizons)) for member in members), *_oracle(cards)),
-            sources=_READ,
+            note=f"Windows of rank IC, which speaks of the sessions of all folds: {_ic_windows(facts)}.",
+            sources=(*_READ, "evaluation.sessions"),
         ),
     ]
+
+
+def _ic_windows(facts: Facts) -> str:
+    rows = facts.ask(
+        "select horizon_sessions, count(rank_ic) // horizon_sessions as windows from evaluation.sessions where model_id = ? "
+        "group by horizon_sessions order by horizon_sessions",
+        [facts.model_id],
+    )
+    return (
+        ", ".join(f"{formats.count(row['windows'])} at {formats.plural(row['horizon_sessions'], 'session')}" for row in rows) or "unknown"
+    )
 
 
 def _known(value: float | None) -> float:

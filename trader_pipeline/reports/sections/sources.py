@@ -10,7 +10,7 @@ READ = (
     *("core.accepted_bars", "core.corporate_actions", "core.ticker_map", "core.sectors"),
     *("quality.metrics", "quality.findings", "quality.quarantine"),
     *("training.runs", "training.trials", "training.calibration", "training.ensemble_weights", "training.diversity"),
-    *("evaluation.scorecard", "evaluation.backtest", "predictions.daily", "decisions.daily"),
+    *("evaluation.scorecard", "evaluation.sessions", "evaluation.backtest", "predictions.daily", "decisions.daily"),
 )
 """Every table that a report reads."""
 
