@@ -25,6 +25,7 @@ def test_the_status_page_counts_what_was_published(deep):
     assert "core.accepted_bars" in text
     assert f"{420 * 12:,}" in text
     assert "1 of 5 rules find errors" in text
+    assert "3 rules found nothing" in text
     assert "1 ticker-day held" in text
     assert "unknown symbol" in text
     assert "Throttled" in text
