@@ -276,8 +276,9 @@ SEGMENTS = Lineage(
 )
 _REACHED = "value, base_rate, coverage, n_effective, windows, low, high, passed, line"
 _SHARPES = (
-    "sharpe, baseline_sharpe, difference, low, high, bootstrap_low, bootstrap_high, probabilistic_sharpe, deflated_sharpe, "
-    "trials_effective, overfitting_probability, cvar_95, max_drawdown, turnover, sessions"
+    "sharpe, baseline_sharpe, difference, low, high, hac_low, hac_high, bootstrap_low, bootstrap_high, probabilistic_sharpe, "
+    "deflated_sharpe, trials_effective, overfitting_probability, paths, path_sharpe_05, path_sharpe_median, path_sharpe_95, "
+    "paths_below_zero, paths_below_baseline, cvar_95, max_drawdown, turnover, sessions"
 )
 _RISKED = "strategy_return, gross_return, cost, benchmark_return"
 TASKS = Lineage(
