@@ -292,7 +292,7 @@ CALIBRATION = Table(
 SCORECARD = Table(
     layer="evaluation",
     name="scorecard",
-    version=2,
+    version=3,
     key=("model_id", "model", "horizon_sessions"),
     description="Out-of-fold skill beside its base rate. Fold f is calibrated on folds < f, so all but rank_ic judge folds >= 1. 95 % intervals from non-overlapping windows averaged over offsets.",
     columns=(
@@ -316,8 +316,15 @@ SCORECARD = Table(
         number("rank_ic_half_width", "-", "Half the 95 % interval."),
         number("brier", "-", "Brier score of p_up."),
         number("brier_skill", "fraction", "1 - Brier / Brier of the base rate."),
+        number("brier_skill_half_width", "fraction", "Half its 95 % interval.", since=3),
         number("ece", "fraction", "Expected calibration error, ten bins."),
-        number("ece_noise_floor", "fraction", "95th percentile of the ECE of a perfectly calibrated forecaster at the same effective n."),
+        number(
+            "ece_noise_floor",
+            "fraction",
+            "95th percentile of the ECE of a perfectly calibrated forecaster at the same effective n, which counts names of a session that move together once.",
+        ),
+        flag("calibrated", "Whether ece is at most ece_noise_floor and brier_skill at least 0.", nullable=True, since=3),
+        text("calibration", "One line: ECE, noise floor, Brier skill, interval.", nullable=True, since=3),
         number("interval_90_coverage", "fraction", "Share of labels inside q05..q95."),
         count("rows", "rows", "Labels judged."),
         count("windows", "windows", "Non-overlapping windows of the judged sessions; under 20 an interval says little."),

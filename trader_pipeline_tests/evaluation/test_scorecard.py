@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,38 @@ def test_the_verdict_reads_as_promised():
     assert scorecard.verdict(0.531, 0.522, 0.014, met=False) == "53.1 % vs 52.2 % base (±1.4), target 70 %: not met"
     assert scorecard.verdict(0.75, 0.52, 0.02, met=True) == "75.0 % vs 52.0 % base (±2.0), target 70 %: met"
     assert "too few windows" in scorecard.verdict(0.5, 0.5, float("nan"), met=False)
+
+
+def test_a_miss_of_calibration_is_told_as_one():
+    told = scorecard.calibration_verdict
+    assert told(0.0242, 0.0175, 0.001, 0.002) == "ECE 2.4 % over the noise floor of 1.8 %, Brier skill +0.100 % (±0.200): not met"
+    assert told(0.01, 0.0175, -0.001, 0.002) == "ECE 1.0 % within the noise floor of 1.8 %, Brier skill -0.100 % (±0.200): not met"
+    assert told(0.01, 0.0175, -1e-16, 0.0) == "ECE 1.0 % within the noise floor of 1.8 %, Brier skill +0.000 % (±0.000): met", "the base rate"
+    assert told(0.01, 0.02, 0.001, 0.002, windows=14).endswith("(±0.200, 14 windows): met")
+    assert "too few windows for an interval" in told(0.01, 0.02, 0.001, float("nan"), windows=1)
+
+
+def test_a_base_rate_of_another_market_is_no_calibrated_forecast():
+    """Labels that went up less often before, as where closes stood still: the forecasts have skill, the level is wrong."""
+    judged = planted(score_strength=0.2)
+    row = scorecard.score(judged)
+    assert row["calibrated"] == (row["ece"] <= row["ece_noise_floor"] and row["brier_skill"] >= 0)
+    lower = np.where(np.isfinite(judged.labels.base_rate_NT), 0.3, np.nan)
+    off = scorecard.score(replace(judged, labels=replace(judged.labels, base_rate_NT=lower)))
+    assert off["ece"] > off["ece_noise_floor"]
+    assert off["calibrated"] is False
+    assert off["calibration"].endswith("not met")
+
+
+def test_the_interval_of_a_brier_skill_holds_what_is_true():
+    """p = 0.5 + 0.1 x of outcomes drawn by it, x = ±1 by row: the skill against one half is 0.01 / 0.25 = 4 %."""
+    rng, held = np.random.default_rng(3), 0
+    base, rows = np.full((10, 300), 0.5), np.ones((10, 300), dtype=bool)
+    for _ in range(100):
+        p = 0.5 + 0.1 * rng.choice([-1, 1], (10, 300))
+        skill, half = scorecard.brier_skill(p, base, (rng.random((10, 300)) < p) * 1.0, rows, 1)
+        held += abs(skill - 0.04) < half
+    assert 88 <= held <= 99
 
 
 def test_a_planted_signal_is_found():
