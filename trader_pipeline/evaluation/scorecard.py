@@ -89,13 +89,17 @@ def calibrated(ece: float, floor: float, skill: float) -> bool:
 
 
 def calibration_verdict(ece: float, floor: float, skill: float, half_width: float, *, windows: int = FEWEST_WINDOWS) -> str:
-    """Return for example `ECE 2.4 % over the noise floor of 1.8 %, Brier skill -0.011 % (±0.040): not met`; few windows as in `verdict`."""
+    """Return for example `ECE 2.4 % over the noise floor of 1.8 %, Brier skill -0.01 % (±0.04): not met`; few windows as in `verdict`.
+
+    The interval has two digits that say something, so that a skill of next to nothing shows its sign.
+    """
     side = "within" if ece <= floor else "over"
-    width = f"±{100 * half_width:.3f}" if np.isfinite(half_width) else "too few windows for an interval"
+    digits = int(np.clip(1 - np.floor(np.log10(100 * half_width)), 2, 6)) if half_width > 0 else 2
+    width = f"±{100 * half_width:.{digits}f}" if np.isfinite(half_width) else "too few windows for an interval"
     few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
     said = 100 * skill if abs(skill) > _ROUNDING else 0.0
     outcome = "met" if calibrated(ece, floor, skill) else "not met"
-    return f"ECE {100 * ece:.1f} % {side} the noise floor of {100 * floor:.1f} %, Brier skill {said:+.3f} % ({width}{few}): {outcome}"
+    return f"ECE {100 * ece:.1f} % {side} the noise floor of {100 * floor:.1f} %, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
 
 
 def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:
