@@ -52,7 +52,7 @@ def _tell(facts: Mapping[str, Any]) -> None:
     for row in facts["tasks"]:
         line(f"{row['name']:<{width}}  {row['line']}")
     line("\nWhere it fails most: " + ("; ".join(facts["worst"]) or "no segment with 20 windows lies under its base rate"))
-    line("\nCalibration of the ensemble out of fold; asked for is an ECE within what a perfect forecaster shows, and Brier skill of 0 or more")
+    line("\nCalibration of the ensemble out of fold; met: the ECE is within what a perfect forecaster shows, Brier skill 0 or more")
     for row in (row for row in facts["scorecard"] if row["model"] == "ensemble"):
         line(f"{row['horizon_sessions']:>2} sessions  {row['calibration'] or _NOT_TOLD}")
     line("\nOut of fold, by horizon and model")
@@ -77,10 +77,11 @@ def _paths_line(net: Mapping[str, Any]) -> str:
         return f"backtest paths: {_NOT_TOLD}"
     if not net["paths"]:
         return "backtest paths: none, too few sessions or fewer than two recorded trials that differ: nothing could be chosen"
+    below = [f"{100 * net[name]:.0f} %" for name in ("paths_below_zero", "paths_below_baseline")]
     return (
-        f"backtest paths, the trial that was best in the train blocks held in the test blocks, net of costs once: {net['paths']} paths, Sharpe ratio "
-        f"{net['path_sharpe_median']:.2f} in the median, {net['path_sharpe_05']:.2f} to {net['path_sharpe_95']:.2f} from 5 to 95 %; "
-        f"{100 * net['paths_below_zero']:.0f} % under 0, {100 * net['paths_below_baseline']:.0f} % under {net['against']}'s"
+        f"backtest paths, the trial that was best in the train blocks held in the test blocks, net of costs once: {net['paths']} paths, "
+        f"Sharpe ratio {net['path_sharpe_median']:.2f} in the median, {net['path_sharpe_05']:.2f} to {net['path_sharpe_95']:.2f} "
+        f"from 5 to 95 %; {below[0]} under 0, {below[1]} under {net['against']}'s"
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from trader_pipeline import measures
+from trader_pipeline.evaluation.calibration import spells
 from trader_pipeline.evaluation.distribution import interval_coverage
 from trader_pipeline.evaluation.intervals import FEWEST_WINDOWS
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
@@ -36,7 +37,7 @@ def score_outcome(outcome: Outcome, *, oracle_NT: Floats | None = None) -> dict[
     oracle_ic = float("nan") if oracle_NT is None else measures.nonoverlapping_interval(_rank_ic(judged, oracle_NT), horizon).mean
     skill, skill_half = brier_skill(p_up, base, up, rows, horizon)
     ece = measures.expected_calibration_error(p_up[rows], up[rows])
-    floor = measures.ece_noise_floor(p_up[rows], effective_rows(p_up, up, rows, horizon))
+    floor = noise_floor(p_up, up, rows, horizon)
     met = accuracy.mean - accuracy.half_width >= TARGET_ACCURACY
     return {
         "accuracy": accuracy.mean,
@@ -53,6 +54,7 @@ def score_outcome(outcome: Outcome, *, oracle_NT: Floats | None = None) -> dict[
         "brier_skill_half_width": skill_half,
         "ece": ece,
         "ece_noise_floor": floor,
+        "ece_n_effective": effective_rows(p_up, up, rows, horizon),
         "calibrated": calibrated(ece, floor, skill),
         "calibration": calibration_verdict(ece, floor, skill, skill_half, windows=accuracy.windows),
         "interval_90_coverage": interval_coverage(outcome.quantiles_QNT[:, rows], judged.labels.scaled_return_NT[rows]),
@@ -83,8 +85,14 @@ def brier_skill(p_up_NT: Floats, base_NT: Floats, up_NT: Floats, rows_NT: Flags,
     return skill, measures.nonoverlapping_interval(mean_by_session(gained_NT, rows_NT), horizon).half_width / base
 
 
+def noise_floor(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:
+    """Return the ECE under which a perfectly calibrated forecaster stays in 95 of 100 cases, on labels as dependent as these."""
+    _, session = np.nonzero(rows_NT)
+    return measures.ece_noise_floor(p_up_NT[rows_NT], up_NT[rows_NT], spells(session, horizon))
+
+
 def calibrated(ece: float, floor: float, skill: float) -> bool:
-    """Return whether the ECE lies inside the 95 % band of a perfectly calibrated forecaster, `floor`, and the Brier skill is not negative."""
+    """Return whether the ECE lies inside the band of a perfectly calibrated forecaster, `floor`, and the Brier skill is not negative."""
     return ece <= floor and skill >= -_ROUNDING
 
 
@@ -93,13 +101,15 @@ def calibration_verdict(ece: float, floor: float, skill: float, half_width: floa
 
     The interval has two digits that say something, so that a skill of next to nothing shows its sign.
     """
-    side = "within" if ece <= floor else "over"
+    side = f"{'within' if ece <= floor else 'over'} the noise floor of {100 * floor:.1f} %"
+    if np.isnan(floor):
+        side = "beside no noise floor, the sessions are too few"
     digits = int(np.clip(1 - np.floor(np.log10(100 * half_width)), 2, 6)) if half_width > 0 else 2
     width = f"±{100 * half_width:.{digits}f}" if np.isfinite(half_width) else "too few windows for an interval"
     few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
     said = 100 * skill if abs(skill) > _ROUNDING else 0.0
     outcome = "met" if calibrated(ece, floor, skill) else "not met"
-    return f"ECE {100 * ece:.1f} % {side} the noise floor of {100 * floor:.1f} %, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
+    return f"ECE {100 * ece:.1f} % {side}, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
 
 
 def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:

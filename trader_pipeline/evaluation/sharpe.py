@@ -9,6 +9,7 @@ from scipy import stats
 
 Floats = npt.NDArray[np.float64]
 
+
 def ratio(returns_T: Floats) -> float:
     """Return mean / standard deviation (n - 1); NaN without variation."""
     return float(returns_T.mean() / returns_T.std(ddof=1)) if len(returns_T) > 1 and np.ptp(returns_T) > 0 else float("nan")

@@ -44,7 +44,9 @@ class Difference:
     """Percentiles of the stationary bootstrap."""
 
 
-def difference(a_T: npt.ArrayLike, b_T: npt.ArrayLike, *, draws: int = DRAWS, studentised: int = STUDENTISED_DRAWS, seed: int = 0) -> Difference:
+def difference(
+    a_T: npt.ArrayLike, b_T: npt.ArrayLike, *, draws: int = DRAWS, studentised: int = STUDENTISED_DRAWS, seed: int = 0
+) -> Difference:
     """Return Sharpe(a) - Sharpe(b); NaN intervals under 20 shared sessions.
 
     `draws` are those of the stationary bootstrap, `studentised` those of the other; both draw the two series together.

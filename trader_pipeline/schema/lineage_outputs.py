@@ -209,7 +209,7 @@ CALIBRATION = Lineage(
     made={"horizon_sessions": _HORIZON},
 )
 _ACCURACY = "accuracy, accuracy_half_width, target_met, verdict, leak_alarm"
-_OF_P_UP = f"{_ACCURACY}, brier, brier_skill, brier_skill_half_width, ece, ece_noise_floor, calibrated, calibration"
+_OF_P_UP = f"{_ACCURACY}, brier, brier_skill, brier_skill_half_width, ece, ece_noise_floor, ece_n_effective, calibrated, calibration"
 _IC = "rank_ic, rank_ic_half_width, leak_alarm"
 _ORACLE = "oracle_rank_ic, leak_alarm"
 SCORECARD = Lineage(

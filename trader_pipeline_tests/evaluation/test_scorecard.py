@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from trader_pipeline import measures
 from trader_pipeline.evaluation import scorecard
 from trader_pipeline.evaluation.leaks import leak_alarm
 from trader_pipeline_tests.evaluation.planted import planted
@@ -98,6 +100,19 @@ def test_leak_alarm():
     assert leak_alarm(**calm | {"rank_ic": 0.25}, oracle_rank_ic=0.3) is None
     assert "0.30" in leak_alarm(**calm | {"rank_ic": 0.35}, oracle_rank_ic=0.3)
     assert leak_alarm(accuracy=float("nan"), base_rate=0.5, half_width=float("nan"), rank_ic=float("nan")) is None
+
+
+def test_the_noise_floor_is_a_95_percent_band_where_names_move_together_and_labels_overlap():
+    """100 perfectly calibrated forecasts of 20 names, a third of whose variance is the market's. A band that held all would be no test."""
+    rng, inside, horizon, sessions = np.random.default_rng(0), 0, 5, 1000
+    for _ in range(100):
+        daily = 0.6 * rng.standard_normal((1, sessions + horizon)) + 0.8 * rng.standard_normal((20, sessions + horizon))
+        total = np.cumsum(daily, axis=1)
+        p = 0.52 + 0.02 * np.repeat(rng.standard_normal((20, sessions // 50)), 50, axis=1)
+        up = ((total[:, horizon:] - total[:, :-horizon]) / horizon**0.5 < stats.norm.ppf(p)) * 1.0
+        floor = scorecard.noise_floor(p, up, np.ones_like(p, dtype=bool), horizon)
+        inside += measures.expected_calibration_error(p.ravel(), up.ravel()) <= floor
+    assert 86 <= inside <= 98
 
 
 def test_effective_rows_count_names_that_move_together_once():
