@@ -97,11 +97,11 @@ def calibrated(ece: float, floor: float, skill: float) -> bool:
 
 
 def calibration_verdict(ece: float, floor: float, skill: float, half_width: float, *, windows: int = FEWEST_WINDOWS) -> str:
-    """Return for example `ECE 2.4 % over the noise floor of 1.8 %, Brier skill -0.01 % (±0.04): not met`; few windows as in `verdict`.
+    """Return for example `ECE 2.42 % over the noise floor of 1.75 %, Brier skill -0.01 % (±0.04): not met`; few windows as in `verdict`.
 
     The interval has two digits that say something, so that a skill of next to nothing shows its sign.
     """
-    side = f"{'within' if ece <= floor else 'over'} the noise floor of {100 * floor:.1f} %"
+    side = f"{'within' if ece <= floor else 'over'} the noise floor of {100 * floor:.2f} %"
     if np.isnan(floor):
         side = "beside no noise floor, the sessions are too few"
     digits = int(np.clip(1 - np.floor(np.log10(100 * half_width)), 2, 6)) if half_width > 0 else 2
@@ -109,7 +109,7 @@ def calibration_verdict(ece: float, floor: float, skill: float, half_width: floa
     few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
     said = 100 * skill if abs(skill) > _ROUNDING else 0.0
     outcome = "met" if calibrated(ece, floor, skill) else "not met"
-    return f"ECE {100 * ece:.1f} % {side}, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
+    return f"ECE {100 * ece:.2f} % {side}, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
 
 
 def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:
