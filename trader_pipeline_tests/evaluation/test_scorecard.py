@@ -20,7 +20,9 @@ def test_a_miss_of_calibration_is_told_as_one():
     told = scorecard.calibration_verdict
     assert told(0.0242, 0.0175, 0.001, 0.002) == "ECE 2.42 % over the noise floor of 1.75 %, Brier skill +0.10 % (±0.20): not met"
     assert told(0.01, 0.0175, -0.001, 0.002) == "ECE 1.00 % within the noise floor of 1.75 %, Brier skill -0.10 % (±0.20): not met"
-    assert told(0.01, 0.0175, -1e-16, 0.0) == "ECE 1.00 % within the noise floor of 1.75 %, Brier skill +0.00 % (±0.00): met", "the base rate"
+    assert told(0.01, 0.0175, -1e-16, 0.0) == "ECE 1.00 % within the noise floor of 1.75 %, Brier skill +0.00 % (±0.00): met", (
+        "the base rate"
+    )
     assert told(0.01, 0.02, 0.001, 0.002, windows=14).endswith("(±0.20, 14 windows): met")
     assert told(0.01, 0.0175, -7.3e-7, 6e-6).endswith("Brier skill -0.00007 % (±0.00060): not met"), "a miss by little is one"
     assert "too few windows for an interval" in told(0.01, 0.02, 0.001, float("nan"), windows=1)
