@@ -24,6 +24,8 @@ _FEWEST_BLOCKS = 12
 """The paper's longest block is 10 of 120 returns."""
 _CIRCULAR = 1.5 ** (1 / 3)
 """Best block of the circular bootstrap over the best mean block of the stationary one. Patton, Politis & White 2009."""
+_ROUNDING = 1e-12
+"""The error of two series that are one, or one a multiple of the other: no sample differs either."""
 _CHUNK = 2_000_000
 """Blocks drawn at once, so that memory stays under 100 MB."""
 
@@ -57,7 +59,10 @@ def difference(
     if pair.shape[1] < _FEWEST_RETURNS or not np.isfinite(value):
         return Difference(value=value, **dict.fromkeys(("low", "high", "hac_low", "hac_high", "bootstrap_low", "bootstrap_high"), np.nan))
     error = standard_error(pair[0], pair[1])
-    half = studentised_quantile(pair[0], pair[1], block=circular_block(pair[0], pair[1]), draws=studentised, seed=seed) * error
+    half = error
+    if error > _ROUNDING:
+        block = circular_block(pair[0], pair[1])
+        half = error * studentised_quantile(pair[0], pair[1], block=block, draws=studentised, seed=seed)
     bootstrap_low, bootstrap_high = _stationary(pair, draws, seed)
     return Difference(
         value=value,

@@ -74,6 +74,13 @@ def test_the_studentised_interval_holds_its_level(kind, sessions):
     assert held[0] >= held[1], "no worse than the kernel's"
 
 
+def test_a_series_differs_from_itself_and_its_multiple_by_nothing():
+    a = 0.01 * np.random.default_rng(8).standard_t(5, 300)
+    for b in (a, 3 * a):
+        found = difference(a, b, draws=20)
+        assert _intervals(found) == [pytest.approx((0, 0), abs=1e-12)] * 3
+
+
 def test_a_difference_counts_shared_sessions():
     rng = np.random.default_rng(5)
     a, b = rng.standard_normal((2, 100))
