@@ -31,6 +31,7 @@ def main() -> None:
         "numerai": numerai(generator),
         "tail": tail(generator),
         "splits": splits(),
+        "paths": paths(),
         "probabilities": probabilities(generator),
         "quantiles": quantiles(generator),
     }
@@ -76,6 +77,24 @@ def splits() -> list[dict[str, object]]:
         for train, tests in cv.split(np.zeros((124, 1))):
             found.append(shape | {"train": runs(train), "test": runs(np.concatenate(tests))})
     return found
+
+
+def paths() -> dict[str, object]:
+    """Return the returns of four trials, the path of each tested block of skfolio's splits, and the paths' Sharpe ratios.
+
+    In each split the trial with the best Sharpe ratio in the train rows is held in the test rows.
+    """
+    returns = np.round(np.random.default_rng(2).normal(0.02, 1, (4, 124)), 6)
+    shape = {"blocks": 6, "test_blocks": 2, "purge": 3, "embargo": 4}
+    cv = CombinatorialPurgedCV(n_folds=6, n_test_folds=2, purged_size=3, embargo_size=4)
+    ids = cv.get_path_ids()
+    held = np.full((ids.max() + 1, 124), np.nan)
+    for numbers, (train, tests) in zip(ids, cv.split(returns.T), strict=True):
+        best = int(np.argmax(returns[:, train].mean(axis=1) / returns[:, train].std(axis=1, ddof=1)))
+        for number, test in zip(numbers, tests, strict=True):
+            held[number, test] = returns[best, test]
+    ratios = held.mean(axis=1) / held.std(axis=1, ddof=1)
+    return shape | {"returns": returns.tolist(), "path_ids": ids.tolist(), "ratios": ratios.tolist()}
 
 
 def runs(positions: np.ndarray) -> list[list[int]]:

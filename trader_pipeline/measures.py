@@ -167,18 +167,29 @@ def expected_calibration_error(probability: npt.ArrayLike, outcome: npt.ArrayLik
     return float(curve.share @ np.abs(curve.outcome - curve.probability))
 
 
-def ece_noise_floor(probability: npt.ArrayLike, effective_rows: float, *, bins: int = _BINS, draws: int = 1000, seed: int = 0) -> float:
-    """Return the 95th percentile of the ECE that a perfectly calibrated forecaster would show on `effective_rows` independent rows.
+def ece_noise_floor(
+    probability: npt.ArrayLike, outcome: npt.ArrayLike, spell: npt.ArrayLike, *, bins: int = _BINS, draws: int = 1000, seed: int = 0
+) -> float:
+    """Return the 95th percentile of the ECE that a perfectly calibrated forecaster would show on rows as dependent as these.
 
-    Binomial outcomes are drawn bin by bin around the bins' mean probabilities. An ECE under this floor says nothing.
+    `spell` says by a whole number which rows may move together; those of different spells are independent. The bins' errors are drawn
+    jointly normal about 0 with the covariance that the sums of their spells show (Liang & Zeger 1986), and wider by a Student t
+    of the spells for its own error. An ECE under this floor says nothing. NaN from fewer than two spells.
     """
     p = np.asarray(probability, dtype=np.float64)
-    index, share = _bins(p, bins)
-    centre = np.bincount(index, weights=p)[share > 0] / (share[share > 0] * len(p))
-    share = share[share > 0]
-    rows = np.maximum(np.round(share * effective_rows), 1).astype(int)
-    hits = np.random.default_rng(seed).binomial(rows, np.clip(centre, 0, 1), size=(draws, len(rows)))
-    return float(np.quantile((np.abs(hits / rows - centre) * share).sum(axis=1), 0.95))
+    index, count = _bins(p, bins)[0], len(np.unique(np.asarray(spell)))
+    if count < 2:  # noqa: PLR2004 - no variance from one
+        return float("nan")
+    error = np.asarray(outcome, dtype=np.float64) - p
+    of_bin = np.bincount(index)
+    error -= (np.bincount(index, weights=error) / np.maximum(of_bin, 1))[index]
+    _, row = np.unique(np.asarray(spell), return_inverse=True)
+    sums = np.bincount(row * len(of_bin) + index, weights=error, minlength=count * len(of_bin)).reshape(count, -1)
+    values, vectors = np.linalg.eigh(sums.T @ sums)
+    rng = np.random.default_rng(seed)
+    drawn = rng.standard_normal((draws, len(of_bin))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+    wider = np.sqrt(count / rng.chisquare(count - 1, draws))
+    return float(np.quantile(np.abs(drawn).sum(axis=1) * wider, 0.95) / len(p))
 
 
 def _bins(p: Floats, bins: int) -> tuple[npt.NDArray[np.int64], Floats]:

@@ -71,14 +71,26 @@ def test_calibration_error_by_hand():
 
 def test_a_calibrated_forecaster_stays_under_the_noise_floor_and_an_overconfident_one_does_not():
     rng = np.random.default_rng(1)
-    probability = rng.uniform(0.45, 0.55, 4000)
-    floor = measures.ece_noise_floor(probability, 4000)
+    probability, alone = rng.uniform(0.45, 0.55, 4000), np.arange(4000)
+    floor = measures.ece_noise_floor(probability, rng.random(4000) < probability, alone)
     # mean |error| of a bin of 400 fair coins is about 0.8 * 0.025 = 0.020; the 95th percentile of ten such lies a little above
     assert 0.020 < floor < 0.035
     under = sum(measures.expected_calibration_error(probability, rng.random(4000) < probability) < floor for _ in range(200))
     assert 180 <= under <= 199
-    assert measures.expected_calibration_error(probability * 1.2, rng.random(4000) < probability) > floor
-    assert measures.ece_noise_floor(probability, 100) > 3 * floor
+    far = rng.random(4000) < probability
+    assert measures.expected_calibration_error(probability * 1.2, far) > floor
+    assert measures.ece_noise_floor(probability * 1.2, far, alone) == pytest.approx(floor, rel=0.1), "what is wrong does not widen it"
+
+
+def test_rows_of_one_spell_count_once_in_the_noise_floor():
+    rng = np.random.default_rng(2)
+    probability = rng.uniform(0.45, 0.55, 400)
+    outcome = (rng.random(400) < probability) * 1.0
+    once = measures.ece_noise_floor(probability, outcome, np.arange(400))
+    tenfold = measures.ece_noise_floor(np.repeat(probability, 10), np.repeat(outcome, 10), np.repeat(np.arange(400), 10))
+    assert tenfold == pytest.approx(once, rel=1e-6)
+    assert np.isnan(measures.ece_noise_floor(probability, outcome, np.zeros(400)))
+    assert measures.ece_noise_floor(probability, outcome, np.arange(400) // 200) > 3 * once, "two spells tell little"
 
 
 def test_stationary_bootstrap_keeps_blocks_and_every_row_is_as_likely():

@@ -91,7 +91,7 @@ def fit(judged: Judged, rows_NT: Flags, *, otherwise_attainable: float = 0.0) ->
 
 
 def _isotonic(p_up: Floats, up: Floats, session: _Rows, horizon: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    if not len(session) or len(np.unique(_blocks(session, horizon))) < FEWEST_BLOCKS:
+    if not len(session) or len(np.unique(spells(session, horizon))) < FEWEST_BLOCKS:
         return None
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(p_up, up)
     return tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist())
@@ -123,7 +123,7 @@ def linear_slope(x: Floats, y: Floats, session: _Rows, horizon: int) -> float:
 
 def _shrunk(slope: float, gradient: Floats, curvature: float, session: _Rows, horizon: int) -> float:
     """Shrink by the sandwich variance over blocks of two horizons (Liang & Zeger 1986); fewer than `FEWEST_BLOCKS` establish nothing."""
-    block = _blocks(session, horizon)
+    block = spells(session, horizon)
     sums = np.bincount(block, weights=gradient)
     sums = sums[np.bincount(block) > 0]
     if slope <= 0 or len(sums) < FEWEST_BLOCKS or curvature < _CLOSE:
@@ -132,6 +132,6 @@ def _shrunk(slope: float, gradient: Floats, curvature: float, session: _Rows, ho
     return slope * max(0.0, 1 - variance / slope**2)
 
 
-def _blocks(session: _Rows, horizon: int) -> _Rows:
-    """Return each row's spell of two horizons."""
+def spells(session: _Rows, horizon: int) -> _Rows:
+    """Return each row's spell of two horizons: labels of different ones hardly overlap."""
     return np.asarray((session - session.min()) // (2 * horizon))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from trader_pipeline import formats
 from trader_pipeline.evaluation.segments import ALL
 
 Row = dict[str, Any]
@@ -26,6 +27,8 @@ def sentence(row: Row) -> str:
     """Return for example `sector Energy, 20 sessions: 47.0 % vs 55.1 % base (±4.2)`."""
     half = row["high"] - row["accuracy"]
     width = f"±{100 * half:.1f}" if math.isfinite(half) else "too few windows for an interval"
+    if row["grey"] and row["kind"] != ALL and math.isfinite(half):
+        width = f"{100 * row['low']:.1f} to {100 * row['high']:.1f} from {formats.plural(row['windows'], 'window')}"
     what = "all" if row["kind"] == ALL else f"{row['kind']} {row['segment']}"
     what = f"confidence decile {int(row['segment'])}" if row["kind"] == "confidence" else what
     span = "session" if row["horizon_sessions"] == 1 else "sessions"

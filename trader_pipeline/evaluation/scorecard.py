@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from trader_pipeline import measures
+from trader_pipeline.evaluation.calibration import spells
 from trader_pipeline.evaluation.distribution import interval_coverage
 from trader_pipeline.evaluation.intervals import FEWEST_WINDOWS
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
@@ -15,6 +16,8 @@ TARGET_ACCURACY = 0.70
 """The user's own target: direction of a stock at full coverage."""
 
 _FEWEST_EFFECTIVE_ROWS = 20.0
+_ROUNDING = 1e-9
+"""A forecast that says the base rate has a skill of 0 to so much."""
 
 
 def score(judged: Judged, *, oracle_NT: Floats | None = None) -> dict[str, Any] | None:
@@ -32,7 +35,9 @@ def score_outcome(outcome: Outcome, *, oracle_NT: Floats | None = None) -> dict[
     better = outcome.base_rate(rows)
     ic = measures.nonoverlapping_interval(outcome.rank_ic_T, horizon)
     oracle_ic = float("nan") if oracle_NT is None else measures.nonoverlapping_interval(_rank_ic(judged, oracle_NT), horizon).mean
-    brier, brier_base = measures.brier(p_up[rows], up[rows]), measures.brier(base[rows], up[rows])
+    skill, skill_half = brier_skill(p_up, base, up, rows, horizon)
+    ece = measures.expected_calibration_error(p_up[rows], up[rows])
+    floor = noise_floor(p_up, up, rows, horizon)
     met = accuracy.mean - accuracy.half_width >= TARGET_ACCURACY
     return {
         "accuracy": accuracy.mean,
@@ -44,10 +49,14 @@ def score_outcome(outcome: Outcome, *, oracle_NT: Floats | None = None) -> dict[
         "expected_accuracy": float(np.nanmean(mean_by_session(np.maximum(p_up, 1 - p_up), rows))),
         "rank_ic": ic.mean,
         "rank_ic_half_width": ic.half_width,
-        "brier": brier,
-        "brier_skill": 1 - brier / brier_base,
-        "ece": measures.expected_calibration_error(p_up[rows], up[rows]),
-        "ece_noise_floor": measures.ece_noise_floor(p_up[rows], effective_rows(p_up, up, rows, horizon)),
+        "brier": measures.brier(p_up[rows], up[rows]),
+        "brier_skill": skill,
+        "brier_skill_half_width": skill_half,
+        "ece": ece,
+        "ece_noise_floor": floor,
+        "ece_n_effective": effective_rows(p_up, up, rows, horizon),
+        "calibrated": calibrated(ece, floor, skill),
+        "calibration": calibration_verdict(ece, floor, skill, skill_half, windows=accuracy.windows),
         "interval_90_coverage": interval_coverage(outcome.quantiles_QNT[:, rows], judged.labels.scaled_return_NT[rows]),
         "rows": int(rows.sum()),
         "windows": accuracy.windows,
@@ -65,6 +74,42 @@ def verdict(accuracy: float, base_rate: float, half_width: float, *, met: bool, 
     few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
     outcome = "met" if met else "not met"
     return f"{100 * accuracy:.1f} % vs {100 * base_rate:.1f} % base ({width}{few}), target {100 * TARGET_ACCURACY:.0f} %: {outcome}"
+
+
+def brier_skill(p_up_NT: Floats, base_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> tuple[float, float]:
+    """Return 1 - Brier / Brier of the base rate on the rows, and half its 95 % interval on non-overlapping windows by the delta method."""
+    brier = measures.brier(p_up_NT[rows_NT], up_NT[rows_NT])
+    base = measures.brier(base_NT[rows_NT], up_NT[rows_NT])
+    skill = 1 - brier / base
+    gained_NT = (1 - skill) * (base_NT - up_NT) ** 2 - (p_up_NT - up_NT) ** 2
+    return skill, measures.nonoverlapping_interval(mean_by_session(gained_NT, rows_NT), horizon).half_width / base
+
+
+def noise_floor(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:
+    """Return the ECE under which a perfectly calibrated forecaster stays in 95 of 100 cases, on labels as dependent as these."""
+    _, session = np.nonzero(rows_NT)
+    return measures.ece_noise_floor(p_up_NT[rows_NT], up_NT[rows_NT], spells(session, horizon))
+
+
+def calibrated(ece: float, floor: float, skill: float) -> bool:
+    """Return whether the ECE lies inside the band of a perfectly calibrated forecaster, `floor`, and the Brier skill is not negative."""
+    return ece <= floor and skill >= -_ROUNDING
+
+
+def calibration_verdict(ece: float, floor: float, skill: float, half_width: float, *, windows: int = FEWEST_WINDOWS) -> str:
+    """Return for example `ECE 2.42 % over the noise floor of 1.75 %, Brier skill -0.01 % (±0.04): not met`; few windows as in `verdict`.
+
+    The interval has two digits that say something, so that a skill of next to nothing shows its sign.
+    """
+    side = f"{'within' if ece <= floor else 'over'} the noise floor of {100 * floor:.2f} %"
+    if np.isnan(floor):
+        side = "beside no noise floor, the sessions are too few"
+    digits = int(np.clip(1 - np.floor(np.log10(100 * half_width)), 2, 6)) if half_width > 0 else 2
+    width = f"±{100 * half_width:.{digits}f}" if np.isfinite(half_width) else "too few windows for an interval"
+    few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
+    said = 100 * skill if abs(skill) > _ROUNDING else 0.0
+    outcome = "met" if calibrated(ece, floor, skill) else "not met"
+    return f"ECE {100 * ece:.2f} % {side}, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
 
 
 def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:

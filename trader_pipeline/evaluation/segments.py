@@ -70,9 +70,9 @@ def measured(outcome: Outcome, chosen_NT: Flags, issuer_N: npt.NDArray[np.int64]
     labels, horizon, p_up = outcome.judged.labels, outcome.horizon, outcome.p_up_NT
     hit_T = mean_by_session(outcome.hit_NT, rows)
     accuracy = measures.nonoverlapping_interval(hit_T, horizon)
+    low, high = (accuracy.mean - accuracy.half_width, accuracy.mean + accuracy.half_width) if whole else accuracy_interval(accuracy)
     up, base, label = labels.up_NT[rows], labels.base_rate_NT[rows], labels.scaled_return_NT[rows]
     brier = measures.brier(p_up[rows], up)
-    effective = scorecard.effective_rows(p_up, labels.up_NT, rows, horizon)
     loss, climate = (distribution.pinball(q[:, rows], label, QUANTILES) for q in (outcome.quantiles_QNT, outcome.climate_QNT))
     share_Q = distribution.probability_integral(outcome.quantiles_QNT[:, rows], label)
     issuers = len(np.unique(issuer_N[rows.any(axis=1)]))
@@ -81,8 +81,8 @@ def measured(outcome: Outcome, chosen_NT: Flags, issuer_N: npt.NDArray[np.int64]
     row = {
         "accuracy": accuracy.mean,
         "base_rate": outcome.base_rate(rows),
-        "low": accuracy.mean - accuracy.half_width,
-        "high": accuracy.mean + accuracy.half_width,
+        "low": low,
+        "high": high,
         "coverage": float(rows.sum() / max((outcome.judgeable_NT & chosen_NT).sum(), 1)),
         "n_effective": effective_hits(accuracy, rows=int(rows.sum()), issuers=issuers),
         "issuers": issuers,
@@ -94,7 +94,7 @@ def measured(outcome: Outcome, chosen_NT: Flags, issuer_N: npt.NDArray[np.int64]
         "brier": brier,
         "brier_skill": 1 - brier / measures.brier(base, up),
         "ece": measures.expected_calibration_error(p_up[rows], up),
-        "ece_noise_floor": measures.ece_noise_floor(p_up[rows], effective),
+        "ece_noise_floor": scorecard.noise_floor(p_up, labels.up_NT, rows, horizon),
         "interval_90_coverage": distribution.interval_coverage(outcome.quantiles_QNT[:, rows], label),
         "pinball": loss,
         "pinball_skill": 1 - loss / climate,
@@ -104,16 +104,33 @@ def measured(outcome: Outcome, chosen_NT: Flags, issuer_N: npt.NDArray[np.int64]
     return row | (_whole(outcome, hit_T) if whole else {})
 
 
+def accuracy_interval(accuracy: measures.Interval) -> tuple[float, float]:
+    """Return the 95 % interval of a segment's accuracy: the t-interval, under 20 windows Wilson's with each window as one call.
+
+    A few windows that are all right or all wrong have no deviation, and a t-interval of few leaves 0 to 1; Wilson 1927 does
+    neither. One call a window is what names that are right and wrong together are worth, so it is rather too wide. NaN without a window.
+    """
+    if accuracy.windows >= FEWEST_WINDOWS:
+        return accuracy.mean - accuracy.half_width, accuracy.mean + accuracy.half_width
+    if accuracy.windows == 0:
+        return float("nan"), float("nan")
+    z, n, p = 1.959963984540054, accuracy.windows, accuracy.mean
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * float(np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)))
+    return centre - half, centre + half
+
+
 def effective_hits(accuracy: measures.Interval, *, rows: int, issuers: int) -> float:
     """Return how many independent calls would pin the accuracy as well, at most issuers times non-overlapping windows.
 
-    Kish 1965: names of one session are right and wrong together. NaN where there is no interval.
+    Kish 1965: names of one session are right and wrong together. NaN where there is no interval. Windows that are all right or all
+    wrong say nothing of that, so each counts once.
     """
     most = float(min(issuers * accuracy.windows, rows))
     if not np.isfinite(accuracy.half_width):
         return float("nan")
     if accuracy.half_width == 0:
-        return most
+        return min(float(accuracy.windows), most)
     return float(np.clip(accuracy.mean * (1 - accuracy.mean) / (accuracy.half_width / 1.96) ** 2, min(1.0, most), most))
 
 

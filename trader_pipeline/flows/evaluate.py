@@ -39,7 +39,7 @@ from trader_pipeline.schema.outputs import (
 from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
 from trader_pipeline.settings import DecisionSettings, EnsembleSettings
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 """Rises when a formula of evaluation, ensembles or decisions changes."""
 
 ENSEMBLE = "ensemble"

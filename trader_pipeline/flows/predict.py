@@ -23,7 +23,7 @@ from trader_pipeline.inference import export
 from trader_pipeline.inference import predict as inference
 from trader_pipeline.inference.forecast import novelty_of_last_session
 from trader_pipeline.lake import Change, Lake, Snapshot
-from trader_pipeline.models.calibrate import shrunk_rate
+from trader_pipeline.models.calibrate import memory_sessions, shrunk_rate
 from trader_pipeline.models.novelty import load_novelty
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.contracts import PREDICTIONS
@@ -153,15 +153,17 @@ def _known(snapshot: Snapshot, model: Served, novelty: Mapping[str, float]) -> i
     session = model.session
     days = snapshot.sql(
         "select distinct session from features.targets where session <= $session order by 1 desc limit $most",
-        {"session": session, "most": max(HORIZONS_SESSIONS) + 1},
-    )["session"]
-    ended = {h: days[h].as_py() if len(days) > h else None for h in HORIZONS_SESSIONS}
+        {"session": session, "most": max(h + memory_sessions(h) for h in HORIZONS_SESSIONS) + 1},
+    )["session"].to_pylist()
+    ended = {h: days[h] if len(days) > h else None for h in HORIZONS_SESSIONS}
+    before = {h: h + memory_sessions(h) for h in HORIZONS_SESSIONS}
+    forgotten = {h: days[n] if len(days) > n else dt.date.min for h, n in before.items()}
     counts = ", ".join(
-        f"count(forward_return_{h}d) filter (session <= $ended_{h}) as labels_{h}, "
-        f"count(*) filter (session <= $ended_{h} and forward_return_{h}d > 0) as ups_{h}"
+        f"count(forward_return_{h}d) filter (session > $forgotten_{h} and session <= $ended_{h}) as labels_{h}, "
+        f"count(*) filter (session > $forgotten_{h} and session <= $ended_{h} and forward_return_{h}d > 0) as ups_{h}"
         for h in HORIZONS_SESSIONS
     )
-    cutoffs = {f"ended_{h}": day for h, day in ended.items()}
+    cutoffs = {f"{name}_{h}": day for name, each in (("ended", ended), ("forgotten", forgotten)) for h, day in each.items()}
     tickers = snapshot.sql(
         f"select ticker, max(volatility_daily) filter (session = $session) as volatility_daily, {counts} "  # noqa: S608 - names are constants
         "from features.targets where session <= $session group by ticker order by ticker",

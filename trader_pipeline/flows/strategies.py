@@ -1,6 +1,7 @@
 """The paper portfolio against its baselines, and what its Sharpe ratio is worth after so many trials: rows of evaluation.strategy."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pyarrow.compute as pc
 
 from trader_pipeline import measures
 from trader_pipeline.evaluation import overfitting, sharpe
+from trader_pipeline.evaluation.backtest_paths import backtest_paths, path_measures
 from trader_pipeline.evaluation.judged import Floats
+from trader_pipeline.evaluation.sharpe_difference import difference
 from trader_pipeline.flows.paper_portfolio import HOLDING_SESSIONS
 from trader_pipeline.lake import Snapshot
 
@@ -19,6 +22,19 @@ COST_MULTIPLES = (0, 1, 2)
 _LEAST_SHARED = 0.5
 """Share of this run's sessions on which all trials are compared, at the least."""
 _ANNUAL = float(np.sqrt(measures.SESSIONS_PER_YEAR))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Trials:
+    """Returns of the distinct trials [M, T] on the sessions, [T], that all of them have."""
+
+    sessions_T: npt.NDArray[np.datetime64]
+    gross_MT: Floats
+    cost_MT: Floats
+
+    def net(self, multiple: int) -> Floats:
+        """Return the returns less so many times the costs."""
+        return self.gross_MT - multiple * self.cost_MT
 
 
 def strategy_rows(
@@ -30,14 +46,17 @@ def strategy_rows(
     `members` those of the members alone. Trials are these and the ensembles of other models. Where the returns of fewer than two
     distinct ones are known the variance is that of Sharpe ratios without skill, and every trial counts.
     """
-    returns_MT = _trial_returns(snapshot, model_id, own, members)
+    tried = _tried(snapshot, model_id, own, members)
+    returns_MT = tried.net(1)
     trials = max(trials_ever(snapshot), len(returns_MT))
     effective = sharpe.effective_trials(returns_MT, trials=trials)
     ratios = np.array([sharpe.ratio(returns) for returns in returns_MT])
     variance = float(np.nanvar(ratios, ddof=1)) if np.isfinite(ratios).sum() > 1 else sharpe.null_variance(own.num_rows)
     overfitted = overfitting.probability_of_overfitting(returns_MT, purge=HOLDING_SESSIONS)
+    shared_T = np.isin(own["session"].to_numpy(), tried.sessions_T)
     rows = []
     for multiple in COST_MULTIPLES:
+        paths_PT = backtest_paths(tried.net(multiple), purge=HOLDING_SESSIONS)
         net = _net(own, multiple)
         against = {MOMENTUM: _net(baseline, multiple), BENCHMARK: own["benchmark_return"].to_numpy()}
         alone = {
@@ -53,11 +72,13 @@ def strategy_rows(
             "sessions": len(net),
         }
         for name, other in against.items():
-            found = sharpe.difference(net, other)
+            found = difference(net, other)
             rows.append(
                 alone
                 | {"against": name, "cost_multiple": multiple, "baseline_sharpe": _ANNUAL * sharpe.ratio(other)}
+                | path_measures(paths_PT, baseline=sharpe.ratio(other[shared_T]), annual=_ANNUAL)
                 | {"difference": _ANNUAL * found.value, "low": _ANNUAL * found.low, "high": _ANNUAL * found.high}
+                | {"hac_low": _ANNUAL * found.hac_low, "hac_high": _ANNUAL * found.hac_high}
                 | {"bootstrap_low": _ANNUAL * found.bootstrap_low, "bootstrap_high": _ANNUAL * found.bootstrap_high}
             )
     return rows
@@ -77,27 +98,22 @@ def trials_ever(snapshot: Snapshot) -> int:
     return int(counted["n"][0].as_py())
 
 
-def _trial_returns(snapshot: Snapshot, model_id: str, own: pa.Table, members: Mapping[str, pa.Table]) -> Floats:
-    """Return the distinct net returns [M, T] of this run's ensemble and members and of other ensembles, on the sessions of all of them.
+def _tried(snapshot: Snapshot, model_id: str, own: pa.Table, members: Mapping[str, pa.Table]) -> _Trials:
+    """Return this run's ensemble and members and other ensembles, those that differ in a net return, on the sessions of all of them.
 
     Others are taken in, those with the most of this run's sessions first, while `_LEAST_SHARED` of its sessions are left.
     """
-    others = snapshot.sql(
-        "select model_id, session, strategy_return from evaluation.backtest where model_id <> ? order by session", [model_id]
-    )
+    others = snapshot.sql("select model_id, session, gross_return, cost from evaluation.backtest where model_id <> ?", [model_id])
     own_days = own["session"].to_numpy()
-    found = [_by_session(days) for days in (own, *(members.values() if len(members) > 1 else ()))]
-    runs = [_by_session(others.filter(pc.equal(others["model_id"], other))) for other in sorted(pc.unique(others["model_id"]).to_pylist())]
+    found = [own, *(members.values() if len(members) > 1 else ())]
+    runs = [others.filter(pc.equal(others["model_id"], other)) for other in sorted(pc.unique(others["model_id"]).to_pylist())]
     shared = own_days
-    for days, returns in sorted(runs, key=lambda run: -np.isin(own_days, run[0]).sum()):
-        left = np.intersect1d(shared, days)
+    for days in sorted(runs, key=lambda run: -np.isin(own_days, run["session"].to_numpy()).sum()):
+        left = np.intersect1d(shared, days["session"].to_numpy())
         if len(left) >= _LEAST_SHARED * len(own_days):
             shared = left
-            found.append((days, returns))
-    return np.unique(np.stack([returns[np.isin(days, shared)] for days, returns in found]), axis=0)
-
-
-def _by_session(days: pa.Table) -> tuple[npt.NDArray[np.datetime64], Floats]:
-    """Return sessions, ascending, and net returns."""
-    days = days.sort_by("session")
-    return days["session"].to_numpy(), days["strategy_return"].to_numpy()
+            found.append(days)
+    kept = [days.filter(np.isin(days["session"].to_numpy(), shared)).sort_by("session") for days in found]
+    gross, cost = (np.stack([days[name].to_numpy() for days in kept]) for name in ("gross_return", "cost"))
+    _, distinct = np.unique(gross - cost, axis=0, return_index=True)
+    return _Trials(sessions_T=np.sort(shared), gross_MT=gross[distinct], cost_MT=cost[distinct])

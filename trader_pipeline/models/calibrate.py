@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 
 PRIOR_LABELS = 1000
 """Weight of the universe's base rate in a ticker's own, in labels that do not overlap: about four years of single sessions."""
+MEMORY_LABELS = 1000
+"""Labels that do not overlap by which a base rate is judged: older ones tell of another market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +135,22 @@ def confidence_of(p_up: npt.ArrayLike, base_rate: npt.ArrayLike, attainable: flo
 
 
 def trailing_base_rate(up_NT: Floats, horizon: int) -> Floats:
-    """Return [N, T]: the share of labels > 0 of each ticker among those known at t, shrunk to the universe's.
+    """Return [N, T]: the share of labels > 0 of each ticker among the last known at t, shrunk to the universe's.
 
-    `up_NT` is 1, 0, or NaN where there is no label; the label of session s is known at t >= s + horizon. Beta-binomial
+    `up_NT` is 1, 0, or NaN where there is no label; the label of session s is known at t >= s + horizon, and forgotten
+    `memory_sessions` later: in the nineties a tenth of the closes of three decimals stood still, which is not up. Beta-binomial
     posterior mean with a prior of `PRIOR_LABELS` labels at the pooled rate, each of which stands for `horizon` that overlap: counted
     one by one, overlapping labels would make a rate of its own out of noise. The pooled rate starts from one up and one down.
     Casella & Berger 2002, example 7.2.14.
     """
-    ups = _known_at(np.cumsum(np.nan_to_num(up_NT), axis=1), horizon)
-    labels = _known_at(np.cumsum(np.isfinite(up_NT), axis=1).astype(np.float64), horizon)
+    known = (np.nan_to_num(up_NT), np.isfinite(up_NT).astype(np.float64))
+    ups, labels = (_remembered(np.cumsum(each, axis=1), horizon) for each in known)
     return shrunk_rate(ups, labels, horizon)
+
+
+def memory_sessions(horizon: int) -> int:
+    """Return how many sessions' labels a base rate remembers."""
+    return MEMORY_LABELS * horizon
 
 
 def shrunk_rate(ups: Floats, labels: Floats, horizon: int) -> Floats:
@@ -153,9 +161,13 @@ def shrunk_rate(ups: Floats, labels: Floats, horizon: int) -> Floats:
     return rate
 
 
-def _known_at(total_NT: Floats, horizon: int) -> Floats:
+def _remembered(total_NT: Floats, horizon: int) -> Floats:
+    return _earlier(total_NT, horizon) - _earlier(total_NT, horizon + memory_sessions(horizon))
+
+
+def _earlier(total_NT: Floats, sessions: int) -> Floats:
     shifted = np.zeros_like(total_NT)
-    shifted[:, horizon:] = total_NT[:, :-horizon]
+    shifted[:, sessions:] = total_NT[:, :-sessions]
     return shifted
 
 

@@ -21,9 +21,9 @@ def number(name: str, unit: str, description: str, *, nullable: bool = True, sin
     return Column(name=name, dtype=pa.float64(), unit=unit, description=description, nullable=nullable, since=since)
 
 
-def count(name: str, unit: str, description: str, *, nullable: bool = False) -> Column:
+def count(name: str, unit: str, description: str, *, nullable: bool = False, since: int = 1) -> Column:
     """Return an int64 column."""
-    return Column(name=name, dtype=pa.int64(), unit=unit, description=description, nullable=nullable)
+    return Column(name=name, dtype=pa.int64(), unit=unit, description=description, nullable=nullable, since=since)
 
 
 def flag(name: str, description: str, *, nullable: bool = False, since: int = 1) -> Column:

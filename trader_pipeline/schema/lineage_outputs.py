@@ -209,7 +209,7 @@ CALIBRATION = Lineage(
     made={"horizon_sessions": _HORIZON},
 )
 _ACCURACY = "accuracy, accuracy_half_width, target_met, verdict, leak_alarm"
-_OF_P_UP = f"{_ACCURACY}, brier, brier_skill, ece, ece_noise_floor"
+_OF_P_UP = f"{_ACCURACY}, brier, brier_skill, brier_skill_half_width, ece, ece_noise_floor, ece_n_effective, calibrated, calibration"
 _IC = "rank_ic, rank_ic_half_width, leak_alarm"
 _ORACLE = "oracle_rank_ic, leak_alarm"
 SCORECARD = Lineage(
@@ -276,8 +276,9 @@ SEGMENTS = Lineage(
 )
 _REACHED = "value, base_rate, coverage, n_effective, windows, low, high, passed, line"
 _SHARPES = (
-    "sharpe, baseline_sharpe, difference, low, high, bootstrap_low, bootstrap_high, probabilistic_sharpe, deflated_sharpe, "
-    "trials_effective, overfitting_probability, cvar_95, max_drawdown, turnover, sessions"
+    "sharpe, baseline_sharpe, difference, low, high, hac_low, hac_high, bootstrap_low, bootstrap_high, probabilistic_sharpe, "
+    "deflated_sharpe, trials_effective, overfitting_probability, paths, path_sharpe_05, path_sharpe_median, path_sharpe_95, "
+    "paths_below_zero, paths_below_baseline, cvar_95, max_drawdown, turnover, sessions"
 )
 _RISKED = "strategy_return, gross_return, cost, benchmark_return"
 TASKS = Lineage(

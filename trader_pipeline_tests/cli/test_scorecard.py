@@ -35,6 +35,11 @@ def test_the_targets_come_first_for_people(demo):
     assert lines[3].startswith("stock_direction_1d ")
     assert all("target 70 %: not met" in line for line in lines[3:7])
     assert "Where it fails most: " in ran.out
+    told = [text for text in lines if "noise floor of" in text]
+    assert [text.split()[:2] for text in told] == [[str(h), "sessions"] for h in (1, 5, 20, 60)]
+    assert all(text.endswith((": met", ": not met")) and "Brier skill" in text for text in told)
+    assert "backtest paths, the trial that was best in the train blocks held in the test blocks, net of costs once: 9 paths" in ran.out
+    assert "hac_low" in ran.out
 
 
 def test_without_a_model_it_says_what_to_run(tmp_path):

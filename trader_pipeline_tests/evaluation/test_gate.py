@@ -6,7 +6,7 @@ import pytest
 from trader_pipeline import measures
 from trader_pipeline.evaluation.calibrated import out_of_fold
 from trader_pipeline.evaluation.judged import Judged, Labels
-from trader_pipeline.evaluation.scorecard import effective_rows
+from trader_pipeline.evaluation.scorecard import effective_rows, noise_floor
 from trader_pipeline.models.calibrate import expit, trailing_base_rate
 from trader_pipeline.sources.simulation import MarketSize, simulate
 from trader_pipeline_tests.evaluation.planted import LEVELS
@@ -56,17 +56,19 @@ def judged_at(market, horizon, names):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("horizon", "names"), [(1, 60), (5, 150), (60, 700)])
-def test_loud_forecasts_come_out_calibrated(market, horizon, names):
-    judged = judged_at(market, horizon, names)
-    said = out_of_fold(judged)
-    up = judged.labels.up_NT
-    rows = np.isfinite(said.p_up_NT) & np.isfinite(up)
-    effective = effective_rows(said.p_up_NT, up, rows, horizon)
-    assert effective >= ENOUGH
-    raw = measures.expected_calibration_error(expit(1.6 * judged.scaled_mean_NT[rows]), up[rows])
-    ece = measures.expected_calibration_error(said.p_up_NT[rows], up[rows])
-    assert ece <= 0.02 < raw
-    assert ece <= measures.ece_noise_floor(said.p_up_NT[rows], effective)
-    assert measures.brier(said.p_up_NT[rows], up[rows]) < measures.brier(judged.labels.base_rate_NT[rows], up[rows])
-    assert 0.88 <= said.inside_NT[rows].mean() <= 0.92
+def test_loud_forecasts_come_out_calibrated(market):
+    """One horizon may lie over its band: of three bands a perfect forecaster leaves one in 14 cases of 100, two in less than one."""
+    inside = []
+    for horizon, names in ((1, 60), (5, 150), (60, 700)):
+        judged = judged_at(market, horizon, names)
+        said = out_of_fold(judged)
+        up = judged.labels.up_NT
+        rows = np.isfinite(said.p_up_NT) & np.isfinite(up)
+        assert effective_rows(said.p_up_NT, up, rows, horizon) >= ENOUGH
+        raw = measures.expected_calibration_error(expit(1.6 * judged.scaled_mean_NT[rows]), up[rows])
+        ece = measures.expected_calibration_error(said.p_up_NT[rows], up[rows])
+        assert ece <= 0.02 < raw
+        inside.append(ece <= noise_floor(said.p_up_NT, up, rows, horizon))
+        assert measures.brier(said.p_up_NT[rows], up[rows]) < measures.brier(judged.labels.base_rate_NT[rows], up[rows])
+        assert 0.88 <= said.inside_NT[rows].mean() <= 0.92
+    assert sum(inside) >= 2

@@ -8,8 +8,10 @@ import pytest
 
 from trader_pipeline import measures
 from trader_pipeline.evaluation import distribution, intervals
+from trader_pipeline.evaluation.backtest_paths import backtest_paths, path_numbers
 from trader_pipeline.evaluation.numerai import numerai_correlation
 from trader_pipeline.evaluation.overfitting import combinatorial_splits
+from trader_pipeline.evaluation.sharpe import ratio
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "resources" / "evaluation.json").read_text())
 
@@ -51,6 +53,15 @@ def test_combinatorial_purged_splits_are_skfolio_s():
         shape = {name: cases[0][name] for name in ("blocks", "test_blocks", "purge", "embargo")}
         found = list(combinatorial_splits(cases[0]["sessions"], **shape))
         assert [(positions(c["train"]), positions(c["test"])) for c in cases] == [(a.tolist(), b.tolist()) for a, b in found]
+
+
+def test_backtest_paths_are_skfolio_s():
+    case = GOLDEN["paths"]
+    shape = {name: case[name] for name in ("blocks", "test_blocks")}
+    assert path_numbers(**shape).tolist() == case["path_ids"]
+    paths = backtest_paths(np.array(case["returns"]), purge=case["purge"], embargo=case["embargo"], **shape)
+    assert len(set(case["ratios"])) == len(case["ratios"]) == 5, "the paths differ, so a wrong one shows"
+    assert [ratio(path) for path in paths] == pytest.approx(case["ratios"], rel=1e-9)
 
 
 def positions(runs):

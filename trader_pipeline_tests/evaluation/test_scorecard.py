@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 
+from trader_pipeline import measures
 from trader_pipeline.evaluation import scorecard
 from trader_pipeline.evaluation.leaks import leak_alarm
 from trader_pipeline_tests.evaluation.planted import planted
@@ -10,6 +14,41 @@ def test_the_verdict_reads_as_promised():
     assert scorecard.verdict(0.531, 0.522, 0.014, met=False) == "53.1 % vs 52.2 % base (±1.4), target 70 %: not met"
     assert scorecard.verdict(0.75, 0.52, 0.02, met=True) == "75.0 % vs 52.0 % base (±2.0), target 70 %: met"
     assert "too few windows" in scorecard.verdict(0.5, 0.5, float("nan"), met=False)
+
+
+def test_a_miss_of_calibration_is_told_as_one():
+    told = scorecard.calibration_verdict
+    assert told(0.0242, 0.0175, 0.001, 0.002) == "ECE 2.42 % over the noise floor of 1.75 %, Brier skill +0.10 % (±0.20): not met"
+    assert told(0.01, 0.0175, -0.001, 0.002) == "ECE 1.00 % within the noise floor of 1.75 %, Brier skill -0.10 % (±0.20): not met"
+    assert told(0.01, 0.0175, -1e-16, 0.0) == "ECE 1.00 % within the noise floor of 1.75 %, Brier skill +0.00 % (±0.00): met", (
+        "the base rate"
+    )
+    assert told(0.01, 0.02, 0.001, 0.002, windows=14).endswith("(±0.20, 14 windows): met")
+    assert told(0.01, 0.0175, -7.3e-7, 6e-6).endswith("Brier skill -0.00007 % (±0.00060): not met"), "a miss by little is one"
+    assert "too few windows for an interval" in told(0.01, 0.02, 0.001, float("nan"), windows=1)
+
+
+def test_a_base_rate_of_another_market_is_no_calibrated_forecast():
+    """Labels that went up less often before, as where closes stood still: the forecasts have skill, the level is wrong."""
+    judged = planted(score_strength=0.2)
+    row = scorecard.score(judged)
+    assert row["calibrated"] == (row["ece"] <= row["ece_noise_floor"] and row["brier_skill"] >= 0)
+    lower = np.where(np.isfinite(judged.labels.base_rate_NT), 0.3, np.nan)
+    off = scorecard.score(replace(judged, labels=replace(judged.labels, base_rate_NT=lower)))
+    assert off["ece"] > off["ece_noise_floor"]
+    assert off["calibrated"] is False
+    assert off["calibration"].endswith("not met")
+
+
+def test_the_interval_of_a_brier_skill_holds_what_is_true():
+    """p = 0.5 + 0.1 x of outcomes drawn by it, x = ±1 by row: the skill against one half is 0.01 / 0.25 = 4 %."""
+    rng, held = np.random.default_rng(3), 0
+    base, rows = np.full((10, 300), 0.5), np.ones((10, 300), dtype=bool)
+    for _ in range(100):
+        p = 0.5 + 0.1 * rng.choice([-1, 1], (10, 300))
+        skill, half = scorecard.brier_skill(p, base, (rng.random((10, 300)) < p) * 1.0, rows, 1)
+        held += abs(skill - 0.04) < half
+    assert 88 <= held <= 99
 
 
 def test_a_planted_signal_is_found():
@@ -63,6 +102,19 @@ def test_leak_alarm():
     assert leak_alarm(**calm | {"rank_ic": 0.25}, oracle_rank_ic=0.3) is None
     assert "0.30" in leak_alarm(**calm | {"rank_ic": 0.35}, oracle_rank_ic=0.3)
     assert leak_alarm(accuracy=float("nan"), base_rate=0.5, half_width=float("nan"), rank_ic=float("nan")) is None
+
+
+def test_the_noise_floor_is_a_95_percent_band_where_names_move_together_and_labels_overlap():
+    """100 perfectly calibrated forecasts of 20 names, a third of whose variance is the market's. A band that held all would be no test."""
+    rng, inside, horizon, sessions = np.random.default_rng(0), 0, 5, 1000
+    for _ in range(100):
+        daily = 0.6 * rng.standard_normal((1, sessions + horizon)) + 0.8 * rng.standard_normal((20, sessions + horizon))
+        total = np.cumsum(daily, axis=1)
+        p = 0.52 + 0.02 * np.repeat(rng.standard_normal((20, sessions // 50)), 50, axis=1)
+        up = ((total[:, horizon:] - total[:, :-horizon]) / horizon**0.5 < stats.norm.ppf(p)) * 1.0
+        floor = scorecard.noise_floor(p, up, np.ones_like(p, dtype=bool), horizon)
+        inside += measures.expected_calibration_error(p.ravel(), up.ravel()) <= floor
+    assert 86 <= inside <= 98
 
 
 def test_effective_rows_count_names_that_move_together_once():

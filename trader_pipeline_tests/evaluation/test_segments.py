@@ -60,10 +60,25 @@ def test_effective_calls_are_fewer_where_names_move_together():
     assert np.isnan(segments.effective_hits(measures.Interval(mean=0.5, half_width=np.nan, windows=1), rows=10, issuers=10))
 
 
+def test_few_windows_of_one_kind_are_no_certainty():
+    """Wilson's interval of 3 of 3 and of 7 of 10: statsmodels 0.15, proportion_confint(method="wilson")."""
+    low, high = segments.accuracy_interval(measures.Interval(mean=1.0, half_width=0.0, windows=3))
+    assert (low, high) == pytest.approx((0.43850, 1.0), abs=1e-5)
+    few = measures.Interval(mean=0.7, half_width=0.5, windows=10)
+    assert segments.accuracy_interval(few) == pytest.approx((0.39678, 0.89221), abs=1e-5)
+    assert np.isnan(segments.accuracy_interval(measures.Interval(mean=1.0, half_width=np.nan, windows=0))).all()
+    enough = measures.Interval(mean=0.7, half_width=0.1, windows=20)
+    assert segments.accuracy_interval(enough) == pytest.approx((0.6, 0.8))
+    assert segments.effective_hits(measures.Interval(mean=1.0, half_width=0.0, windows=3), rows=30, issuers=10) == 3
+
+
 def test_under_twenty_windows_is_grey():
     found = rows(planted(strength=0.0, horizon=60, names=NAMES, sessions=SESSIONS))
     assert found["all", "all"]["windows"] < 20
     assert found["all", "all"]["grey"]
+    assert all(0 <= row["low"] < row["accuracy"] < row["high"] <= 1 for (kind, _), row in found.items() if kind != "all" and row["windows"])
+    few = found["year", "2019"] | {"horizon_sessions": 60}
+    assert sentence(few).endswith(f"({100 * few['low']:.1f} to {100 * few['high']:.1f} from {few['windows']} windows)")
 
 
 def test_volatility_thirds_are_those_of_the_session():

@@ -10,6 +10,7 @@ import pytest
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import BlockedByDataError, CorruptPartError, NoModelError
+from trader_pipeline.evaluation.judged import labels_of
 from trader_pipeline.features import PANEL
 from trader_pipeline.flows import predict as flow
 from trader_pipeline.flows.check import check
@@ -17,6 +18,9 @@ from trader_pipeline.flows.predict import is_due, predict
 from trader_pipeline.flows.serving import usual_spread
 from trader_pipeline.inference.export import export_paths
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.models import calibrate
+from trader_pipeline.panel import Grid
+from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
 from trader_pipeline.schema.outputs import CALIBRATION, DAILY, OUT_OF_FOLD, QUANTILE_NAMES, RUNS, SCORECARD
 from trader_pipeline.schema.quality import FORCED_SESSION, METRICS, QUARANTINE
@@ -52,6 +56,23 @@ def test_one_row_a_ticker_and_horizon_with_ordered_quantiles(judged):
     assert (rows["disagreement"] == 0).all(), "one member cannot disagree"
     spread = (rows["q95"] - rows["q05"]).groupby(rows["horizon_sessions"]).mean()
     assert spread.is_monotonic_increasing, "a longer horizon is less certain"
+
+
+@pytest.mark.parametrize("memory", [1000, 20])
+def test_base_rates_are_those_that_evaluation_judges(judged, monkeypatch, memory):
+    """Also where a horizon's first labels are forgotten: 20 that do not overlap are 20 to 1,200 sessions."""
+    monkeypatch.setattr(calibrate, "MEMORY_LABELS", memory)
+    run(judged)
+    snapshot = judged.lake.snapshot()
+    targets = snapshot.sql("select * from features.targets where session <= ?", [SESSION])
+    grid = Grid.of(targets)
+    judged_at = {
+        (ticker, horizon): rate
+        for horizon in HORIZONS_SESSIONS
+        for ticker, rate in zip(grid.tickers, labels_of(targets, grid, horizon).base_rate_NT[:, -1].tolist(), strict=True)
+    }
+    for row in snapshot.read(DAILY).to_pylist():
+        assert row["base_rate"] == pytest.approx(judged_at[row["ticker"], row["horizon_sessions"]], abs=1e-12)
 
 
 def test_the_export_names_itself_and_its_bytes(judged):

@@ -50,6 +50,20 @@ def test_one_trial_is_neither_deflated_nor_overfitted(tmp_path):
     assert (row["trials"], row["trials_effective"]) == (1, 1)
     assert row["deflated_sharpe"] == row["probabilistic_sharpe"]
     assert np.isnan(row["overfitting_probability"])
+    assert row["paths"] == 0
+    assert np.isnan([row["path_sharpe_05"], row["path_sharpe_median"], row["paths_below_zero"], row["paths_below_baseline"]]).all()
+
+
+def test_paths_are_net_of_each_multiple_of_the_costs_and_held_against_each_baseline(tmp_path):
+    costly = pa.table({"cost": np.full(T, 0.0004)})["cost"]
+    one = portfolio(1).set_column(4, "cost", costly)
+    rows = strategy_rows(lake_of(tmp_path), "own", one, portfolio(99), {"ridge": one, "trees": portfolio(2).set_column(4, "cost", costly)})
+    medians = {row["cost_multiple"]: row["path_sharpe_median"] for row in rows}
+    assert medians[0] > medians[1] > medians[2]
+    assert {row["paths"] for row in rows} == {9}
+    for row in rows:
+        assert row["path_sharpe_05"] <= row["path_sharpe_median"] <= row["path_sharpe_95"]
+        assert row["paths_below_baseline"] >= row["paths_below_zero"] or row["baseline_sharpe"] < 0
 
 
 def test_two_distinct_trials_deflate(tmp_path):

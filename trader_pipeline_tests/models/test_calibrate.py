@@ -75,6 +75,16 @@ def test_base_rate_ignores_labels_that_had_not_ended():
     assert calibrate.trailing_base_rate(changed, 2) == pytest.approx(known)
 
 
+def test_base_rate_forgets_labels_that_are_older_than_a_thousand_that_do_not_overlap():
+    up = np.ones((1, 3100))
+    up[0, :100] = 0.0
+    rate = calibrate.trailing_base_rate(up, 1)[0]
+    assert rate[1000] < rate[1050] < rate[1100], "one bad label after the other goes"
+    assert rate[1101:] == pytest.approx((1000 + 1000 * 1001 / 1002) / 2000), "the label of session 99 is forgotten at 99 + 1 + 1000"
+    longer = calibrate.trailing_base_rate(up, 3)[0]
+    assert longer[3002] < longer[3003] < longer[3050], "three sessions ahead 3,000 are kept"
+
+
 def test_base_rate_of_a_ticker_leans_on_the_universe():
     up = np.vstack([np.ones(1001), np.zeros(1001)])
     rate = calibrate.trailing_base_rate(up, 1)[:, -1]

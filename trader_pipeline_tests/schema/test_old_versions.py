@@ -55,32 +55,16 @@ EXPECTED = {
     ],
 }
 _OWN = ("stock", "bars.csv", instant("2024-06-11T12:00"), "0" * 64, None, None)
-EXPECTED["evaluation.scorecard", 1] = [
-    (
-        "20240607-abc",
-        "ridge",
-        5,
-        0.53,
-        None,
-        0.52,
-        0.02,
-        0.7,
-        False,
-        1.0,
-        0.01,
-        0.02,
-        0.249,
-        0.001,
-        0.01,
-        0.02,
-        0.9,
-        1000,
-        40,
-        None,
-        "53.0 % vs 52.0 % base (±2.0), target 70 %: not met",
-        None,
-        instant("2024-06-07T20:30"),
-    )
+_CARD = ("20240607-abc", "ridge", 5, 0.53)
+_SKILL = (*(0.52, 0.02, 0.7, False, 1.0, 0.01, 0.02, 0.249, 0.001, None, 0.01, 0.02), *(None, None, None), *(0.9, 1000, 40, None))
+_SAID = ("53.0 % vs 52.0 % base (±2.0), target 70 %: not met", None, instant("2024-06-07T20:30"))
+EXPECTED["evaluation.scorecard", 1] = [(*_CARD, None, *_SKILL, *_SAID)]
+EXPECTED["evaluation.scorecard", 2] = [(*_CARD, 0.54, *_SKILL, *_SAID)]
+_SHARPE = (*(0.9, 0.75, 0.15, -0.25, 0.55), *(None, None), *(-0.2, 0.5, 0.99, 0.95, 4, 1.5))
+_RISK = (*[None] * 6, *(0.02, 0.25, 0.3, 1384), instant("2024-06-07T20:30"))
+EXPECTED["evaluation.strategy", 1] = [
+    ("20240607-abc", against, multiple, *_SHARPE, overfitted, *_RISK)
+    for against, multiple, overfitted in (("benchmark", 0, None), ("momentum", 1, 0.5))
 ]
 EXPECTED["raw.own_bars", 1] = [
     ("ACME", day("2024-06-07"), 99.0, 101.5, 98.5, 100.0, 1000.0, None, None, 2.0, *_OWN),
