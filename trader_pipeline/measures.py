@@ -168,9 +168,16 @@ def expected_calibration_error(probability: npt.ArrayLike, outcome: npt.ArrayLik
 
 
 def ece_noise_floor(
-    probability: npt.ArrayLike, outcome: npt.ArrayLike, spell: npt.ArrayLike, *, bins: int = _BINS, draws: int = 1000, seed: int = 0
+    probability: npt.ArrayLike,
+    outcome: npt.ArrayLike,
+    spell: npt.ArrayLike,
+    *,
+    level: float = 0.95,
+    bins: int = _BINS,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> float:
-    """Return the 95th percentile of the ECE that a perfectly calibrated forecaster would show on rows as dependent as these.
+    """Return the 95th percentile (`level`) of the ECE that a perfectly calibrated forecaster would show on rows as dependent as these.
 
     `spell` says by a whole number which rows may move together; those of different spells are independent. The bins' errors are drawn
     jointly normal about 0 with the covariance that the sums of their spells show (Liang & Zeger 1986), and wider by a Student t
@@ -189,7 +196,7 @@ def ece_noise_floor(
     rng = np.random.default_rng(seed)
     drawn = rng.standard_normal((draws, len(of_bin))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
     wider = np.sqrt(count / rng.chisquare(count - 1, draws))
-    return float(np.quantile(np.abs(drawn).sum(axis=1) * wider, 0.95) / len(p))
+    return float(np.quantile(np.abs(drawn).sum(axis=1) * wider, level) / len(p))
 
 
 def _bins(p: Floats, bins: int) -> tuple[npt.NDArray[np.int64], Floats]:

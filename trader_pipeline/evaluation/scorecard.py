@@ -85,10 +85,10 @@ def brier_skill(p_up_NT: Floats, base_NT: Floats, up_NT: Floats, rows_NT: Flags,
     return skill, measures.nonoverlapping_interval(mean_by_session(gained_NT, rows_NT), horizon).half_width / base
 
 
-def noise_floor(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:
-    """Return the ECE under which a perfectly calibrated forecaster stays in 95 of 100 cases, on labels as dependent as these."""
+def noise_floor(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int, *, level: float = 0.95) -> float:
+    """Return the ECE under which a perfectly calibrated forecaster stays in `level` of all cases, on labels as dependent as these."""
     _, session = np.nonzero(rows_NT)
-    return measures.ece_noise_floor(p_up_NT[rows_NT], up_NT[rows_NT], spells(session, horizon))
+    return measures.ece_noise_floor(p_up_NT[rows_NT], up_NT[rows_NT], spells(session, horizon), level=level)
 
 
 def calibrated(ece: float, floor: float, skill: float) -> bool:
