@@ -83,17 +83,16 @@ def judge(snapshot: Snapshot, challenger: dict[str, Any], champion: dict[str, An
     if champion is None:
         return Verdict(better=True, gains={}, why="the first model without a leak alarm")
     gains = compared(snapshot, challenger["model_id"], champion["model_id"], as_of=challenger["as_of"])
-    said = ", ".join(f"{h}: {_signed(gain)}" for h, gain in gains.items())
     if not gains:
         return Verdict(better=False, gains={}, why=f"no session that {champion['model_id']} forecast out of fold too")
     gained = pooled(gains)
     worse = [h for h, gain in gains.items() if gain.mean + gain.half_width < 0]
-    against = f"rank IC less that of {champion['model_id']} at {said}"
-    if worse:
-        return Verdict(better=False, gains=gains, why=f"worse at {', '.join(map(str, worse))} sessions: {against}")
-    better = is_better(gained)
-    said = f"{gained.mean:+.4f} ±{gained.half_width:.4f}" if gained.windows else "no horizon has an interval"
-    return Verdict(better=better, gains=gains, why=f"{'better' if better else 'not better'} ({said}): {against}")
+    better = is_better(gained) and not worse
+    said = f"worse at {', '.join(map(str, worse))} sessions" if worse else "better" if better else "not better"
+    pooled_gain = f"{gained.mean:+.4f} ±{gained.half_width:.4f} (95 %)" if gained.windows else "no horizon has an interval"
+    by_horizon = ", ".join(f"{h}: {_signed(gain)}" for h, gain in gains.items())
+    why = f"{said}, rank IC less that of {champion['model_id']}: {pooled_gain}; by sessions ahead {by_horizon}"
+    return Verdict(better=better, gains=gains, why=why)
 
 
 def pooled(gains: Mapping[int, Interval]) -> Interval:
@@ -153,8 +152,22 @@ def rollback(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, who: st
     return _publish(lake, row | {"counts_from": as_of, "decided_at": decided_at, "run_id": run_id})
 
 
+def told(row: dict[str, Any]) -> str:
+    """Return a row of evaluation.promotions as a sentence: what was decided, by whom and when, what served then, and why."""
+    by = f"by the {GATE}" if row["who"] == GATE else f"by hand by {row['who']}"
+    then = {
+        PROMOTED: f" in place of {row['replaced']}" if row["replaced"] else "",
+        REFUSED: f", {row['serves']} went on serving" if row["serves"] else ", so that no model serves",
+        ROLLED_BACK: f", {row['serves']} served again",
+    }[row["action"]]
+    return f"{row['action']} {by} on {row['decided_at']:%Y-%m-%d %H:%M} UTC{then}: {row['why']}"
+
+
 def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
-    """Return every model known at `as_of`, the newest first: trained through, rank IC by horizon, the last decision, state."""
+    """Return every model known at `as_of`, the newest first: trained through, rank IC by horizon, the last decision, state.
+
+    `decision` is it as a sentence, `verdict` its reason alone.
+    """
     decisions = decisions_at(snapshot, as_of)
     last = {row["model_id"]: row for row in reversed(decisions)}
     serves = serving(snapshot, as_of)
@@ -174,6 +187,7 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
                 for card in cards
                 if card["model_id"] == run["model_id"]
             },
+            "decision": told(last[run["model_id"]]) if run["model_id"] in last else None,
             "verdict": last[run["model_id"]]["why"] if run["model_id"] in last else None,
             "who": last[run["model_id"]]["who"] if run["model_id"] in last else None,
             "decided_at": last[run["model_id"]]["decided_at"] if run["model_id"] in last else None,
