@@ -30,6 +30,7 @@ def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] =
     from trader_pipeline.settings import Settings
 
     snapshot = lake.open(Settings().dataset_home)
+    snapshot.require("predictions.daily")
     values = {"ticker": ticker.upper() or None}
     summary = snapshot.sql(SUMMARY, values).to_pylist()
     newest = snapshot.sql(

@@ -30,7 +30,8 @@ def models(context: typer.Context, *, as_json: Json = False) -> None:
     from trader_pipeline.flows import promotion
 
     lake, as_of = _lake()
-    rows = promotion.models(lake.snapshot(), as_of)
+    snapshot = lake.snapshot()
+    rows = promotion.models(snapshot, as_of)
     if as_json:
         print_json("models", {"as_of": as_of, "models": rows})
     elif rows:
@@ -40,7 +41,7 @@ def models(context: typer.Context, *, as_json: Json = False) -> None:
             line(f"  {row['model_id']} {row['decision'] or 'was never decided on'}")
         line("evaluation.promotions has all of them; `trader models promote ID` and `trader models rollback` overrule the gate")
     else:
-        line("no model yet; `trader demo`, or `trader run --source …` of your own market, trains one")
+        line(snapshot.missing("training.runs"))
 
 
 def promote(

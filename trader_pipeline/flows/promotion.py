@@ -19,6 +19,7 @@ from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.measures import Interval
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.outputs import RUNS
 from trader_pipeline.schema.serving import PROMOTIONS
 
 GATE = "gate"
@@ -48,7 +49,7 @@ def consider(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, run_id:
     snapshot = lake.snapshot()
     runs = [run for run in runs_at(snapshot, as_of) if run["calibrated"]]
     if not runs:
-        raise NoModelError(f"no model that was known at {as_of:%Y-%m-%d %H:%M} UTC is trained and calibrated; run `trader run`")
+        raise NoModelError(f"no model that was known at {as_of:%Y-%m-%d %H:%M} UTC is trained and calibrated; `trader train` makes one")
     challenger = max(runs, key=lambda run: (run["as_of"], run["finished_at"], run["model_id"]))
     name = challenger["model_id"]
     if done := [row for row in decisions_at(snapshot, as_of) if row["model_id"] == name]:
@@ -128,13 +129,17 @@ def compared(snapshot: Snapshot, challenger: str, champion: str, *, as_of: dt.da
 
 
 def promote(lake: Lake, model_id: str, *, as_of: dt.datetime, decided_at: dt.datetime, who: str, why: str, run_id: str) -> dict[str, Any]:
-    """Let the model serve from `as_of` on, whatever the gate said. Raises `UsageError` where it is not one that can."""
+    """Let the model serve from `as_of` on, whatever the gate said.
+
+    Raises `NotMadeError` without any model, `UsageError` where it is not one that can.
+    """
     snapshot = lake.snapshot()
+    snapshot.require(RUNS)
     known = {run["model_id"]: run for run in runs_at(snapshot, as_of)}
     if model_id not in known:
         raise UsageError(f"{model_id} is no model that was known at {as_of:%Y-%m-%d %H:%M} UTC; `trader models` lists them")
     if not known[model_id]["calibrated"]:
-        raise UsageError(f"{model_id} is not judged, so it has no calibration to serve with; `trader run` judges the newest model")
+        raise UsageError(f"{model_id} is not judged, so it has no calibration to serve with; `trader train` goes on where it was cut short")
     replaced = serving(snapshot, as_of)
     if model_id == replaced and decisions_at(snapshot, as_of):
         raise UsageError(f"{model_id} serves already; `trader models` lists the others")
@@ -143,8 +148,13 @@ def promote(lake: Lake, model_id: str, *, as_of: dt.datetime, decided_at: dt.dat
 
 
 def rollback(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, who: str, why: str, run_id: str) -> dict[str, Any]:
-    """Take the champion back from `as_of` on: the model that was approved before it serves. Raises `UsageError` where there is none."""
-    found = [run["model_id"] for run in approved(lake.snapshot(), as_of)]
+    """Take the champion back from `as_of` on: the model that was approved before it serves.
+
+    Raises `NotMadeError` without any model, `UsageError` where there is none to go back to.
+    """
+    snapshot = lake.snapshot()
+    snapshot.require(RUNS)
+    found = [run["model_id"] for run in approved(snapshot, as_of)]
     if len(found) < 2:  # noqa: PLR2004 - the champion and the one before
         only = f"{found[0]} is the only approved model" if found else "no model is approved"
         raise UsageError(f"{only}, so there is nothing to go back to; `trader models promote ID` approves another")
