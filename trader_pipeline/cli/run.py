@@ -83,7 +83,7 @@ def demo(
 
 
 def run(
-    source: Annotated[SourceName, typer.Option(help="Where data comes from.")],
+    source: Annotated[SourceName | None, typer.Option(help="Where data comes from; empty: where TRADER_DATASET has its own from.")] = None,
     tickers: Tickers = "",
     universe: Annotated[str, typer.Option(help="A list of universe.toml, or an index that a source of members lists (yahoo).")] = "",
     path: Annotated[Path | None, typer.Option(help="Folder of CSV or Parquet files (own).")] = None,
@@ -93,21 +93,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Bring one market up to date: fetch, check, train if no model exists, predict, decide, report."""
-    from trader_pipeline.settings import Settings
-
-    changes: dict[str, Any] = {"dataset": _DATASET[source.value]}
-    if source is SourceName.OWN:
-        changes["own_path"] = _folder(path)
-    elif path:
-        raise UsageError("--path goes with --source own")
-    if universe:
-        changes["live_universe"] = universe
-    settings = Settings(**changes)
+    settings = market(source, path, universe)
     chosen, since = tickers_of(settings, tickers), dt.datetime.now(dt.UTC)
     try:
         ran = due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json, force=force)
     finally:
-        if as_of and source is SourceName.OWN:
+        if as_of and settings.dataset == "own":
             warn_of_corrections(settings, as_of)
     require_predicted(settings, ran.session, chosen)
     done = facts(settings, ran.session, None, since=since)
@@ -262,6 +253,20 @@ def tickers_of(settings: "Settings", tickers: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(with_hyphen(ticker) for ticker in named))
 
 
+def market(source: SourceName | None, path: Path | None, universe: str) -> "Settings":
+    """Return the settings of the source's dataset, of TRADER_DATASET without one. Raises `UsageError`."""
+    from trader_pipeline.settings import Settings
+
+    changes: dict[str, Any] = {"dataset": _DATASET[source.value] if source else Settings().dataset}
+    if changes["dataset"] == "own":
+        changes["own_path"] = _folder(path or Settings().own_path)
+    elif path:
+        raise UsageError("--path goes with --source own")
+    if universe:
+        changes["live_universe"] = universe
+    return Settings(**changes)
+
+
 def of_sample(sample: str) -> "Settings":
     """Return the settings of a sample; us20 trains ridge and LightGBM unless a recipe is set: 33 years are long for a network."""
     from trader_pipeline.settings import Settings
@@ -272,7 +277,7 @@ def of_sample(sample: str) -> "Settings":
 
 def _folder(path: Path | None) -> Path:
     if path is None:
-        raise UsageError("--source own wants --path FOLDER of CSV or Parquet files")
+        raise UsageError("--source own wants --path FOLDER of CSV or Parquet files, or TRADER_OWN_PATH")
     if not path.is_dir():
         raise UsageError(f"{path} is no folder; name the folder that holds your CSV or Parquet files")
     return path.absolute()
