@@ -18,6 +18,7 @@ from trader_pipeline.schema import core
 from trader_pipeline.schema.contracts import PREDICTIONS
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, client_of, settings_of
+from trader_pipeline_tests.published import predictions
 
 PAGES = ("/", "/?horizon=all", "/ticker/AAPL", "/ticker/SPY", "/performance", "/status", "/report")
 
@@ -204,8 +205,8 @@ def test_no_model_and_too_little_history_are_told_apart(tmp_path):
 
 
 def test_a_session_in_which_everything_abstains_says_so_and_keeps_its_rows(tmp_path, monkeypatch):
-    made = published.forecast
-    monkeypatch.setattr(published, "forecast", lambda *arguments: made(*arguments) | {"abstained": True})
+    made = predictions.forecast
+    monkeypatch.setattr(predictions, "forecast", lambda *arguments: made(*arguments) | {"abstained": True})
     published.publish(settings_of(tmp_path))
     text = client_of(settings_of(tmp_path)).get("/").text
     assert "Every forecast abstains" in text
