@@ -76,7 +76,7 @@ def _unreadable(error: ValueError) -> UsageError:
         )
     if isinstance(error, ValidationError) and error.title == "Settings":
         wrong = [_wrong(name_of(e["loc"]), e["msg"]) for e in error.errors(include_input=False, include_url=False)]
-        return UsageError(f"{'; '.join(wrong)}; README has the table of settings")
+        return UsageError(f"{'; '.join(wrong)}; docs/settings.md has them all")
     raise error
 
 
