@@ -110,8 +110,8 @@ class Snapshot:
 
     def missing(self, table: Table | str) -> str:
         """Return what the dataset lacks before the table can have rows, with the command that makes it."""
-        what, command = makers.missing(name_of(table), self.commit.dataset, self.rows)
-        return f"the dataset {self.commit.dataset} has {what}: `{command}` makes it, TRADER_DATASET names another"
+        dataset = self.commit.dataset
+        return f"the dataset {dataset} has {makers.missing(name_of(table), dataset, self.rows)}; TRADER_DATASET names another"
 
     def require(self, table: Table | str) -> None:
         """Raise `NotMadeError` where the table has no row."""

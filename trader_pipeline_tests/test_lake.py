@@ -179,7 +179,7 @@ def test_no_lake_is_a_clear_error(tmp_path):
 
 def test_where_another_dataset_has_a_lake_it_is_named(tmp_path):
     Lake(tmp_path / "own" / "lake", "own").publish(Change.append(NAMES, pa.table({"ticker": ["A"]})))
-    with pytest.raises(NotMadeError, match=r"`trader demo --sample deep` makes it, .* TRADER_DATASET chooses among own"):
+    with pytest.raises(NotMadeError, match=r"`trader demo --sample deep` makes it; .* TRADER_DATASET chooses among own"):
         lakes.open(tmp_path / "deep")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trader_pipeline.cli.output import grid, line, print_json
+from trader_pipeline.cli.output import grid, line, print_json, warn
 from trader_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,6 +87,26 @@ def verify(settings: "Settings", session: str, as_of: str, *, as_json: bool) -> 
             line("predictions.daily is not what was exported.")
     if not found.same:
         raise typer.Exit(1)
+
+
+def warn_of_another_model(settings: "Settings", session: dt.date) -> None:
+    """Say on stderr where the session's predictions are not of the model that serves: once the entry is over, they stay."""
+    from trader_pipeline import calendar, lake
+    from trader_pipeline.champion import EXCHANGE, serving_run
+    from trader_pipeline.errors import NoModelError
+
+    snapshot = lake.open(settings.dataset_home)
+    made = snapshot.sql("select any_value(model_id) model_id from predictions.daily where session = ?", [session])["model_id"][0].as_py()
+    try:
+        serves = serving_run(snapshot, session, calendar.known_at(EXCHANGE, session))["model_id"]
+    except NoModelError as error:
+        warn(f"the predictions of {session} are of model {made}, which serves no longer: {error}")
+        return
+    if made != serves:
+        warn(
+            f"the predictions of {session} are of model {made}, not of {serves}, which serves: the session's entry is over, so they stay; "
+            f"`trader predict --session {session} --force` makes them anew, in hindsight"
+        )
 
 
 def changed(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> dict[str, Any]:

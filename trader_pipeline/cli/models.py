@@ -93,7 +93,8 @@ def _told(row: dict[str, Any], *, as_json: bool) -> None:
     else:
         from trader_pipeline.flows.promotion import told
 
-        line(f"{row['model_id']} {told(row)}. {row['serves']} serves; `trader predict` makes today's predictions anew.")
+        line(f"{row['model_id']} {told(row)}.")
+        line(f"{row['serves']} serves: `trader predict` asks it where the entry is not over, --force all the same, in hindsight.")
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:

@@ -192,6 +192,7 @@ def predict(
     if as_of:
         raise UsageError("--as-of goes with --verify; `trader run --as-of` goes back to what was known then")
     day = _predicted(settings, session, quiet=as_json, force=force)
+    beside.warn_of_another_model(settings, day)
     chosen = tickers_of(settings, tickers)
     rows = predictions(settings, day, chosen)
     changes, reasons = beside.changed(settings, day, chosen), beside.why(settings, day, chosen)

@@ -34,15 +34,15 @@ CHAIN = (
 )
 
 
-def missing(table: str, dataset: str, rows: Callable[[str], int]) -> tuple[str, str]:
-    """Return what the dataset lacks before `table` can have rows, and the command that makes it; `rows` counts a table's.
+def missing(table: str, dataset: str, rows: Callable[[str], int]) -> str:
+    """Return what the dataset lacks before `table` can have rows, with the command that makes it; `rows` counts a table's.
 
-    Where all is there that the table is made with, it is the table itself, made by the command of its own link.
+    Where all is there that the table is made with, the command of its own link wrote nothing to it or did not end.
     """
     for link in CHAIN:
         command = link.command or BRINGS[dataset]
         if not rows(link.by):
-            return f"no {link.what} yet", command
+            return f"no {link.what} yet: `{command}` makes {'them' if link.what.endswith('s') else 'it'}"
         if table.split(".", maxsplit=1)[0] in link.layers:
-            return f"nothing in {table} yet", command
+            return f"nothing in {table}: `{command}` writes it, but had nothing to write or did not end"
     raise LookupError(f"{table} is of no layer that a command makes; name its layer in schema/makers.py")

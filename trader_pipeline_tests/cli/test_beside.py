@@ -4,8 +4,9 @@ import datetime as dt
 
 import pytest
 
-from trader_pipeline.cli.beside import changed, tell
+from trader_pipeline.cli.beside import changed, tell, warn_of_another_model
 from trader_pipeline.lake import Change, Lake
+from trader_pipeline.schema.outputs import DAILY
 from trader_pipeline.schema.predicted import CHANGES
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests import published
@@ -18,6 +19,18 @@ BEFORE = dt.date(2020, 2, 6)
 def home(tmp_path) -> tuple[Settings, Lake]:
     settings = Settings(home=tmp_path, dataset="deep", _env_file=None)
     return settings, published.publish(settings, sessions=300)
+
+
+def test_predictions_of_a_model_that_serves_no_longer_are_said_to_be(home, capsys):
+    settings, lake = home
+    warn_of_another_model(settings, SESSION)
+    assert capsys.readouterr().err == ""
+    rows = lake.snapshot().sql("select * replace ('another' as model_id) from predictions.daily")
+    lake.publish(Change.replace(DAILY, DAILY.conform(rows)))
+    warn_of_another_model(settings, SESSION)
+    said = capsys.readouterr().err
+    assert said.startswith(f"warning: the predictions of 2020-02-07 are of model another, not of {published.MODEL_ID}, which serves: ")
+    assert "`trader predict --session 2020-02-07 --force` makes them anew, in hindsight" in said
 
 
 def test_what_changed_has_the_session_it_changed_since(home):

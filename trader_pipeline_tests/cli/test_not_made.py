@@ -38,7 +38,7 @@ def mend(ran):
     """The command that an error names."""
     assert (ran.code, ran.out) == (4, ""), ran.err
     assert "docs/runbook.md has E405" in ran.err
-    return re.search("`(trader [^`]+)` makes it", ran.err)[1]
+    return re.search("`(trader [^`]+)` makes (it|them);", ran.err)[1]
 
 
 def words(command):
@@ -88,7 +88,7 @@ def test_training_on_nothing_names_what_brings_data_and_not_a_longer_history(tmp
 
 def test_every_table_has_a_command_and_every_command_is_one():
     have = {link.by for link in CHAIN}
-    named = {missing(table.full_name, "own", lambda name: name in have)[1] for table in TABLES}
+    named = {missing(table.full_name, "own", lambda name: name in have).split("`")[1] for table in TABLES}
     assert named == {BRINGS["own"], "trader train", "trader predict"}
     assert set(BRINGS) == set(get_args(Dataset))
     known = commands()
@@ -100,16 +100,13 @@ def test_every_table_has_a_command_and_every_command_is_one():
 @pytest.mark.parametrize(
     ("have", "said"),
     [
-        (0, ("no data yet", "trader run --source own --path DIR")),
-        (1, ("no features yet", "trader run --source own --path DIR")),
-        (2, ("no model yet", "trader train")),
-        (3, ("no predictions yet", "trader predict")),
+        (0, "no data yet: `trader run --source own --path DIR` makes it"),
+        (1, "no features yet: `trader run --source own --path DIR` makes them"),
+        (2, "no model yet: `trader train` makes it"),
+        (3, "no predictions yet: `trader predict` makes them"),
+        (4, "nothing in predictions.paper_log: `trader predict` writes it, but had nothing to write or did not end"),
     ],
 )
 def test_the_first_link_that_is_missing_is_named(have, said):
     there = {link.by for link in CHAIN[:have]}
     assert missing("predictions.paper_log", "own", lambda name: name in there) == said
-
-
-def test_what_is_there_but_empty_is_named_itself():
-    assert missing("predictions.paper_log", "deep", lambda _: 1) == ("nothing in predictions.paper_log yet", "trader predict")
