@@ -39,7 +39,7 @@ def models(context: typer.Context, *, as_json: Json = False) -> None:
         line("\nrank IC: mean and half its 95 % interval, by sessions ahead. The last decision on each:")
         for row in rows:
             line(f"  {row['model_id']} {row['decision'] or 'was never decided on'}")
-        line("evaluation.promotions has all of them; `trader models promote ID` and `trader models rollback` overrule the gate")
+        line("`trader models promote ID` and `trader models rollback` overrule the gate; evaluation.promotions has every decision")
     else:
         line(snapshot.missing("training.runs"))
 
