@@ -255,14 +255,17 @@ def tickers_of(settings: "Settings", tickers: str) -> tuple[str, ...]:
 
 
 def market(source: SourceName | None, path: Path | None, universe: str) -> "Settings":
-    """Return the settings of the source's dataset, of TRADER_DATASET without one. Raises `UsageError`."""
+    """Return the settings of the source's dataset, of TRADER_DATASET without one: own files without a folder are those that are stored.
+
+    Raises `UsageError`.
+    """
     from trader_pipeline.settings import Settings
 
     changes: dict[str, Any] = {"dataset": _DATASET[source.value] if source else Settings().dataset}
-    if changes["dataset"] == "own":
-        changes["own_path"] = _folder(path or Settings().own_path)
-    elif path:
+    if path and changes["dataset"] != "own":
         raise UsageError("--path goes with --source own")
+    if path or source is SourceName.OWN:
+        changes["own_path"] = _folder(path or Settings().own_path)
     if universe:
         changes["live_universe"] = universe
     return Settings(**changes)

@@ -105,7 +105,7 @@ class Launcher:
                 lake.snapshot().require(CALIBRATION)
                 raise NoModelError(
                     f"the dataset {self.settings.dataset} has no model that was trained on what was known on {session}; train one: "
-                    f"`trader train --as-of {session}`, or name the dataset that you mean in TRADER_DATASET"
+                    f"`trader run --as-of {session}`, or name the dataset that you mean in TRADER_DATASET"
                 )
             with _going_on(short):
                 self.launch("refetch", as_of=moment, ask=ask)
