@@ -80,6 +80,12 @@ class NoModelError(TraderError):
     exit_code = 4
 
 
+class NotMadeError(NoModelError):
+    """A table that is read was not made yet; the message has the command that makes it."""
+
+    code = "E405"
+
+
 class InsufficientHistoryError(NoModelError):
     """The lake holds fewer sessions than the recipe needs."""
 

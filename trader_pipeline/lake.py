@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline import durable, parts
-from trader_pipeline.errors import UsageError
+from trader_pipeline.errors import NotMadeError, UsageError
 from trader_pipeline.parts import Commit, Entry, Part
-from trader_pipeline.schema import Table
+from trader_pipeline.schema import Table, makers
 from trader_pipeline.snapshot import Snapshot
 
 __all__ = ["MAX_PARTS_A_YEAR", "Change", "Commit", "Entry", "Lake", "Part", "Snapshot", "open"]
@@ -123,7 +123,7 @@ class Lake:
     def _head(self) -> Commit:
         commit = parts.read_head(self.root)
         if commit is None:
-            return Commit(number=0, id="empty", dataset=self.dataset)
+            return _none(self.dataset)
         if commit.dataset != self.dataset:
             raise UsageError(f"{self.root} holds the dataset {commit.dataset!r}, this run is for {self.dataset!r}; set TRADER_DATASET")
         return commit
@@ -201,6 +201,10 @@ class Lake:
         return pa.concat_tables(pieces).replace_schema_metadata(wanted.metadata)
 
 
+def _none(dataset: str) -> Commit:
+    return Commit(number=0, id="empty", dataset=dataset)
+
+
 def _large_and_small(old: tuple[Part, ...], rows: int) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
     """Return the parts that are left alone, at most one for every factor of `LARGE` in their rows, and those to merge with new `rows`."""
     ordered = sorted(old, key=lambda part: (-part.rows, part.path))
@@ -211,11 +215,17 @@ def _large_and_small(old: tuple[Part, ...], rows: int) -> tuple[tuple[Part, ...]
 
 
 def open(home: str | Path) -> Snapshot:  # noqa: A001 - lake.open(home) is what a notebook writes
-    """Return the newest state of the lake of a dataset home: `lake.open(".trader/deep").frame("predictions.daily")`."""
+    """Return the newest state of the lake of a dataset home: `lake.open(".trader/deep").frame("predictions.daily")`.
+
+    Raises `NotMadeError` where the dataset has none yet, `UsageError` where the folder is not that of a dataset.
+    """
     root = Path(home) / "lake"
     commit = parts.read_head(root)
     if commit is None:
+        dataset = root.parent.name
+        if dataset not in makers.BRINGS:
+            raise UsageError(f"{root} holds no lake; name the folder of one dataset, for example ~/.local/share/trader/deep")
         others = sorted(path.parent.name for path in root.parent.parent.glob("*/lake") if parts.read_head(path) is not None)
-        named = f"TRADER_DATASET chooses among {', '.join(others)}" if others else "run `trader demo`"
-        raise UsageError(f"{root} holds no lake; {named}, or name the folder of one dataset, for example ~/.local/share/trader/deep")
+        named = f", TRADER_DATASET chooses among {', '.join(others)}" if others else ""
+        raise NotMadeError(f"{root} holds no lake: {Snapshot(root, _none(dataset)).missing('core.accepted_bars')}{named}")
     return Snapshot(root, commit)

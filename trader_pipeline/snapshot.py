@@ -14,9 +14,9 @@ import duckdb
 import pyarrow as pa
 
 from trader_pipeline import parts
-from trader_pipeline.errors import CorruptPartError, UsageError
+from trader_pipeline.errors import CorruptPartError, NotMadeError, UsageError
 from trader_pipeline.parts import Commit, Entry, Part
-from trader_pipeline.schema import TABLES, Table
+from trader_pipeline.schema import TABLES, Table, makers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +107,16 @@ class Snapshot:
     def rows(self, table: Table | str) -> int:
         """Return how many rows a table has."""
         return sum(part.rows for part in self.parts(table))
+
+    def missing(self, table: Table | str) -> str:
+        """Return what the dataset lacks before the table can have rows, with the command that makes it."""
+        dataset = self.commit.dataset
+        return f"the dataset {dataset} has {makers.missing(name_of(table), dataset, self.rows)}; TRADER_DATASET names another"
+
+    def require(self, table: Table | str) -> None:
+        """Raise `NotMadeError` where the table has no row."""
+        if not self.rows(table):
+            raise NotMadeError(self.missing(table))
 
     def inputs(self, table: Table | str) -> str | None:
         """Return what the table's last writer said it was derived from.

@@ -46,6 +46,6 @@ def strange(names: Collection[str]) -> list[str]:
     told = []
     for name in sorted({name.upper() for name in names if name.upper().startswith(PREFIX)} - known - groups - _FOR_TESTS):
         like = difflib.get_close_matches(name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in known], n=3, cutoff=0.75)
-        mend = f"did you mean {' or '.join(PREFIX + other for other in like)}?" if like else "README has the table of settings"
+        mend = f"did you mean {' or '.join(PREFIX + other for other in like)}?" if like else "docs/settings.md has them all"
         told.append(f"{name} is no setting; {mend}")
     return told

@@ -32,6 +32,7 @@ def test_codes_are_unique_and_well_formed():
         ("PortInUseError", 2),
         ("BlockedByDataError", 3),
         ("NoModelError", 4),
+        ("NotMadeError", 4),
         ("InsufficientHistoryError", 4),
         ("SourceUnavailableError", 5),
     ],

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline import lake as lakes
-from trader_pipeline.errors import CorruptPartError, SchemaError, UsageError
+from trader_pipeline.errors import CorruptPartError, NotMadeError, SchemaError, UsageError
 from trader_pipeline.lake import MAX_PARTS_A_YEAR, Change, Lake
 from trader_pipeline.schema import TABLES, core, raw
 from trader_pipeline.schema.columns import count, day, text
@@ -171,13 +171,15 @@ def test_another_datasets_lake_is_refused(lake):
 
 
 def test_no_lake_is_a_clear_error(tmp_path):
-    with pytest.raises(UsageError, match="holds no lake; run `trader demo`"):
-        lakes.open(tmp_path / "deep")
+    with pytest.raises(NotMadeError, match="holds no lake: the dataset live has no data yet: `trader run --source yahoo` makes it"):
+        lakes.open(tmp_path / "live")
+    with pytest.raises(UsageError, match="holds no lake; name the folder of one dataset"):
+        lakes.open(tmp_path / "home")
 
 
 def test_where_another_dataset_has_a_lake_it_is_named(tmp_path):
     Lake(tmp_path / "own" / "lake", "own").publish(Change.append(NAMES, pa.table({"ticker": ["A"]})))
-    with pytest.raises(UsageError, match="holds no lake; TRADER_DATASET chooses among own, or"):
+    with pytest.raises(NotMadeError, match=r"`trader demo --sample deep` makes it; .* TRADER_DATASET chooses among own"):
         lakes.open(tmp_path / "deep")
 
 

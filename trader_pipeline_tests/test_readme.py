@@ -1,4 +1,4 @@
-"""The README's commands are run, its links exist, its tables are what the code says."""
+"""What the README and docs/gpu.md tell to run is run, links of the documents exist, tables are what the code says."""
 
 import datetime as dt
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from trader_pipeline import calendar
 from trader_pipeline.errors import UsageError
-from trader_pipeline.flows.dictionary import settings_table
+from trader_pipeline.flows.dictionary import SETTINGS_PAGE, settings_page
 from trader_pipeline.flows.readiness import readiness
 from trader_pipeline.models.checkpoint import MANIFEST
 from trader_pipeline.settings import Settings
@@ -26,7 +26,8 @@ from trader_pipeline_tests.training.planted import planted, request
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+GPU = (ROOT / "docs" / "gpu.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)([^\n]*)\n(.*?)^```", TEXT + GPU, re.MULTILINE | re.DOTALL)
 
 
 def commands(kind: str) -> list[list[str]]:
@@ -173,14 +174,26 @@ def test_the_example_of_symbols_can_be_read(tmp_path):
     assert [(change.symbol, change.new_symbol) for change in read_own(path)] == [("FB", "META"), ("TWTR", None)]
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!https://)([^)#]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target, place in re.findall(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+        there = (page.parent / target) if target else page
+        assert there.exists(), target
+        assert not place or place in places(there.read_text()), f"{target}#{place}"
 
 
-def test_the_settings_table_is_the_settings():
-    shown = TEXT.split("<!-- settings -->\n")[1].split("<!-- /settings -->")[0]
-    assert shown.strip() == settings_table().strip()
+def places(text: str) -> set[str]:
+    """The headings of a page as GitHub links to them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_a_first_reader_is_not_sent_through_everything():
+    assert len(TEXT.splitlines()) <= 300
+
+
+def test_the_settings_page_is_the_settings():
+    assert SETTINGS_PAGE.read_text() == settings_page()
 
 
 def test_the_packaged_dagster_yaml_is_the_one_at_the_root():

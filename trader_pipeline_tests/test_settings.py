@@ -94,7 +94,7 @@ def test_a_misspelt_variable_is_named_with_what_it_may_mean():
     assert strange(["TRADER_HOME", "trader_seed", "TRADER_YAHOO", "TRADER_YAHOO__BURST", "HOME"]) == []
     assert strange(["TRADER_DATASETS", "TRADER_XQZ"]) == [
         "TRADER_DATASETS is no setting; did you mean TRADER_DATASET?",
-        "TRADER_XQZ is no setting; README has the table of settings",
+        "TRADER_XQZ is no setting; docs/settings.md has them all",
     ]
 
 

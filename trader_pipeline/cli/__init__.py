@@ -40,22 +40,27 @@ ablate.register(app)
 def main() -> NoReturn:
     """Run the command line.
 
-    Exit status: 0 done, 1 failure, 2 usage, 3 blocked by data, 4 no model or history, 5 source unavailable, 130 interrupted.
+    Exit status: 0 done, 1 failure, 2 usage, 3 blocked by data, 4 no data, model or history yet, 5 source unavailable, 130 interrupted.
     """
+    _leave(carry_out(sys.argv[1:]))
+
+
+def carry_out(arguments: list[str]) -> int:
+    """Carry one command out, say what went wrong on stderr, and return its exit status."""
     _warn_of_strange_variables()
     try:
-        app(standalone_mode=True)
-        _leave(0)
+        app(arguments, standalone_mode=True)
     except SystemExit as done:
         if done.code == _INTERRUPTED:  # typer makes this of a KeyboardInterrupt, without a word
             sys.stderr.write("interrupted; what was published stays, run the same command again to go on\n")
-        _leave(done.code if isinstance(done.code, int) else int(done.code is not None))
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except TraderError as error:
         fail(error)
-        _leave(error.exit_code)
+        return error.exit_code
     except ValueError as error:
         fail(_unreadable(error))
-        _leave(UsageError.exit_code)
+        return UsageError.exit_code
+    return 0
 
 
 def _unreadable(error: ValueError) -> UsageError:
@@ -71,7 +76,7 @@ def _unreadable(error: ValueError) -> UsageError:
         )
     if isinstance(error, ValidationError) and error.title == "Settings":
         wrong = [_wrong(name_of(e["loc"]), e["msg"]) for e in error.errors(include_input=False, include_url=False)]
-        return UsageError(f"{'; '.join(wrong)}; README has the table of settings")
+        return UsageError(f"{'; '.join(wrong)}; docs/settings.md has them all")
     raise error
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trader_pipeline.cli.output import grid, line, print_json
+from trader_pipeline.cli.output import grid, line, print_json, warn
 from trader_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from trader_pipeline.settings import Settings
+    from trader_pipeline.snapshot import Snapshot
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 _SHOWN = 20
@@ -29,6 +30,7 @@ def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] =
     from trader_pipeline.settings import Settings
 
     snapshot = lake.open(Settings().dataset_home)
+    snapshot.require("predictions.daily")
     values = {"ticker": ticker.upper() or None}
     summary = snapshot.sql(SUMMARY, values).to_pylist()
     newest = snapshot.sql(
@@ -87,25 +89,59 @@ def verify(settings: "Settings", session: str, as_of: str, *, as_json: bool) -> 
         raise typer.Exit(1)
 
 
-def changed(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> dict[str, Any]:
-    """Return what changed since the session before that has predictions, the largest moves first; `since` is None where none is known."""
-    from trader_pipeline import lake
+def warn_of_another_model(settings: "Settings", session: dt.date) -> None:
+    """Say on stderr where the session's predictions are not of the model that serves: once the entry is over, they stay."""
+    from trader_pipeline import calendar, lake
+    from trader_pipeline.champion import EXCHANGE, serving_run
+    from trader_pipeline.errors import NoModelError
 
-    rows = (
-        lake.open(settings.dataset_home)
-        .sql(
-            "select previous_session, ticker, horizon_sessions, kind, previous_rank, rank, rank_move, previous_score, score, "
-            "previous_p_up, p_up, cause, data_effect, model_effect, price_effect from predictions.changes "
-            "where session = $session and kind <> 'same' and (len($tickers) = 0 or list_contains($tickers, ticker)) "
-            "order by kind in ('new', 'lost') desc, kind = 'flipped' desc, abs(rank_move) desc, ticker, horizon_sessions",
-            {"session": session, "tickers": list(tickers)},
+    snapshot = lake.open(settings.dataset_home)
+    made = snapshot.sql("select any_value(model_id) model_id from predictions.daily where session = ?", [session])["model_id"][0].as_py()
+    try:
+        serves = serving_run(snapshot, session, calendar.known_at(EXCHANGE, session))["model_id"]
+    except NoModelError as error:
+        warn(f"the predictions of {session} are of model {made}, which serves no longer: {error}")
+        return
+    if made != serves:
+        warn(
+            f"the predictions of {session} are of model {made}, not of {serves}, which serves: the session's entry is over, so they stay; "
+            f"`trader predict --session {session} --force` makes them anew, in hindsight"
         )
-        .to_pylist()
-    )
-    return {
-        "since": rows[0]["previous_session"] if rows else None,
-        "rows": [{k: v for k, v in r.items() if k != "previous_session"} for r in rows],
-    }
+
+
+def changed(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> dict[str, Any]:
+    """Return what changed since the session before that has predictions, the largest moves first.
+
+    `since` is that session, None where there is none before; `none` says why there are no rows, None where there are.
+    """
+    from trader_pipeline import lake
+    from trader_pipeline.flows.changes import previous_session
+
+    snapshot = lake.open(settings.dataset_home)
+    since = previous_session(snapshot, session)
+    rows = snapshot.sql(
+        "select ticker, horizon_sessions, kind, previous_rank, rank, rank_move, previous_score, score, "
+        "previous_p_up, p_up, cause, data_effect, model_effect, price_effect from predictions.changes "
+        "where session = $session and previous_session = $since and kind <> 'same' "
+        "and (len($tickers) = 0 or list_contains($tickers, ticker)) "
+        "order by kind in ('new', 'lost') desc, kind = 'flipped' desc, abs(rank_move) desc, ticker, horizon_sessions",
+        {"session": session, "since": since, "tickers": list(tickers)},
+    ).to_pylist()
+    return {"since": since, "none": None if rows else _unchanged(snapshot, session, since, tickers), "rows": rows}
+
+
+def _unchanged(snapshot: "Snapshot", session: dt.date, since: dt.date | None, tickers: Sequence[str]) -> str:
+    """Return why nothing is told to have changed: nothing to compare with, not compared, or the same."""
+    if since is None:
+        return f"{session} is compared with no session before it: predictions.daily begins with it"
+    compared = "select count(*) n from predictions.changes where session = ? and previous_session = ?"
+    if not snapshot.sql(compared, [session, since])["n"][0].as_py():
+        return (
+            f"{session} was not compared with {since}: the data changed after {session} was predicted and its entry is over, "
+            f"so its predictions stay; `trader predict --session {session} --force` makes both anew, in hindsight"
+        )
+    whose = f" of {', '.join(tickers)}" if tickers else ""
+    return f"no rank or direction{whose} changed since {since}"
 
 
 def why(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> list[dict[str, Any]]:
@@ -126,7 +162,9 @@ def why(settings: "Settings", session: dt.date, tickers: Sequence[str]) -> list[
 
 def tell(changes: dict[str, Any], reasons: list[dict[str, Any]]) -> None:
     """Print both for a person."""
-    if changes["rows"]:
+    if changes["none"]:
+        line(f"\n{changes['none']}.")
+    else:
         line(f"\nWhat changed since {changes['since']}, and the largest cause:")
         shown = ("ticker", "horizon_sessions", "kind", "previous_rank", "rank", "previous_score", "score", "cause")
         grid([{name: row[name] for name in shown} for row in changes["rows"][:_SHOWN]])

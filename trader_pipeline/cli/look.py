@@ -35,7 +35,8 @@ def status(*, as_json: Json = False) -> None:
     from trader_pipeline.settings import Settings
 
     settings = Settings()
-    facts = read_status(Lake(settings.dataset_home / "lake", settings.dataset), settings, now=dt.datetime.now(dt.UTC))
+    lake = Lake(settings.dataset_home / "lake", settings.dataset)
+    facts = read_status(lake, settings, now=dt.datetime.now(dt.UTC))
     if as_json:
         print_json("status", facts)
         return
@@ -53,7 +54,7 @@ def status(*, as_json: Json = False) -> None:
     for lost in facts["damage"]:
         warn(f"{lost['fact']}: {lost['error']}")
     if not facts["tables"]:
-        line("\nNothing is stored yet: `trader demo` fills deep, `trader run` another dataset; TRADER_DATASET names what is shown.")
+        line(f"\n{lake.snapshot().missing('core.accepted_bars')}.")
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def factors(*, as_json: Json = False) -> None:
 
     settings = Settings()
     snapshot = Lake(settings.dataset_home / "lake", settings.dataset).snapshot()
+    snapshot.require("core.accepted_bars")
     rows = factor_agreement(snapshot, default_as_of(settings, now=dt.datetime.now(dt.UTC)))
     if as_json:
         print_json("factors", {"factors": rows})
@@ -145,6 +147,8 @@ def export(
     table: Annotated[str, typer.Option(help="Table, for example predictions.daily.")] = "predictions.daily",
     to: Annotated[Path | None, typer.Option(help="File ending in .csv or .parquet.")] = None,
     duckdb_file: Annotated[Path | None, typer.Option("--duckdb", help="Write a DuckDB file with every table instead.")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Write one table to a file, or all of them to a DuckDB database."""
     from trader_pipeline import lake
@@ -153,18 +157,27 @@ def export(
 
     snapshot = lake.open(Settings().dataset_home)
     written = export_duckdb(snapshot, duckdb_file) if duckdb_file else export_table(snapshot, table, to or Path(f"{table}.csv"))
-    line(str(written))
+    if as_json:
+        print_json("export", {"path": str(written)})
+    else:
+        line(str(written))
 
 
 def universe_add(
-    name: Annotated[str, typer.Argument(help="List.")], tickers: Annotated[list[str], typer.Argument(help="Tickers.")]
+    name: Annotated[str, typer.Argument(help="List.")],
+    tickers: Annotated[list[str], typer.Argument(help="Tickers.")],
+    *,
+    as_json: Json = False,
 ) -> None:
     """Add tickers to a named list, with today's date."""
     from trader_pipeline.flows.universe import add
     from trader_pipeline.settings import Settings
 
     members = add(Settings().universe_file, name, tickers, added=dt.datetime.now(dt.UTC).date())
-    line(f"{name}: {len(members)} tickers")
+    if as_json:
+        print_json("universe", {"lists": {name: members}})
+    else:
+        line(f"{name}: {len(members)} tickers")
 
 
 def universe_list(*, as_json: Json = False) -> None:

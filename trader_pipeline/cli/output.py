@@ -6,6 +6,8 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from trader_pipeline.errors import TraderError
@@ -17,18 +19,23 @@ _BAR_WIDTH = 70
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON has it: ISO dates, null for NaN, lists for tuples."""
-    if isinstance(value, float):
-        return None if math.isnan(value) or math.isinf(value) else value
+    """Return `value` as JSON has it: ISO dates, null for NaN, lists for tuples, numbers of any make as numbers."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Integral | Real | Decimal):
+        return _number(value)
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(v) for v in value]
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    return str(value)
+    return value.isoformat() if isinstance(value, dt.datetime | dt.date) else str(value)
+
+
+def _number(value: Any) -> int | float | None:
+    if not math.isfinite(value):
+        return None
+    whole = isinstance(value, Integral) or (isinstance(value, Decimal) and value == int(value))
+    return int(value) if whole else float(value)
 
 
 def print_json(kind: str, facts: Mapping[str, Any]) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trader_pipeline.cli import beside
+from trader_pipeline.cli.models import decided
 from trader_pipeline.cli.output import grid, line, print_json, progress, warn
-from trader_pipeline.cli.summary import facts, predictions, report_path, require_predicted, tell, warn_of_corrections
+from trader_pipeline.cli.summary import decision, facts, predictions, report_path, require_predicted, tell, warn_of_corrections
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def demo(
     """Run the embedded real data end to end: checks, training, predictions, decisions, report."""
     from trader_pipeline.operations.memory import PeakMemory
 
-    began = time.monotonic()
+    began, since = time.monotonic(), dt.datetime.now(dt.UTC)
     settings = of_sample(sample.value)
     with PeakMemory() as memory:
         try:
@@ -73,7 +74,7 @@ def demo(
             shortage = None
         except InsufficientHistoryError as error:
             session, shortage = _last_session(settings), error
-    done = facts(settings, session, shortage)
+    done = facts(settings, session, shortage, since=since)
     done |= {"seconds": round(time.monotonic() - began, 1), "peak_mb": round(memory.peak_mb)}
     if as_json:
         print_json("demo", done)
@@ -82,7 +83,7 @@ def demo(
 
 
 def run(
-    source: Annotated[SourceName, typer.Option(help="Where data comes from.")],
+    source: Annotated[SourceName | None, typer.Option(help="Where data comes from; empty: where TRADER_DATASET has its own from.")] = None,
     tickers: Tickers = "",
     universe: Annotated[str, typer.Option(help="A list of universe.toml, or an index that a source of members lists (yahoo).")] = "",
     path: Annotated[Path | None, typer.Option(help="Folder of CSV or Parquet files (own).")] = None,
@@ -92,24 +93,15 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Bring one market up to date: fetch, check, train if no model exists, predict, decide, report."""
-    from trader_pipeline.settings import Settings
-
-    changes: dict[str, Any] = {"dataset": _DATASET[source.value]}
-    if source is SourceName.OWN:
-        changes["own_path"] = _folder(path)
-    elif path:
-        raise UsageError("--path goes with --source own")
-    if universe:
-        changes["live_universe"] = universe
-    settings = Settings(**changes)
-    chosen = tickers_of(settings, tickers)
+    settings = market(source, path, universe)
+    chosen, since = tickers_of(settings, tickers), dt.datetime.now(dt.UTC)
     try:
         ran = due(settings, as_of=as_of or None, tickers=chosen, quiet=as_json, force=force)
     finally:
-        if as_of and source is SourceName.OWN:
+        if as_of and settings.dataset == "own":
             warn_of_corrections(settings, as_of)
     require_predicted(settings, ran.session, chosen)
-    done = facts(settings, ran.session, None)
+    done = facts(settings, ran.session, None, since=since)
     if as_json:
         print_json("run", done)
     else:
@@ -136,9 +128,11 @@ def train(
     from trader_pipeline import lake
     from trader_pipeline.cli.trained import told
     from trader_pipeline.settings import Settings
+    from trader_pipeline.training.devices import require_devices
 
     if resume and (recipe or seed is not None or as_of or profile):
         raise UsageError("--resume goes on with what the run was asked for; leave --recipe, --seed, --as-of and --profile out")
+    require_devices(devices)
     settings = Settings()
     with progress(quiet=as_json) as show:
         from trader_pipeline.definitions import build_defs
@@ -158,16 +152,17 @@ def train(
             devices=devices,
             skip_preflight=skip_preflight,
         )
-    newest = (
-        "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb, action as gate from training.runs "
-        "left join (select model_id, arg_max(action, decided_at) action from evaluation.promotions group by all) using (model_id)"
-    )
-    (done,) = lake.open(settings.dataset_home).sql(f"{newest} order by finished_at desc limit 1").to_pylist()
+    snapshot = lake.open(settings.dataset_home)
+    newest = "select model_id, recipe, members, trained_through, tickers, sessions, wall_s, peak_mb from training.runs"
+    (done,) = snapshot.sql(f"{newest} order by finished_at desc limit 1").to_pylist()
+    gate = decision(snapshot, model_id=done["model_id"])
     said = told(settings.dataset_home / "models" / done["model_id"])
     if as_json:
-        print_json("train", done | said)
+        print_json("train", done | {"gate": gate} | said)
         return
     grid([done])
+    if gate:
+        line(decided(gate))
     for text in said["diagnosis"]:
         line(text)
     for text in said["warnings"]:
@@ -197,6 +192,7 @@ def predict(
     if as_of:
         raise UsageError("--as-of goes with --verify; `trader run --as-of` goes back to what was known then")
     day = _predicted(settings, session, quiet=as_json, force=force)
+    beside.warn_of_another_model(settings, day)
     chosen = tickers_of(settings, tickers)
     rows = predictions(settings, day, chosen)
     changes, reasons = beside.changed(settings, day, chosen), beside.why(settings, day, chosen)
@@ -258,6 +254,23 @@ def tickers_of(settings: "Settings", tickers: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(with_hyphen(ticker) for ticker in named))
 
 
+def market(source: SourceName | None, path: Path | None, universe: str) -> "Settings":
+    """Return the settings of the source's dataset, of TRADER_DATASET without one: own files without a folder are those that are stored.
+
+    Raises `UsageError`.
+    """
+    from trader_pipeline.settings import Settings
+
+    changes: dict[str, Any] = {"dataset": _DATASET[source.value] if source else Settings().dataset}
+    if path and changes["dataset"] != "own":
+        raise UsageError("--path goes with --source own")
+    if path or source is SourceName.OWN:
+        changes["own_path"] = _folder(path or Settings().own_path)
+    if universe:
+        changes["live_universe"] = universe
+    return Settings(**changes)
+
+
 def of_sample(sample: str) -> "Settings":
     """Return the settings of a sample; us20 trains ridge and LightGBM unless a recipe is set: 33 years are long for a network."""
     from trader_pipeline.settings import Settings
@@ -268,7 +281,7 @@ def of_sample(sample: str) -> "Settings":
 
 def _folder(path: Path | None) -> Path:
     if path is None:
-        raise UsageError("--source own wants --path FOLDER of CSV or Parquet files")
+        raise UsageError("--source own wants --path FOLDER of CSV or Parquet files, or TRADER_OWN_PATH")
     if not path.is_dir():
         raise UsageError(f"{path} is no folder; name the folder that holds your CSV or Parquet files")
     return path.absolute()

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trader_pipeline.cli.models import decided
 from trader_pipeline.cli.output import grid, line, warn
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
 
 if TYPE_CHECKING:
     from trader_pipeline.settings import Settings
+    from trader_pipeline.snapshot import Snapshot
 
 _HEADLINE_SESSIONS = 5
 _SHOWN = 3
@@ -22,8 +24,18 @@ def report_path(settings: "Settings", session: dt.date) -> Path:
     return settings.dataset_home / "reports" / f"report_{session}.html"
 
 
-def facts(settings: "Settings", session: dt.date, shortage: InsufficientHistoryError | None) -> dict[str, Any]:
-    """Return what `--json` prints of a run."""
+def decision(snapshot: "Snapshot", *, model_id: str | None = None, since: dt.datetime | None = None) -> dict[str, Any] | None:
+    """Return the last row of evaluation.promotions, of one model, or of the instant `since` and later; None where there is none."""
+    rows: list[dict[str, Any]] = snapshot.sql(
+        "select * from evaluation.promotions where ($model is null or model_id = $model) and ($since is null or decided_at >= $since) "
+        "order by decided_at desc, model_id limit 1",
+        {"model": model_id, "since": since},
+    ).to_pylist()
+    return rows[0] if rows else None
+
+
+def facts(settings: "Settings", session: dt.date, shortage: InsufficientHistoryError | None, *, since: dt.datetime) -> dict[str, Any]:
+    """Return what `--json` prints of a run that began at `since`; `gate` is what it decided on a model, None where it decided nothing."""
     from trader_pipeline import lake
 
     snapshot = lake.open(settings.dataset_home)
@@ -37,6 +49,7 @@ def facts(settings: "Settings", session: dt.date, shortage: InsufficientHistoryE
         "tickers": row["t"] or listed,
         "predictions": row["n"],
         "abstained": row["a"],
+        "gate": decision(snapshot, since=since),
         "home": str(settings.dataset_home),
     }
     if shortage:
@@ -110,6 +123,8 @@ def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHist
     )
     for row in verdicts.to_pylist():
         line(f"  {row['horizon_sessions']:>2} sessions  {row['verdict']}")
+    if facts["gate"]:
+        line(f"\n{decided(facts['gate'])}")
     _tell_cost(facts)
     line(f"Report:    {report_path(settings, facts['session'])}")
     line('Dashboard: trader serve       Dagster UI: trader dev       Tables: trader sql "select * from decisions.daily"')

@@ -7,6 +7,7 @@ from typing import Literal
 from trader_pipeline import calendar, formats
 from trader_pipeline.dashboard import queries
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema.makers import BRINGS
 from trader_pipeline.settings import Settings
 
 Kind = Literal["fresh", "stale", "sample", "abstained", "no_model", "insufficient_history", "no_predictions", "no_lake"]
@@ -32,16 +33,11 @@ class State:
 
 def no_lake(settings: Settings) -> State:
     """Return the state of a home without any data."""
-    command = {
-        "live": "trader run --source yahoo",
-        "own": "trader run --source own --path DIR",
-        "simulated": "trader run --source simulated",
-    }
     return State(
         kind="no_lake",
         title="No predictions available",
         detail=f"The dataset {settings.dataset!r} has no data yet: {settings.dataset_home} holds no lake.",
-        command=command.get(settings.dataset, f"trader demo --sample {settings.dataset}"),
+        command=BRINGS[settings.dataset],
     )
 
 

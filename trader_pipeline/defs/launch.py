@@ -19,6 +19,7 @@ from trader_pipeline.errors import BlockedByDataError, NoModelError, TraderError
 from trader_pipeline.flows import due, gate, train
 from trader_pipeline.flows.due import default_as_of
 from trader_pipeline.operations.alerts import alert_full_disk
+from trader_pipeline.schema.outputs import CALIBRATION
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.source import Feed
 
@@ -101,10 +102,10 @@ class Launcher:
         lake, ran = self.trader.lake, []
         if due.model(lake, as_of=moment):
             if not may_train:
-                dataset, source = self.settings.dataset, self.trader.source.source
+                lake.snapshot().require(CALIBRATION)
                 raise NoModelError(
-                    f"the dataset {dataset} has no model that was trained on what was known on {session}; train one: "
-                    f"`trader run --source {source} --as-of {session}`, or name the dataset that you mean in TRADER_DATASET"
+                    f"the dataset {self.settings.dataset} has no model that was trained on what was known on {session}; train one: "
+                    f"`trader run --as-of {session}`, or name the dataset that you mean in TRADER_DATASET"
                 )
             with _going_on(short):
                 self.launch("refetch", as_of=moment, ask=ask)

@@ -23,6 +23,7 @@ from trader_pipeline.revision import git_revision
 from trader_pipeline.schema import outputs, serving
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.training import launch
+from trader_pipeline.training.devices import require_devices
 from trader_pipeline.training.request import TrainingRequest
 
 TRAINED = (outputs.RUNS, outputs.ATTEMPTS, outputs.TRIALS, outputs.CURVES, outputs.IMPORTANCE, outputs.OUT_OF_FOLD)
@@ -51,6 +52,7 @@ def trained(
     pipes: dg.ResourceParam[dg.PipesSubprocessClient],
 ) -> Iterator[dg.MaterializeResult]:
     """Fit every member of the recipe, walk-forward and finally, in a process of its own. What was cut short goes on."""
+    require_devices(config.devices)
     request = _request(context, trader, options, config)
     forced = record(context, request.forced)
     command = launch.command("trader_pipeline.defs.training_child", [str(request.path)], launch.Launch(devices=config.devices))
@@ -131,7 +133,7 @@ def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
 
 
 @dg.multi_asset(
-    name="promoted",
+    name="promotion",
     specs=[table_spec(serving.PROMOTIONS, group="training", deps=[outputs.CALIBRATION, serving.ENSEMBLE_WEIGHTS, outputs.SCORECARD])],
 )
 def promoted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:

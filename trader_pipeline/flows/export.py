@@ -8,15 +8,18 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from trader_pipeline import durable
-from trader_pipeline.errors import UsageError
+from trader_pipeline.errors import NotMadeError, UsageError
+from trader_pipeline.features import PANEL
 from trader_pipeline.lake import Snapshot
+from trader_pipeline.schema import TABLES
 
+_DECLARED = {table.full_name for table in (*TABLES, PANEL)}
 _CSV_BYTES_A_PARQUET_BYTE = 8
 """Rough growth from our compressed parts to text, for the disk guard."""
 
 
 def export_table(snapshot: Snapshot, table: str, to: Path) -> Path:
-    """Write a table to `to` (.csv or .parquet), whole or not at all, and return the path. Raises `UsageError`."""
+    """Write a table to `to` (.csv or .parquet), whole or not at all, and return the path. Raises `UsageError`, `NotMadeError`."""
     if to.suffix not in (".csv", ".parquet"):
         raise UsageError(f"{to}: export writes .csv and .parquet; name the file so, or use --duckdb FILE")
     _require_published(snapshot, table)
@@ -49,5 +52,7 @@ def _rows(snapshot: Snapshot, table: str) -> pa.Table:
 
 def _require_published(snapshot: Snapshot, table: str) -> None:
     names = sorted(snapshot.commit.tables)
+    if table not in names and table in _DECLARED:
+        raise NotMadeError(snapshot.missing(table))
     if table not in names:
-        raise UsageError(f"{table!r} is no published table; choose one of {', '.join(names) or 'none yet: `trader demo` makes some'}")
+        raise UsageError(f"{table!r} is no published table; choose one of {', '.join(names)}")

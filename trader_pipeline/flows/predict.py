@@ -119,6 +119,7 @@ def published_rows(snapshot: Snapshot, session: dt.date) -> pa.Table:
     """Return the session's rows of predictions.daily. Raises `NoModelError` where there are none."""
     rows = _rows(snapshot, session)
     if not rows.num_rows:
+        snapshot.require(DAILY)
         raise NoModelError(f"predictions.daily has no row of {session}; run `trader predict --session {session}`")
     return rows
 

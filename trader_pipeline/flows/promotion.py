@@ -19,6 +19,7 @@ from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.measures import Interval
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.outputs import RUNS
 from trader_pipeline.schema.serving import PROMOTIONS
 
 GATE = "gate"
@@ -48,7 +49,7 @@ def consider(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, run_id:
     snapshot = lake.snapshot()
     runs = [run for run in runs_at(snapshot, as_of) if run["calibrated"]]
     if not runs:
-        raise NoModelError(f"no model that was known at {as_of:%Y-%m-%d %H:%M} UTC is trained and calibrated; run `trader run`")
+        raise NoModelError(f"no model that was known at {as_of:%Y-%m-%d %H:%M} UTC is trained and calibrated; `trader train` makes one")
     challenger = max(runs, key=lambda run: (run["as_of"], run["finished_at"], run["model_id"]))
     name = challenger["model_id"]
     if done := [row for row in decisions_at(snapshot, as_of) if row["model_id"] == name]:
@@ -83,17 +84,16 @@ def judge(snapshot: Snapshot, challenger: dict[str, Any], champion: dict[str, An
     if champion is None:
         return Verdict(better=True, gains={}, why="the first model without a leak alarm")
     gains = compared(snapshot, challenger["model_id"], champion["model_id"], as_of=challenger["as_of"])
-    said = ", ".join(f"{h}: {_signed(gain)}" for h, gain in gains.items())
     if not gains:
         return Verdict(better=False, gains={}, why=f"no session that {champion['model_id']} forecast out of fold too")
     gained = pooled(gains)
     worse = [h for h, gain in gains.items() if gain.mean + gain.half_width < 0]
-    against = f"rank IC less that of {champion['model_id']} at {said}"
-    if worse:
-        return Verdict(better=False, gains=gains, why=f"worse at {', '.join(map(str, worse))} sessions: {against}")
-    better = is_better(gained)
-    said = f"{gained.mean:+.4f} ±{gained.half_width:.4f}" if gained.windows else "no horizon has an interval"
-    return Verdict(better=better, gains=gains, why=f"{'better' if better else 'not better'} ({said}): {against}")
+    better = is_better(gained) and not worse
+    said = f"worse at {', '.join(map(str, worse))} sessions" if worse else "better" if better else "not better"
+    pooled_gain = f"{gained.mean:+.4f} ±{gained.half_width:.4f} (95 %)" if gained.windows else "no horizon has an interval"
+    by_horizon = ", ".join(f"{h}: {_signed(gain)}" for h, gain in gains.items())
+    why = f"{said}, rank IC less that of {champion['model_id']}: {pooled_gain}; by sessions ahead {by_horizon}"
+    return Verdict(better=better, gains=gains, why=why)
 
 
 def pooled(gains: Mapping[int, Interval]) -> Interval:
@@ -129,13 +129,17 @@ def compared(snapshot: Snapshot, challenger: str, champion: str, *, as_of: dt.da
 
 
 def promote(lake: Lake, model_id: str, *, as_of: dt.datetime, decided_at: dt.datetime, who: str, why: str, run_id: str) -> dict[str, Any]:
-    """Let the model serve from `as_of` on, whatever the gate said. Raises `UsageError` where it is not one that can."""
+    """Let the model serve from `as_of` on, whatever the gate said.
+
+    Raises `NotMadeError` without any model, `UsageError` where it is not one that can.
+    """
     snapshot = lake.snapshot()
+    snapshot.require(RUNS)
     known = {run["model_id"]: run for run in runs_at(snapshot, as_of)}
     if model_id not in known:
         raise UsageError(f"{model_id} is no model that was known at {as_of:%Y-%m-%d %H:%M} UTC; `trader models` lists them")
     if not known[model_id]["calibrated"]:
-        raise UsageError(f"{model_id} is not judged, so it has no calibration to serve with; `trader run` judges the newest model")
+        raise UsageError(f"{model_id} is not judged, so it has no calibration to serve with; `trader train` goes on where it was cut short")
     replaced = serving(snapshot, as_of)
     if model_id == replaced and decisions_at(snapshot, as_of):
         raise UsageError(f"{model_id} serves already; `trader models` lists the others")
@@ -144,8 +148,13 @@ def promote(lake: Lake, model_id: str, *, as_of: dt.datetime, decided_at: dt.dat
 
 
 def rollback(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, who: str, why: str, run_id: str) -> dict[str, Any]:
-    """Take the champion back from `as_of` on: the model that was approved before it serves. Raises `UsageError` where there is none."""
-    found = [run["model_id"] for run in approved(lake.snapshot(), as_of)]
+    """Take the champion back from `as_of` on: the model that was approved before it serves.
+
+    Raises `NotMadeError` without any model, `UsageError` where there is none to go back to.
+    """
+    snapshot = lake.snapshot()
+    snapshot.require(RUNS)
+    found = [run["model_id"] for run in approved(snapshot, as_of)]
     if len(found) < 2:  # noqa: PLR2004 - the champion and the one before
         only = f"{found[0]} is the only approved model" if found else "no model is approved"
         raise UsageError(f"{only}, so there is nothing to go back to; `trader models promote ID` approves another")
@@ -153,8 +162,22 @@ def rollback(lake: Lake, *, as_of: dt.datetime, decided_at: dt.datetime, who: st
     return _publish(lake, row | {"counts_from": as_of, "decided_at": decided_at, "run_id": run_id})
 
 
+def told(row: dict[str, Any]) -> str:
+    """Return a row of evaluation.promotions as a sentence: what was decided, by whom and when, what served then, and why."""
+    by = f"by the {GATE}" if row["who"] == GATE else f"by hand by {row['who']}"
+    then = {
+        PROMOTED: f" in place of {row['replaced']}" if row["replaced"] else "",
+        REFUSED: f", {row['serves']} went on serving" if row["serves"] else ", so that no model serves",
+        ROLLED_BACK: f", {row['serves']} served again",
+    }[row["action"]]
+    return f"{row['action']} {by} on {row['decided_at']:%Y-%m-%d %H:%M} UTC{then}: {row['why']}"
+
+
 def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
-    """Return every model known at `as_of`, the newest first: trained through, rank IC by horizon, the last decision, state."""
+    """Return every model known at `as_of`, the newest first: trained through, rank IC by horizon, the last decision, state.
+
+    `decision` is it as a sentence, `verdict` its reason alone.
+    """
     decisions = decisions_at(snapshot, as_of)
     last = {row["model_id"]: row for row in reversed(decisions)}
     serves = serving(snapshot, as_of)
@@ -174,6 +197,7 @@ def models(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:
                 for card in cards
                 if card["model_id"] == run["model_id"]
             },
+            "decision": told(last[run["model_id"]]) if run["model_id"] in last else None,
             "verdict": last[run["model_id"]]["why"] if run["model_id"] in last else None,
             "who": last[run["model_id"]]["who"] if run["model_id"] in last else None,
             "decided_at": last[run["model_id"]]["decided_at"] if run["model_id"] in last else None,

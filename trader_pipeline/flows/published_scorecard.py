@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from trader_pipeline.champion import newest_judged
-from trader_pipeline.errors import NoModelError
+from trader_pipeline.errors import NotMadeError
 from trader_pipeline.lake import Snapshot
 
 HINDSIGHT = {
@@ -28,11 +28,11 @@ _TABLES = {
 def published_scorecard(snapshot: Snapshot, dataset: str, *, as_of: dt.datetime) -> dict[str, Any]:
     """Return everything of the newest judged model, whether it serves at `as_of`, and the universe by year.
 
-    Raises `NoModelError` without one.
+    Raises `NotMadeError` without one.
     """
     judged = newest_judged(snapshot, as_of)
     if judged is None:
-        raise NoModelError("evaluation.tasks is empty: no model was judged yet; run `trader run`, or `trader scorecard --sample deep`")
+        raise NotMadeError(snapshot.missing("evaluation.tasks"))
     chosen = judged["model_id"]
     rows = {name: _rows(snapshot, name, order, chosen) for name, order in _TABLES.items()}
     failing = [row for row in rows["segments"] if row["model"] == "ensemble" and row["worst"]]

@@ -18,7 +18,7 @@ from trader_pipeline.flows import gate
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.models import checkpoint
 from trader_pipeline.schema import Table, outputs
-from trader_pipeline.schema.core import SECTORS
+from trader_pipeline.schema.core import ACCEPTED_BARS, SECTORS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline.training import job
@@ -75,11 +75,13 @@ def prepare(
     """Write models_dir/<model_id>/request.json and return the request, which names what `force` overrode.
 
     The same training that was cut short is taken up again: the request has its folder and `model_id`, and this `run_id`.
-    Raises `InsufficientHistoryError` that names the sessions needed, `UsageError` on an unknown recipe, and `BlockedByDataError`
-    when the last checks failed or the data ends too early for `checks`, unless `force` is set.
+    Raises `NotMadeError` without any data, `InsufficientHistoryError` that names the sessions needed, `UsageError` on an unknown recipe,
+    and `BlockedByDataError` when the last checks failed or the data ends too early for `checks`, unless `force` is set.
     """
-    require_history(lake, recipe=recipe, as_of=as_of)
     snapshot = lake.snapshot()
+    if not snapshot.rows(PANEL):
+        snapshot.require(ACCEPTED_BARS)
+    require_history(lake, recipe=recipe, as_of=as_of)
     last_session = calendar.last_closed_session(_EXCHANGE, as_of)
     blocks = (*gate.failed_checks(snapshot), *gate.too_old(snapshot, last_session, checks or CheckSettings()))
     forced = gate.require(blocks, what="training", force=force)

@@ -14,6 +14,7 @@ from trader_pipeline import calendar, durable, heartbeats
 from trader_pipeline.errors import TraderError
 from trader_pipeline.lake import Lake, Snapshot
 from trader_pipeline.operations.disk import ALERT_RATIO, disk_usage
+from trader_pipeline.schema.makers import BRINGS
 from trader_pipeline.settings import Settings
 
 State = Literal["ok", "warn", "fail"]
@@ -150,7 +151,7 @@ def _lake(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
         yield Finding(name="lake", state="fail", fact=str(error), mend=f"docs/runbook.md, {error.code}")
         return
     if not snapshot.commit.tables:
-        yield Finding(name="lake", state="warn", fact=f"{lake.root} holds no data", mend="`trader demo`, or `trader run --source …`")
+        yield Finding(name="lake", state="warn", fact=f"{lake.root} holds no data", mend=f"`{BRINGS[settings.dataset]}`")
         return
     damage = snapshot.damage()
     for errors in damage.values():

@@ -17,7 +17,7 @@ def home(tmp_path):
 
 def test_no_lake_names_the_command_that_makes_one(home):
     ran = trader("sql", "select 1", home=home)
-    assert (ran.code, ran.out) == (2, "")
+    assert (ran.code, ran.out) == (4, "")
     assert "trader demo" in ran.err
 
 
@@ -64,7 +64,7 @@ def test_a_session_without_a_model_is_exit_4(demo):
 def test_without_a_model_the_dataset_is_named_and_how_to_name_another(home):
     ran = trader("predict", "--session", "2020-02-07", home=home)
     assert ran.code == 4, ran.err
-    assert "the dataset deep has no model" in ran.err
+    assert "the dataset deep has no data yet: `trader demo --sample deep`" in ran.err
     assert "TRADER_DATASET" in ran.err
 
 

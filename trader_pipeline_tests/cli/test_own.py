@@ -70,7 +70,7 @@ def test_a_session_before_every_model_is_exit_4_and_trains_nothing(folder, grown
     ran = trader("predict", "--session", "2019-06-03", home=grown, DATASET="own", OWN_PATH=str(folder))
     assert ran.code == 4
     assert "the dataset own has no model" in ran.err
-    assert "trader run" in ran.err
+    assert "`trader run --as-of 2019-06-03`" in ran.err
     assert "TRADER_DATASET" in ran.err
 
 

@@ -44,5 +44,5 @@ def test_the_targets_come_first_for_people(demo):
 
 def test_without_a_model_it_says_what_to_run(tmp_path):
     ran = trader("scorecard", home=tmp_path / "home")
-    assert ran.code == 2
-    assert "run `trader demo`" in ran.err
+    assert ran.code == 4
+    assert "`trader demo --sample deep` makes it" in ran.err

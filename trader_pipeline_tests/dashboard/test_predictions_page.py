@@ -12,6 +12,7 @@ from trader_pipeline.dashboard import pages_predictions
 from trader_pipeline.schema.contracts import PREDICTIONS
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import client_of, section, settings_of
+from trader_pipeline_tests.published import predictions
 
 
 def test_the_scorecard_gives_one_verdict_a_horizon(deep):
@@ -85,8 +86,8 @@ def test_a_session_without_predictions_names_the_newest(deep):
 
 
 def test_a_session_in_which_everything_abstains_says_so_and_keeps_its_rows(tmp_path, monkeypatch):
-    made = published.forecast
-    monkeypatch.setattr(published, "forecast", lambda *arguments: made(*arguments) | {"abstained": True})
+    made = predictions.forecast
+    monkeypatch.setattr(predictions, "forecast", lambda *arguments: made(*arguments) | {"abstained": True})
     published.publish(settings_of(tmp_path))
     text = client_of(settings_of(tmp_path)).get("/").text
     assert "Every forecast abstains" in text

@@ -12,6 +12,7 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator  # what the daemon asks
 
 from trader_pipeline import calendar
+from trader_pipeline.champion import PROMOTED, REFUSED, ROLLED_BACK
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.definitions import build_defs
 from trader_pipeline.defs.freshness import WINDOW
@@ -133,6 +134,14 @@ def test_daily_decides_on_the_newest_model_before_it_predicts(defs):
     decided, predicted = dg.AssetKey(["evaluation", "promotions"]), dg.AssetKey(["predictions", "daily"])
     assert {decided, predicted} <= set(layer.executable_asset_keys)
     assert decided in layer.asset_graph.get(predicted).parent_keys
+
+
+@pytest.mark.parametrize("job", ["train", "daily"])
+def test_no_step_is_called_as_a_decision_that_it_may_not_take(defs, job):
+    """The terminal shows each step's name when it begins: "promoted" stood there of a model that was then refused."""
+    steps = set(defs.resolve_job_def(job).graph.node_dict)
+    assert "promotion" in steps
+    assert not steps & {PROMOTED, REFUSED, ROLLED_BACK}
 
 
 def test_every_vendor_has_a_pool_of_its_own(defs):

@@ -67,7 +67,7 @@ def test_the_dashboard_reads_what_is_promised(promised):
 def test_the_command_line_reads_what_is_promised(promised, tmp_path, monkeypatch):
     monkeypatch.setattr("trader_pipeline.lake.open", lambda _: promised)
     settings = Settings(home=tmp_path, dataset="deep")
-    assert summary.facts(settings, SESSION, None)["predictions"] == 0
+    assert summary.facts(settings, SESSION, None, since=MADE_AT)["predictions"] == 0
     assert summary.predictions(settings, SESSION, ()) == []
     summary.require_predicted(settings, SESSION, ())
 

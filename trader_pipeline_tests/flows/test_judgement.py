@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from trader_pipeline.ensembles.regimes import REGIMES
-from trader_pipeline.errors import NoModelError
+from trader_pipeline.errors import NotMadeError
 from trader_pipeline.flows.published_scorecard import published_scorecard
 from trader_pipeline.lake import Lake
 from trader_pipeline_tests.flows.conftest import AS_OF
@@ -96,5 +96,5 @@ def test_the_coverage_curve_falls(snapshot):
 def test_nothing_judged_says_what_to_run(tmp_path):
     lake = Lake(tmp_path / "lake", "own")
     lake.publish()
-    with pytest.raises(NoModelError, match="trader scorecard --sample deep"):
+    with pytest.raises(NotMadeError, match="the dataset own has no data yet: `trader run --source own --path DIR` makes it"):
         published_scorecard(lake.snapshot(), "own", as_of=AS_OF)

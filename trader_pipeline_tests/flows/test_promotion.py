@@ -112,8 +112,8 @@ def test_a_worse_challenger_does_not_serve_and_a_better_one_does(judged, first):
     model(judged, "sees-a-good-deal-more", sees=0.3)
     row = decide(judged, after=2)
     assert (row["action"], row["serves"], row["replaced"]) == ("promoted", "sees-a-good-deal-more", first)
-    assert row["why"].startswith(f"better ({row['gain']:+.4f} ±0.0")
-    assert f"rank IC less that of {first} at 1: +0." in row["why"]
+    assert row["why"].startswith(f"better, rank IC less that of {first}: {row['gain']:+.4f} ±0.0")
+    assert " (95 %); by sessions ahead 1: +0." in row["why"]
     assert serving(judged) == "sees-a-good-deal-more"
 
 
@@ -240,7 +240,9 @@ def test_the_list_says_what_serves_and_why(judged, first):
         ("undecided-one", "not decided"),
     ]
     assert list(rows[0]["rank_ic"]) == list(HORIZONS_SESSIONS)
-    assert rows[0]["verdict"].startswith("better (+")
+    assert rows[0]["verdict"].startswith("better, rank IC less that of")
+    assert rows[0]["decision"] == f"promoted by the gate on 2020-02-08 00:01 UTC in place of {first}: {rows[0]['verdict']}"
+    assert rows[2]["decision"] is None
     assert rows[2]["who"] is None
 
 

@@ -59,7 +59,7 @@ def test_an_empty_home_is_a_warning_and_the_rest_is_looked_at(settings):
         "last failed run",
     ]
     lake = next(f for f in findings if f.name == "lake")
-    assert (lake.state, "trader demo" in lake.mend) == ("warn", True)
+    assert (lake.state, lake.mend) == ("warn", "`trader run --source yahoo`")
     assert "torch 2" in next(f.fact for f in findings if f.name == "packages")
     assert "s3cret" not in json.dumps([dataclasses.asdict(f) for f in findings])
 
