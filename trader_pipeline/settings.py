@@ -253,6 +253,10 @@ class Settings(BaseSettings):
         """Folder of the current dataset: lake, models, exports, reports."""
         return self.home / self.dataset
 
+    def report_path(self, session: dt.date) -> Path:
+        """Return where the session's report lies."""
+        return self.dataset_home / "reports" / f"report_{session}.html"
+
     @property
     def dagster_home(self) -> Path:
         """Dagster's instance folder."""

@@ -21,7 +21,7 @@ from trader_pipeline.bench.ablations import BASELINE, Ablation
 from trader_pipeline.errors import UsageError
 from trader_pipeline.measures import nonoverlapping_interval, rank_ic
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import QUANTILES
+from trader_pipeline.schema.quantiles import QUANTILES
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.recipes import FitContext, MemberRecipe, NetworkFit, Recipe
 from trader_pipeline.training.request import TrainingRequest

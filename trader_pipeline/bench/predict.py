@@ -33,7 +33,8 @@ from trader_pipeline.models.preparation import Preparation
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import SECTORS
 from trader_pipeline.schema.features import TARGETS
-from trader_pipeline.schema.outputs import CALIBRATION, DAILY, RUNS
+from trader_pipeline.schema.outputs import DAILY
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 from trader_pipeline.settings import Settings
 from trader_pipeline.training.recipes import LADDER
 

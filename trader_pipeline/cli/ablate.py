@@ -38,7 +38,7 @@ def ablate(
     from trader_pipeline.bench.ablations import SIMULATED, chosen
     from trader_pipeline.flows.due import default_as_of
     from trader_pipeline.lake import Change, Lake
-    from trader_pipeline.schema.outputs import TRIALS
+    from trader_pipeline.schema.training import TRIALS
     from trader_pipeline.settings import Settings
     from trader_pipeline.training.job import recipe_of
 

@@ -12,7 +12,7 @@ import typer
 from trader_pipeline.cli import beside
 from trader_pipeline.cli.models import decided
 from trader_pipeline.cli.output import grid, line, print_json, progress, warn
-from trader_pipeline.cli.summary import decision, facts, predictions, report_path, require_predicted, tell, warn_of_corrections
+from trader_pipeline.cli.summary import decision, facts, predictions, require_predicted, tell, warn_of_corrections
 from trader_pipeline.errors import InsufficientHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def report(
 
     settings = Settings()
     day = _predicted(settings, session, quiet=as_json)
-    path = report_path(settings, day)
+    path = settings.report_path(day)
     if as_json:
         print_json("report", {"session": day, "path": str(path)})
     else:

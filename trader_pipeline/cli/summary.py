@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trader_pipeline.cli.models import decided
@@ -17,11 +16,6 @@ _HEADLINE_SESSIONS = 5
 _SHOWN = 3
 _NAMED = 8
 _LIST_TICKERS = '`trader sql "select distinct ticker from predictions.daily"` lists the tickers'
-
-
-def report_path(settings: "Settings", session: dt.date) -> Path:
-    """Return where the session's report lies."""
-    return settings.dataset_home / "reports" / f"report_{session}.html"
 
 
 def decision(snapshot: "Snapshot", *, model_id: str | None = None, since: dt.datetime | None = None) -> dict[str, Any] | None:
@@ -126,7 +120,7 @@ def tell(settings: "Settings", facts: dict[str, Any], shortage: InsufficientHist
     if facts["gate"]:
         line(f"\n{decided(facts['gate'])}")
     _tell_cost(facts)
-    line(f"Report:    {report_path(settings, facts['session'])}")
+    line(f"Report:    {settings.report_path(facts['session'])}")
     line('Dashboard: trader serve       Dagster UI: trader dev       Tables: trader sql "select * from decisions.daily"')
     if settings.dataset != "deep":
         line(f"(these read TRADER_DATASET, now {settings.dataset}: export TRADER_DATASET={settings.dataset})")

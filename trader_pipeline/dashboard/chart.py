@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from trader_pipeline import adjustment, calendar
 from trader_pipeline.dashboard.queries import Row
 from trader_pipeline.lake import Snapshot
-from trader_pipeline.schema.outputs import QUANTILE_NAMES
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trader_pipeline.dashboard.queries import Row
-from trader_pipeline.schema.outputs import QUANTILE_NAMES
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
 
 COLUMNS = (
     *("session", "horizon_sessions", "rank", "ticker", "name", "sector"),

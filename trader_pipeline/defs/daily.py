@@ -17,6 +17,8 @@ from trader_pipeline.flows.paper_log import keep_paper_log
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.flows.report import report
 from trader_pipeline.schema import core, features, outputs, predicted, serving
+from trader_pipeline.schema.evaluation import BACKTEST, SCORECARD
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 
 REPORT_KEY = dg.AssetKey(["reports", "daily"])
 
@@ -29,7 +31,9 @@ def _session(context: dg.AssetExecutionContext) -> dt.date:
     name="predictions",
     specs=[
         table_spec(
-            outputs.DAILY, group="daily", deps=[PANEL, outputs.RUNS, outputs.CALIBRATION, serving.ENSEMBLE_WEIGHTS, serving.PROMOTIONS]
+            outputs.DAILY,
+            group="daily",
+            deps=[PANEL, RUNS, CALIBRATION, serving.ENSEMBLE_WEIGHTS, serving.PROMOTIONS],
         )
     ],
     partitions_def=SESSIONS,
@@ -85,7 +89,7 @@ def explanations(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Tra
 
 @dg.multi_asset(
     name="prediction_changes",
-    specs=[table_spec(predicted.CHANGES, group="daily", deps=[outputs.DAILY, PANEL, outputs.RUNS])],
+    specs=[table_spec(predicted.CHANGES, group="daily", deps=[outputs.DAILY, PANEL, RUNS])],
     partitions_def=SESSIONS,
 )
 def prediction_changes(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
@@ -112,7 +116,7 @@ def paper_log(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
 @dg.asset(
     key=REPORT_KEY,
     group_name="daily",
-    deps=[dg.AssetKey(list(t.path)) for t in (outputs.DECISIONS, outputs.DAILY, outputs.SCORECARD, outputs.BACKTEST)],
+    deps=[dg.AssetKey(list(t.path)) for t in (outputs.DECISIONS, outputs.DAILY, SCORECARD, BACKTEST)],
     partitions_def=SESSIONS,
     kinds={"html"},
     description="One self-contained HTML a session: summary, limitations, methodology, scenarios, risk, comparison, sources.",

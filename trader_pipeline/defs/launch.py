@@ -19,7 +19,7 @@ from trader_pipeline.errors import BlockedByDataError, NoModelError, TraderError
 from trader_pipeline.flows import due, gate, train
 from trader_pipeline.flows.due import default_as_of
 from trader_pipeline.operations.alerts import alert_full_disk
-from trader_pipeline.schema.outputs import CALIBRATION
+from trader_pipeline.schema.training import CALIBRATION
 from trader_pipeline.settings import Settings
 from trader_pipeline.sources.source import Feed
 

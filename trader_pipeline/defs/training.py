@@ -21,12 +21,21 @@ from trader_pipeline.flows.promotion import consider
 from trader_pipeline.operations.memory import PeakMemory
 from trader_pipeline.revision import git_revision
 from trader_pipeline.schema import outputs, serving
+from trader_pipeline.schema.evaluation import SCORECARD
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.training import ATTEMPTS, CALIBRATION, CURVES, IMPORTANCE, RUNS, TRIALS
 from trader_pipeline.training import launch
 from trader_pipeline.training.devices import require_devices
 from trader_pipeline.training.request import TrainingRequest
 
-TRAINED = (outputs.RUNS, outputs.ATTEMPTS, outputs.TRIALS, outputs.CURVES, outputs.IMPORTANCE, outputs.OUT_OF_FOLD)
+TRAINED = (
+    RUNS,
+    ATTEMPTS,
+    TRIALS,
+    CURVES,
+    IMPORTANCE,
+    outputs.OUT_OF_FOLD,
+)
 
 
 class TrainOptions(dg.Config):
@@ -127,14 +136,14 @@ def evaluated(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader
         "select model, horizon_sessions, verdict from evaluation.scorecard order by known_at desc, model, horizon_sessions"
     )
     alike = snapshot.sql("select * from training.diversity where model <> other order by known_at desc, horizon_sessions, model, other")
-    shown = {outputs.SCORECARD: {"verdicts": records(verdicts)}, serving.DIVERSITY: {"correlations": records(alike)}}
+    shown = {SCORECARD: {"verdicts": records(verdicts)}, serving.DIVERSITY: {"correlations": records(alike)}}
     for table in EVALUATED:
         yield table_result(snapshot, table, shown.get(table))
 
 
 @dg.multi_asset(
     name="promotion",
-    specs=[table_spec(serving.PROMOTIONS, group="training", deps=[outputs.CALIBRATION, serving.ENSEMBLE_WEIGHTS, outputs.SCORECARD])],
+    specs=[table_spec(serving.PROMOTIONS, group="training", deps=[CALIBRATION, serving.ENSEMBLE_WEIGHTS, SCORECARD])],
 )
 def promoted(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
     """Let the newest model serve where it is better than the one that does."""

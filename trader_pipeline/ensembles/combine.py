@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline.models.calibrate import Calibration, confidence_of, expit, signal_up
-from trader_pipeline.schema.outputs import QUANTILE_NAMES
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
 
 FORECAST_COLUMNS = ("score", "scaled_mean", *(f"scaled_{name}" for name in QUANTILE_NAMES))
 CONFIDENCE_FLOOR = 0.25

@@ -8,7 +8,7 @@ from trader_pipeline.evaluation import calibration
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
 from trader_pipeline.models import conformal
 from trader_pipeline.models.calibrate import Calibrated, Calibration, apply
-from trader_pipeline.schema.outputs import LEVELS
+from trader_pipeline.schema.quantiles import LEVELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from sklearn.isotonic import IsotonicRegression
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
 from trader_pipeline.models import conformal
 from trader_pipeline.models.calibrate import Calibration, apply, expit, logit
-from trader_pipeline.schema.outputs import LEVELS
+from trader_pipeline.schema.quantiles import LEVELS
 
 LARGEST_UP_SHRINK = float(np.sqrt(8 / np.pi))
 """Slope of logit P(x + noise > 0) in x at 0 for unit noise, 1.6: what a perfect scaled_mean would deserve. A forecast may be shrunk,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from trader_pipeline import panel
 from trader_pipeline.models import calibrate
-from trader_pipeline.schema.outputs import QUANTILE_NAMES
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

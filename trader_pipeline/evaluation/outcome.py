@@ -12,7 +12,7 @@ import numpy as np
 from trader_pipeline import measures
 from trader_pipeline.evaluation.calibrated import out_of_fold
 from trader_pipeline.evaluation.judged import Flags, Floats, Judged
-from trader_pipeline.schema.outputs import QUANTILES
+from trader_pipeline.schema.quantiles import QUANTILES
 
 HALF = 0.5
 

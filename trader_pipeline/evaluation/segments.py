@@ -16,7 +16,7 @@ from trader_pipeline.evaluation.intervals import FEWEST_WINDOWS, bootstrap_half_
 from trader_pipeline.evaluation.judged import Flags, Floats
 from trader_pipeline.evaluation.numerai import numerai_correlation
 from trader_pipeline.evaluation.outcome import Outcome, mean_by_session
-from trader_pipeline.schema.outputs import QUANTILE_NAMES, QUANTILES
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES, QUANTILES
 
 ALL = "all"
 UNKNOWN = "unknown"

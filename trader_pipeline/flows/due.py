@@ -44,8 +44,8 @@ def daily(
 ) -> bool:
     """Say whether the session has no prediction, its inputs changed, a feed has something to ask for, or core is behind raw.
 
-    A prediction that nothing says why of, or what changed before it, is due, too, one that came to its end and is not logged, and core
-    and features of an older schema version.
+    A prediction that nothing says why of, or what changed before it, is due, too, one that came to its end and is not logged, core and
+    features of an older schema version, and a report that is gone.
     """
     return (
         ingest.is_due(lake, feeds, settings, as_of=as_of, tickers=tickers or None)
@@ -55,4 +55,5 @@ def daily(
         or paper_log.is_due(lake.snapshot(), as_of)
         or standardize.is_due(lake, tuple(feeds), symbols_file=settings.symbols_file)
         or bool(lake.snapshot().stale())
+        or not settings.report_path(session).exists()
     )

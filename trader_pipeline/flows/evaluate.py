@@ -25,18 +25,10 @@ from trader_pipeline.models.calibrate import Calibration
 from trader_pipeline.schema import Table
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ORACLE
-from trader_pipeline.schema.outputs import (
-    BACKTEST,
-    CALIBRATION,
-    COVERAGE_CURVE,
-    OUT_OF_FOLD,
-    SCORECARD,
-    SEGMENTS,
-    SESSIONS,
-    STRATEGY,
-    TASKS,
-)
+from trader_pipeline.schema.evaluation import BACKTEST, COVERAGE_CURVE, SCORECARD, SEGMENTS, SESSIONS, STRATEGY, TASKS
+from trader_pipeline.schema.outputs import OUT_OF_FOLD
 from trader_pipeline.schema.serving import DIVERSITY, ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.training import CALIBRATION
 from trader_pipeline.settings import DecisionSettings, EnsembleSettings
 
 CODE_VERSION = "4"

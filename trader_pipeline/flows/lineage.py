@@ -13,7 +13,20 @@ import pyarrow as pa
 
 from trader_pipeline.checks import CHECKS
 from trader_pipeline.features import FEATURES, PANEL, Feature
-from trader_pipeline.schema import TABLES, Table, core, features, lineage_core, lineage_outputs, lineage_predicted, lineage_serving, quality
+from trader_pipeline.schema import (
+    TABLES,
+    Table,
+    core,
+    features,
+    lineage_core,
+    lineage_evaluation,
+    lineage_features,
+    lineage_outputs,
+    lineage_predicted,
+    lineage_serving,
+    lineage_training,
+    quality,
+)
 from trader_pipeline.schema.lineage import WHOLE, Lineage, Reads
 from trader_pipeline.sources.fmp_metrics import FIGURES
 
@@ -159,9 +172,8 @@ def _all() -> Iterator[Lineage]:
         yield lineage.and_reads(_statements()) if lineage.table is core.FUNDAMENTALS else lineage
     yield from _of_checks()
     yield _panel()
-    yield from lineage_outputs.LINEAGES
-    yield from lineage_serving.LINEAGES
-    yield from lineage_predicted.LINEAGES
+    for declared in (lineage_features, lineage_outputs, lineage_training, lineage_evaluation, lineage_serving, lineage_predicted):
+        yield from declared.LINEAGES
 
 
 LINEAGE: Mapping[Table, Lineage] = MappingProxyType({lineage.table: lineage for lineage in _all()})

@@ -29,8 +29,9 @@ from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.contracts import PREDICTIONS
 from trader_pipeline.schema.core import CORPORATE_ACTIONS, EARNINGS, SECTORS
 from trader_pipeline.schema.features import TARGETS
-from trader_pipeline.schema.outputs import CALIBRATION, DAILY
+from trader_pipeline.schema.outputs import DAILY
 from trader_pipeline.schema.serving import ENSEMBLE_WEIGHTS
+from trader_pipeline.schema.training import CALIBRATION
 from trader_pipeline.settings import Settings
 
 _INPUTS = (PANEL, TARGETS, SECTORS, CALIBRATION, ENSEMBLE_WEIGHTS, EARNINGS, CORPORATE_ACTIONS)

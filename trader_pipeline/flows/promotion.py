@@ -19,8 +19,8 @@ from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.measures import Interval
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import RUNS
 from trader_pipeline.schema.serving import PROMOTIONS
+from trader_pipeline.schema.training import RUNS
 
 GATE = "gate"
 """Who decided, where nobody did."""

@@ -13,11 +13,6 @@ from trader_pipeline.training.recipes import RECIPES
 from trader_pipeline.training.splits import required_sessions
 
 
-def report_path(settings: Settings, session: dt.date) -> Path:
-    """Return where the session's report lies."""
-    return settings.dataset_home / "reports" / f"report_{session}.html"
-
-
 def report(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.datetime) -> Path:
     """Write the report of `session` atomically and return its path. The same lake, settings and instants give the same bytes.
 
@@ -25,6 +20,6 @@ def report(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.date
     """
     needed = required_sessions(RECIPES[settings.recipe]()) if settings.recipe in RECIPES else None
     facts = Facts(lake.snapshot(), settings, session=session, made_at=made_at, sessions_needed=needed)
-    path = report_path(settings, session)
+    path = settings.report_path(session)
     durable.write_atomic(path, render(facts, SECTIONS).encode())
     return path

@@ -20,6 +20,7 @@ from trader_pipeline.models import checkpoint
 from trader_pipeline.schema import Table, outputs
 from trader_pipeline.schema.core import ACCEPTED_BARS, SECTORS
 from trader_pipeline.schema.features import TARGETS
+from trader_pipeline.schema.training import ATTEMPTS, CURVES, IMPORTANCE, RUNS, TRIALS
 from trader_pipeline.settings import CheckSettings
 from trader_pipeline.training import job
 from trader_pipeline.training.data import MINIMUM_TICKERS
@@ -31,9 +32,9 @@ _EXCHANGE = "XNYS"
 """Whose clock says which session is known at `as_of`."""
 _TABLES = {
     outputs.OUT_OF_FOLD: job.OUT_OF_FOLD_FILE,
-    outputs.TRIALS: job.TRIALS_FILE,
-    outputs.CURVES: job.CURVES_FILE,
-    outputs.IMPORTANCE: job.IMPORTANCE_FILE,
+    TRIALS: job.TRIALS_FILE,
+    CURVES: job.CURVES_FILE,
+    IMPORTANCE: job.IMPORTANCE_FILE,
 }
 
 
@@ -156,8 +157,8 @@ def attempt(lake: Lake, request: TrainingRequest, *, clock: Callable[[], dt.date
     row |= {"git_revision": request.git_revision, "started_at": clock()}
 
     def note(outcome: str, **ended: object) -> None:
-        rows = pa.Table.from_pylist([row | {"outcome": outcome} | ended], schema=outputs.ATTEMPTS.arrow_schema)
-        lake.publish(Change.upsert(outputs.ATTEMPTS, rows))
+        rows = pa.Table.from_pylist([row | {"outcome": outcome} | ended], schema=ATTEMPTS.arrow_schema)
+        lake.publish(Change.upsert(ATTEMPTS, rows))
 
     note("started")
     try:
@@ -192,9 +193,9 @@ def publish(lake: Lake, request: TrainingRequest, *, finished_at: dt.datetime) -
         "git_revision": request.git_revision,
         "finished_at": finished_at,
     }
-    runs = pa.Table.from_pylist([row], schema=outputs.RUNS.arrow_schema)
+    runs = pa.Table.from_pylist([row], schema=RUNS.arrow_schema)
     changes = [Change.upsert(table, rows, by=("model_id",), inputs=request.data_version) for table, rows in tables.items()]
-    lake.publish(*changes, Change.upsert(outputs.RUNS, runs, inputs=request.data_version))
+    lake.publish(*changes, Change.upsert(RUNS, runs, inputs=request.data_version))
     return TrainOutcome(
         model_id=request.model_id,
         recipe=request.recipe,

@@ -11,7 +11,8 @@ from trader_pipeline.models.forecast import Forecast
 from trader_pipeline.models.member import Member
 from trader_pipeline.models.novelty import Novelty
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import OUT_OF_FOLD, QUANTILE_NAMES
+from trader_pipeline.schema.outputs import OUT_OF_FOLD
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
 
 LIVE_FOLD = -1
 """Stands in the column `fold` of a forecast that belongs to no fold."""

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trader_pipeline.models.calibrate import Calibration, apply
-from trader_pipeline.schema.outputs import DAILY, QUANTILE_NAMES
+from trader_pipeline.schema.outputs import DAILY
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline.models import conformal
-from trader_pipeline.schema.outputs import SCALE_COLUMNS
+from trader_pipeline.schema.quantiles import SCALE_COLUMNS
 
 Floats = npt.NDArray[np.float64]
 

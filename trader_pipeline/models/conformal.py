@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline.schema.outputs import LEVELS
+from trader_pipeline.schema.quantiles import LEVELS
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline.schema.outputs import QUANTILES
+from trader_pipeline.schema.quantiles import QUANTILES
 
 Float32 = npt.NDArray[np.float32]
 Flag = npt.NDArray[np.bool_]

@@ -30,7 +30,7 @@ from trader_pipeline.models.patch_tst import PatchTst, PatchTstConfig
 from trader_pipeline.models.preparation import Preparation
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import QUANTILES
+from trader_pipeline.schema.quantiles import QUANTILES
 
 Float32 = npt.NDArray[np.float32]
 

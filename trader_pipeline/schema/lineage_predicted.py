@@ -3,8 +3,8 @@
 from trader_pipeline.schema import predicted
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.lineage import EVERY, Lineage, same
+from trader_pipeline.schema.lineage_words import RUN
 
-_RUN = "stamp of the run"
 _EFFECTS = "data_effect, model_effect, price_effect, cause"
 
 
@@ -20,7 +20,7 @@ EXPLANATIONS = Lineage(
         "core.sectors": {"feature, contribution, score, completeness_error": "sector"},
         "training.runs": {"model, method, feature, contribution, score, completeness_error": "folder"},
     },
-    made={"rank": "counted", "made_at, run_id": _RUN},
+    made={"rank": "counted", "made_at, run_id": RUN},
 )
 CHANGES = Lineage(
     table=predicted.CHANGES,
@@ -37,7 +37,7 @@ CHANGES = Lineage(
         "core.sectors": {_EFFECTS: "sector"},
         "training.runs": {_EFFECTS: "folder"},
     },
-    made={"made_at, run_id": _RUN},
+    made={"made_at, run_id": RUN},
 )
 PAPER_LOG = Lineage(
     table=predicted.PAPER_LOG,
@@ -51,6 +51,6 @@ PAPER_LOG = Lineage(
         "features.targets": {"realised_return, net_return": _of("forward_return"), "benchmark_return": _of("benchmark_return")},
         "core.accepted_bars": {"entry_price": "open", "exit_price": "close"},
     },
-    made={"cost": "a constant: decisions/backtest.py", "logged_at, data_version, run_id": _RUN},
+    made={"cost": "a constant: decisions/backtest.py", "logged_at, data_version, run_id": RUN},
 )
 LINEAGES = (EXPLANATIONS, CHANGES, PAPER_LOG)

@@ -15,7 +15,7 @@ from trader_pipeline.models.examples import Examples, Labels
 from trader_pipeline.models.forecast import Forecast, present
 from trader_pipeline.models.member import Member
 from trader_pipeline.panel import Grid
-from trader_pipeline.schema.outputs import QUANTILES
+from trader_pipeline.schema.quantiles import QUANTILES
 
 Float32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]

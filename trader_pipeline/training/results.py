@@ -9,7 +9,8 @@ from trader_pipeline.measures import rank_ic
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema import Table, outputs
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.outputs import QUANTILE_NAMES
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
+from trader_pipeline.schema.training import CURVES, IMPORTANCE, TRIALS
 from trader_pipeline.training.data import TrainingData
 from trader_pipeline.training.request import TrainingRequest
 from trader_pipeline.training.splits import EMBARGO_SESSIONS
@@ -43,7 +44,7 @@ def _rows(answer: OutOfFold, grid: Grid, model_id: str) -> pa.Table:
 
 def trials_table(answers: list[OutOfFold], data: TrainingData, request: TrainingRequest) -> pa.Table:
     """Return training.trials: one row a fit and horizon, with its mean daily rank IC out of fold."""
-    return rows_table(outputs.TRIALS, [_trial(answer, h, data, request) for answer in answers for h in range(len(HORIZONS_SESSIONS))])
+    return rows_table(TRIALS, [_trial(answer, h, data, request) for answer in answers for h in range(len(HORIZONS_SESSIONS))])
 
 
 def _trial(answer: OutOfFold, h: int, data: TrainingData, request: TrainingRequest) -> dict[str, object]:
@@ -69,8 +70,8 @@ def _trial(answer: OutOfFold, h: int, data: TrainingData, request: TrainingReque
 
 def curves_table(events: list[dict[str, object]], model_id: str) -> pa.Table:
     """Return training.curves from the epoch events."""
-    names = [column.name for column in outputs.CURVES.columns if column.name != "model_id"]
-    return rows_table(outputs.CURVES, [{"model_id": model_id} | {name: event.get(name) for name in names} for event in events])
+    names = [column.name for column in CURVES.columns if column.name != "model_id"]
+    return rows_table(CURVES, [{"model_id": model_id} | {name: event.get(name) for name in names} for event in events])
 
 
 def importance_table(events: list[dict[str, object]], model_id: str) -> pa.Table:
@@ -81,7 +82,7 @@ def importance_table(events: list[dict[str, object]], model_id: str) -> pa.Table
         for one in found:
             facts = {"model_id": model_id, "model": event["model"], "fold": event["fold"], "features": ",".join(one["features"])}
             rows.append(facts | {name: one[name] for name in ("name", "increase", "noise", "may_go")})
-    return rows_table(outputs.IMPORTANCE, rows)
+    return rows_table(IMPORTANCE, rows)
 
 
 def rows_table(table: Table, rows: list[dict[str, object]]) -> pa.Table:

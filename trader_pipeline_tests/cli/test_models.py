@@ -11,7 +11,7 @@ from trader_pipeline.cli.models import decided
 from trader_pipeline.cli.summary import decision
 from trader_pipeline.flows.promotion import promote
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.schema.outputs import CALIBRATION, RUNS
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests import published
 from trader_pipeline_tests.conftest import trader

@@ -8,9 +8,10 @@ import pytest
 
 from trader_pipeline.dashboard.plot import Plot, around, every, rolling
 from trader_pipeline.lake import Change
-from trader_pipeline.schema.outputs import CALIBRATION, SCORECARD
+from trader_pipeline.schema.evaluation import SCORECARD
 from trader_pipeline.schema.predicted import PAPER_LOG
 from trader_pipeline.schema.serving import PROMOTIONS
+from trader_pipeline.schema.training import CALIBRATION
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
 

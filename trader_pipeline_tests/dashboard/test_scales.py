@@ -7,7 +7,8 @@ import pytest
 
 from trader_pipeline.dashboard import performance, queries
 from trader_pipeline.lake import Change
-from trader_pipeline.schema.outputs import CALIBRATION, COVERAGE_CURVE, SEGMENTS
+from trader_pipeline.schema.evaluation import COVERAGE_CURVE, SEGMENTS
+from trader_pipeline.schema.training import CALIBRATION
 from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import client_of, settings_of
 

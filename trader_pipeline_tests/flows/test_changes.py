@@ -13,8 +13,9 @@ from trader_pipeline.features import PANEL
 from trader_pipeline.flows.changes import previous_session
 from trader_pipeline.lake import Change
 from trader_pipeline.models import checkpoint
-from trader_pipeline.schema.outputs import CALIBRATION, DAILY, RUNS
+from trader_pipeline.schema.outputs import DAILY
 from trader_pipeline.schema.predicted import CHANGES
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 from trader_pipeline_tests.flows.days import FIRST, LAST, NAMES, SECOND, TICKERS, close, day, lake_of, told_again
 
 

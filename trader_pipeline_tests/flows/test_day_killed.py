@@ -60,7 +60,8 @@ def the_day_before(lived):
     lake = lake_of(lived)
     tables = (DAILY, CHANGES, EXPLANATIONS)
     lake.publish(*(Change.replace(t, lake.snapshot().read(t).filter(pc.less(lake.snapshot().read(t)["session"], LAST))) for t in tables))
-    for path in (*export_paths(lived.dataset_home / "exports", LAST), lived.dataset_home / "exports" / f"changes_{LAST}.json"):
+    exports = lived.dataset_home / "exports"
+    for path in (*export_paths(exports, LAST), exports / f"changes_{LAST}.json", lived.report_path(LAST)):
         path.unlink()
     return lived
 
@@ -95,7 +96,8 @@ def test_kill_9_between_any_two_steps_leaves_yesterday_served_and_stale(the_day_
 def made_whole(home):
     """Say whether all that a day leaves behind is there; some died when nothing was left to do."""
     settings = settings_of(home)
-    files = (*export_paths(settings.dataset_home / "exports", LAST), settings.dataset_home / "exports" / f"changes_{LAST}.json")
+    exports = settings.dataset_home / "exports"
+    files = (*export_paths(exports, LAST), exports / f"changes_{LAST}.json", settings.report_path(LAST))
     snapshot = lake_of(settings).snapshot()
     there = [LAST in snapshot.read(table)["session"].to_pylist() for table in (DAILY, EXPLANATIONS, CHANGES)]
     return all(there) and all(file.exists() for file in files)

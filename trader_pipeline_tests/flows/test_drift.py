@@ -16,7 +16,8 @@ from trader_pipeline.features import PANEL
 from trader_pipeline.flows.drift import alarms_of, drift
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.lake import Change
-from trader_pipeline.schema.outputs import DAILY, SCORECARD
+from trader_pipeline.schema.evaluation import SCORECARD
+from trader_pipeline.schema.outputs import DAILY
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION
 
 

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from trader_pipeline import durable
 from trader_pipeline.flows import due
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.core import ACCEPTED_BARS
-from trader_pipeline.schema.outputs import CALIBRATION, RUNS
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests.old_lakes import commit
 
@@ -48,6 +49,7 @@ def test_a_run_is_due_where_a_table_is_of_an_older_schema(tmp_path, monkeypatch)
     lake, settings = Lake(tmp_path / "lake", "own"), Settings(home=tmp_path, dataset="own")
     for part in (due.ingest, due.predict, due.standardize):
         monkeypatch.setattr(part, "is_due", lambda *_, **__: False)
+    durable.write_atomic(settings.report_path(AS_OF.date()), b"there")
     lake.publish(Change.append(ACCEPTED_BARS, filled(ACCEPTED_BARS, ticker="A")))
     assert not due.daily(lake, settings, (), session=AS_OF.date(), as_of=AS_OF, now=AS_OF, tickers=())
     commit(lake, core__accepted_bars=replace(lake.snapshot().commit.tables["core.accepted_bars"], schema_version=0))

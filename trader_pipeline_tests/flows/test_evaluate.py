@@ -11,9 +11,11 @@ from trader_pipeline.flows.evaluate import evaluate
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.core import ACCEPTED_BARS, CORPORATE_ACTIONS, SECTORS, TICKER_MAP
+from trader_pipeline.schema.evaluation import BACKTEST, COVERAGE_CURVE
 from trader_pipeline.schema.features import TARGETS
-from trader_pipeline.schema.outputs import ATTEMPTS, BACKTEST, COVERAGE_CURVE, OUT_OF_FOLD
+from trader_pipeline.schema.outputs import OUT_OF_FOLD
 from trader_pipeline.schema.quality import QUARANTINE
+from trader_pipeline.schema.training import ATTEMPTS
 from trader_pipeline_tests.flows.conftest import AS_OF, SESSION, bars, ticker_map
 
 

@@ -22,8 +22,11 @@ from trader_pipeline.models import calibrate
 from trader_pipeline.panel import Grid
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
 from trader_pipeline.schema.core import ACCEPTED_BARS, DAILY_BARS
-from trader_pipeline.schema.outputs import CALIBRATION, DAILY, OUT_OF_FOLD, QUANTILE_NAMES, RUNS, SCORECARD
+from trader_pipeline.schema.evaluation import SCORECARD
+from trader_pipeline.schema.outputs import DAILY, OUT_OF_FOLD
 from trader_pipeline.schema.quality import FORCED_SESSION, METRICS, QUARANTINE
+from trader_pipeline.schema.quantiles import QUANTILE_NAMES
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 from trader_pipeline.settings import DecisionSettings, Settings
 from trader_pipeline_tests.checks.build import bars
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION, STOCKS

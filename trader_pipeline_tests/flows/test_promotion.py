@@ -14,9 +14,11 @@ from trader_pipeline.flows.promotion import GATE, compared, consider, models, pr
 from trader_pipeline.lake import Change
 from trader_pipeline.measures import Interval
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
+from trader_pipeline.schema.evaluation import SCORECARD
 from trader_pipeline.schema.features import TARGETS
-from trader_pipeline.schema.outputs import CALIBRATION, OUT_OF_FOLD, RUNS, SCORECARD
+from trader_pipeline.schema.outputs import OUT_OF_FOLD
 from trader_pipeline.schema.serving import PROMOTIONS
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION
 
 LATER = dt.timedelta(days=7)

@@ -18,8 +18,9 @@ from trader_pipeline.flows.predict import is_due, predict
 from trader_pipeline.inference.content import content_sha256
 from trader_pipeline.inference.export import export_paths, read_manifest
 from trader_pipeline.lake import Change
-from trader_pipeline.schema.outputs import CALIBRATION, DAILY, RUNS
+from trader_pipeline.schema.outputs import DAILY
 from trader_pipeline.schema.predicted import CHANGES, EXPLANATIONS, PAPER_LOG
+from trader_pipeline.schema.training import CALIBRATION, RUNS
 from trader_pipeline_tests.flows.days import FIRST, LAST, SECOND, at, close, due_day, lake_of, opens
 
 
@@ -96,7 +97,7 @@ def test_what_stays_is_explained_as_before_or_left_alone_with_a_line(lived, capl
     assert [str(SECOND) in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [True, True]
 
 
-def test_a_day_that_died_before_its_changes_or_its_log_is_due(lived):
+def test_a_day_that_died_before_its_changes_its_log_or_its_report_is_due(lived):
     lake = lake_of(lived)
     assert not due_day(lived)
     for table, since in ((CHANGES, LAST), (PAPER_LOG, SECOND)):
@@ -105,8 +106,12 @@ def test_a_day_that_died_before_its_changes_or_its_log_is_due(lived):
         assert due_day(lived), table.full_name
         lake.publish(Change.replace(table, whole))
         assert not due_day(lived)
-    (lived.dataset_home / "exports" / f"changes_{LAST}.json").unlink()
-    assert due_day(lived)
+    for file in (lived.dataset_home / "exports" / f"changes_{LAST}.json", lived.report_path(LAST)):
+        whole = file.read_bytes()
+        file.unlink()
+        assert due_day(lived), file
+        file.write_bytes(whole)
+        assert not due_day(lived)
 
 
 def test_no_score_is_taken_apart_on_other_data_than_it_was_made_from(lived):

@@ -12,11 +12,12 @@ from trader_pipeline.flows.status import status
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema import core, outputs, quality, raw, serving
 from trader_pipeline.schema.features import COVERAGE
+from trader_pipeline.schema.training import ATTEMPTS, CALIBRATION, RUNS
 from trader_pipeline.settings import Settings
 
 NOW = dt.datetime(2020, 2, 7, 23, tzinfo=dt.UTC)
 LAST, BEFORE = dt.date(2020, 2, 7), dt.date(2020, 2, 6)
-ATTEMPTS = [("r1", "published"), ("r2", "published"), ("r3", "failed"), ("r4", "started")]
+ENDED = [("r1", "published"), ("r2", "published"), ("r3", "failed"), ("r4", "started")]
 KNOWN = dt.datetime(2020, 2, 7, 21, 30, tzinfo=dt.UTC)
 
 
@@ -42,7 +43,7 @@ def rows(table, *records):
 
 
 def calibrated(*models):
-    return rows(outputs.CALIBRATION, *({"model_id": name, "fold": -1, "model": "ensemble"} for name in models))
+    return rows(CALIBRATION, *({"model_id": name, "fold": -1, "model": "ensemble"} for name in models))
 
 
 def test_an_empty_home(settings):
@@ -81,9 +82,9 @@ def test_what_is_there(settings):
                 {"session": BEFORE, "ticker": "B", "horizon_sessions": 5},
             ),
         ),
-        Change.append(outputs.RUNS, rows(outputs.RUNS, {"model_id": "m1", "recipe": "ridge", "members": "ridge"})),
-        Change.append(outputs.CALIBRATION, calibrated("m1")),
-        Change.append(outputs.ATTEMPTS, rows(outputs.ATTEMPTS, *({"run_id": r, "outcome": o} for r, o in ATTEMPTS))),
+        Change.append(RUNS, rows(RUNS, {"model_id": "m1", "recipe": "ridge", "members": "ridge"})),
+        Change.append(CALIBRATION, calibrated("m1")),
+        Change.append(ATTEMPTS, rows(ATTEMPTS, *({"run_id": r, "outcome": o} for r, o in ENDED))),
         Change.append(
             quality.METRICS,
             rows(
@@ -165,9 +166,9 @@ def test_whether_the_daemon_lives(settings):
 def test_the_model_is_the_one_that_serves_and_not_the_newest(settings):
     lake = Lake(settings.dataset_home / "lake", "deep")
     runs = [{"model_id": name, "finished_at": NOW + dt.timedelta(hours=h)} for h, name in enumerate(("champion", "challenger"))]
-    lake.publish(Change.append(outputs.RUNS, rows(outputs.RUNS, *runs)))
+    lake.publish(Change.append(RUNS, rows(RUNS, *runs)))
     assert status(lake, settings, now=NOW)["model"] is None, "trained, not calibrated"
-    lake.publish(Change.append(outputs.CALIBRATION, calibrated("champion", "challenger")))
+    lake.publish(Change.append(CALIBRATION, calibrated("champion", "challenger")))
     assert status(lake, settings, now=NOW)["model"] == "challenger"
     decided = [
         {"model_id": "champion", "action": "promoted", "serves": "champion", "decided_at": NOW},

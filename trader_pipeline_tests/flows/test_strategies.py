@@ -9,7 +9,8 @@ from scipy import stats
 
 from trader_pipeline.flows.strategies import strategy_rows
 from trader_pipeline.lake import Change, Lake
-from trader_pipeline.schema.outputs import ATTEMPTS, BACKTEST, TRIALS
+from trader_pipeline.schema.evaluation import BACKTEST
+from trader_pipeline.schema.training import ATTEMPTS, TRIALS
 
 T = 600
 DAYS = [dt.date(2020, 1, 1) + dt.timedelta(t) for t in range(T)]

@@ -7,7 +7,7 @@ import pytest
 
 from trader_pipeline.inference.predict import Abstention, Known, Stamp, daily_rows, excess_over_sector
 from trader_pipeline.models.calibrate import Calibration
-from trader_pipeline.schema.outputs import LEVELS
+from trader_pipeline.schema.quantiles import LEVELS
 
 DAY = dt.date(2020, 2, 7)
 PLAIN = Calibration(

@@ -5,7 +5,7 @@ import pytest
 
 from trader_pipeline.models import calibrate
 from trader_pipeline.models.calibrate import Calibration
-from trader_pipeline.schema.outputs import LEVELS
+from trader_pipeline.schema.quantiles import LEVELS
 
 NEUTRAL = Calibration(
     up_shrink=0.0,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trader_pipeline.models import conformal
-from trader_pipeline.schema.outputs import LEVELS
+from trader_pipeline.schema.quantiles import LEVELS
 
 HORIZON = 20
 

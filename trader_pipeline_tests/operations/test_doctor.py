@@ -11,7 +11,8 @@ from trader_pipeline import heartbeats
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.operations import disk, doctor
 from trader_pipeline.operations.doctor import examine
-from trader_pipeline.schema import core, outputs
+from trader_pipeline.schema import core
+from trader_pipeline.schema.training import RUNS
 from trader_pipeline.settings import Settings
 
 NOW = dt.datetime(2020, 2, 10, 22, tzinfo=dt.UTC)
@@ -25,12 +26,16 @@ def settings(tmp_path):
 
 def publish(settings):
     bar = {"ticker": "A", "session": dt.date(2020, 2, 7), "known_at": KNOWN, "source": "yahoo", "close": 1.0}
-    run = {c.name: None for c in outputs.RUNS.columns} | {"model_id": "m1", "recipe": "ridge", "trained_through": dt.date(2020, 1, 31)}
-    filled = {c.name: _some(c) for c in outputs.RUNS.columns if not c.nullable and run[c.name] is None}
+    run = {c.name: None for c in RUNS.columns} | {
+        "model_id": "m1",
+        "recipe": "ridge",
+        "trained_through": dt.date(2020, 1, 31),
+    }
+    filled = {c.name: _some(c) for c in RUNS.columns if not c.nullable and run[c.name] is None}
     lake = Lake(settings.dataset_home / "lake", settings.dataset)
     lake.publish(
         Change.append(core.ACCEPTED_BARS, pa.Table.from_pylist([bar], schema=core.ACCEPTED_BARS.arrow_schema)),
-        Change.append(outputs.RUNS, pa.Table.from_pylist([run | filled], schema=outputs.RUNS.arrow_schema)),
+        Change.append(RUNS, pa.Table.from_pylist([run | filled], schema=RUNS.arrow_schema)),
     )
     return lake
 

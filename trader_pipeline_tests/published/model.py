@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from trader_pipeline.lake import Change
-from trader_pipeline.schema import outputs
+from trader_pipeline.schema.evaluation import BACKTEST, COVERAGE_CURVE, SCORECARD, SEGMENTS, SESSIONS, STRATEGY, TASKS
+from trader_pipeline.schema.training import CALIBRATION, RUNS, TRIALS
 from trader_pipeline_tests.published.facts import DATA_VERSION, KNOWN, MADE_AT, MODEL_ID, RUN_ID
 
 
@@ -15,11 +16,11 @@ def training(days):
     run |= {"data_version": DATA_VERSION, "as_of": KNOWN, "trained_through": days[-62], "first_session": days[0], "tickers": 11}
     run |= {"sessions": len(days) - 62, "features": "return_1d,return_21d,volatility_21d", "folder": MODEL_ID, "manifest_sha256": "ab" * 32}
     run |= {"git_revision": "acd4e2e", "wall_s": 71.4, "cpu_s": 118.9, "peak_mb": 812.0, "finished_at": MADE_AT - dt.timedelta(minutes=1)}
-    yield Change.replace(outputs.RUNS, pa.Table.from_pylist([run]))
-    fitted = {column.name: 0.0 for column in outputs.CALIBRATION.columns if column.dtype == pa.float64()}
+    yield Change.replace(RUNS, pa.Table.from_pylist([run]))
+    fitted = {column.name: 0.0 for column in CALIBRATION.columns if column.dtype == pa.float64()}
     fitted |= {"model_id": MODEL_ID, "fold": -1, "model": "ensemble", "pooled": False, "rows": 3080, "known_at": KNOWN}
     rows = [fitted | {"horizon_sessions": h} for h in (1, 5, 20, 60)]
-    yield Change.replace(outputs.CALIBRATION, pa.Table.from_pylist(rows, outputs.CALIBRATION.arrow_schema))
+    yield Change.replace(CALIBRATION, pa.Table.from_pylist(rows, CALIBRATION.arrow_schema))
     thirds = np.array_split(np.array(days[120:]), 3)
     trials = [
         {"model_id": MODEL_ID, "model": model, "fold": fold, "horizon_sessions": h, "train_first": days[0], "train_last": part[0]}
@@ -28,7 +29,7 @@ def training(days):
         for fold, part in enumerate(thirds)
         for h in (1, 5, 20, 60)
     ]
-    yield Change.replace(outputs.TRIALS, pa.Table.from_pylist(trials))
+    yield Change.replace(TRIALS, pa.Table.from_pylist(trials))
 
 
 def evaluation(days, rng):
@@ -54,7 +55,7 @@ def evaluation(days, rng):
             card |= {"brier": 0.249, "brier_skill": 0.002 if h < 20 else -0.006, "ece": 0.018, "ece_noise_floor": 0.021}
             card |= {"interval_90_coverage": 0.893, "rows": 3080 - 11 * h, "windows": 280 // h, "oracle_rank_ic": None}
             cards.append(card | {"verdict": verdict, "leak_alarm": None, "known_at": KNOWN})
-    yield Change.replace(outputs.SCORECARD, pa.Table.from_pylist(cards))
+    yield Change.replace(SCORECARD, pa.Table.from_pylist(cards))
     market = rng.normal(0.0005, 0.009, 300)
     gross = 0.9 * market + rng.normal(0.0002, 0.006, 300)
     rows = [
@@ -62,7 +63,7 @@ def evaluation(days, rng):
         | {"turnover": 0.3, "exposure": 0.95, "benchmark_return": float(m), "benchmark": "SPY"}
         for day, g, m in zip(days[-300:], gross, market, strict=True)
     ]
-    yield Change.replace(outputs.BACKTEST, pa.Table.from_pylist(rows))
+    yield Change.replace(BACKTEST, pa.Table.from_pylist(rows))
     yield from judged_in_depth(days, rng)
 
 
@@ -74,7 +75,7 @@ def judged_in_depth(days, rng):
     for h in (1, 5, 20, 60):
         for kind, names in (kinds | {"volatility": ["low"], "year": ["2019", "2020"]}).items():
             for name in names:
-                row = dict.fromkeys((c.name for c in outputs.SEGMENTS.columns if c.dtype == pa.float64()), 0.02)
+                row = dict.fromkeys((c.name for c in SEGMENTS.columns if c.dtype == pa.float64()), 0.02)
                 row |= {"model": "ensemble", "horizon_sessions": h, "kind": kind, "segment": name, "n_effective": 400.0 / h}
                 half = 0.01 + 0.01 * h**0.5
                 row |= {"accuracy": 0.52, "base_rate": 0.53, "low": 0.52 - half, "high": 0.52 + half, "coverage": 1.0, "issuers": 10}
@@ -89,9 +90,9 @@ def judged_in_depth(days, rng):
             row = {"horizon_sessions": h, "session": day, "rank_ic": float(rng.normal(0.02, 0.3)), "rows": 11 if n > 100 else 0}
             skill = {name: 0.5 + 0.03 * float(rng.normal()) if n > 100 else None for name in ("accuracy", "base_accuracy", "p_up", "up")}
             sessions.append(stamp | row | skill | {"inside_90": 0.9 if n > 100 else None})
-    yield Change.replace(outputs.SEGMENTS, frame(outputs.SEGMENTS, segments))
-    yield Change.replace(outputs.COVERAGE_CURVE, frame(outputs.COVERAGE_CURVE, points))
-    yield Change.replace(outputs.SESSIONS, frame(outputs.SESSIONS, sessions))
+    yield Change.replace(SEGMENTS, frame(SEGMENTS, segments))
+    yield Change.replace(COVERAGE_CURVE, frame(COVERAGE_CURVE, points))
+    yield Change.replace(SESSIONS, frame(SESSIONS, sessions))
     names = [f"stock_direction_{h}d" for h in (1, 5, 20, 60)] + [f"selective_stock_direction_{h}d" for h in (1, 5, 20, 60)]
     names += ["volatility_direction_5d", "volatility_direction_20d", "index_direction_60d", "sharpe_gain"]
     reached = {"target": 0.7, "value": 0.531, "base_rate": 0.522, "coverage": 1.0, "n_effective": 500.0, "low": 0.517, "high": 0.545}
@@ -100,7 +101,7 @@ def judged_in_depth(days, rng):
         stamp | reached | {"name": name, "position": n, "windows": 14 if name.endswith("60d") else 183, "passed": False, "line": line}
         for n, name in enumerate(names)
     ]
-    yield Change.replace(outputs.TASKS, frame(outputs.TASKS, tasks))
+    yield Change.replace(TASKS, frame(TASKS, tasks))
     sharpe = {
         "sharpe": 1.3,
         "baseline_sharpe": 1.1,
@@ -113,7 +114,7 @@ def judged_in_depth(days, rng):
     sharpe |= {"probabilistic_sharpe": 0.99, "deflated_sharpe": 0.9, "trials": 4, "trials_effective": 1.5, "overfitting_probability": 0.4}
     sharpe |= {"cvar_95": 0.02, "max_drawdown": 0.2, "turnover": 0.3, "sessions": 300}
     strategy = [stamp | sharpe | {"against": a, "cost_multiple": k} for a in ("momentum", "benchmark") for k in (0, 1, 2)]
-    yield Change.replace(outputs.STRATEGY, frame(outputs.STRATEGY, strategy))
+    yield Change.replace(STRATEGY, frame(STRATEGY, strategy))
 
 
 def frame(table, rows):

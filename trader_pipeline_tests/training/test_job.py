@@ -14,6 +14,7 @@ from trader_pipeline.errors import CorruptPartError, InsufficientHistoryError, U
 from trader_pipeline.models.checkpoint import load_members, verify
 from trader_pipeline.models.novelty import load_novelty
 from trader_pipeline.schema import outputs
+from trader_pipeline.schema.training import IMPORTANCE
 from trader_pipeline.training import job
 from trader_pipeline_tests.training.planted import FEATURES, SECTORS, SIGNAL, planted, request
 
@@ -110,7 +111,7 @@ def test_the_run_record_says_what_was_asked_and_what_came_of_it(classic):
 
 def test_what_may_go_is_a_table(classic):
     rows = pq.read_table(classic[0].folder / job.IMPORTANCE_FILE)
-    assert rows.schema.equals(outputs.IMPORTANCE.arrow_schema)
+    assert rows.schema.equals(IMPORTANCE.arrow_schema)
     stays = {(row["model"], row["name"]) for row in rows.to_pylist() if not row["may_go"]}
     assert stays == {("ridge", "signal"), ("lightgbm", "signal")}
 

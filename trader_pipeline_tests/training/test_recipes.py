@@ -7,6 +7,7 @@ import pytest
 from trader_pipeline.models import checkpoint
 from trader_pipeline.models.rules import fit_rule
 from trader_pipeline.schema import outputs
+from trader_pipeline.schema.training import CURVES
 from trader_pipeline.training import job
 from trader_pipeline.training.recipes import RECIPES, SEED_STEP, FitContext, MemberRecipe, Recipe, classic, seeded
 from trader_pipeline_tests.training.planted import examples, planted, request
@@ -65,4 +66,4 @@ def test_a_run_of_several_seeds_is_trained_and_published_whole(tmp_path, monkeyp
     score = rows.pivot_table(index=["ticker", "session", "horizon_sessions"], columns="model", values="score")
     assert list(score) == names
     assert 0.5 < score["lightgbm"].corr(score["lightgbm@1"]) < 0.9999
-    outputs.CURVES.sorted(pq.read_table(asked.folder / job.CURVES_FILE))
+    CURVES.sorted(pq.read_table(asked.folder / job.CURVES_FILE))
