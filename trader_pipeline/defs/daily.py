@@ -56,10 +56,11 @@ def predictions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trad
 @dg.multi_asset(
     name="decisions", specs=[table_spec(outputs.DECISIONS, group="daily", deps=[outputs.DAILY, PANEL])], partitions_def=SESSIONS
 )
-def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader]) -> dg.MaterializeResult:
+def decisions(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
     """Blend momentum and ML, size, limit."""
     session = _session(context)
-    decide(trader.lake, trader.settings, session=session, made_at=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
+    made_at, run_id = dt.datetime.now(dt.UTC), context.run.run_id
+    decide(trader.lake, trader.settings, session=session, made_at=made_at, run_id=run_id, force=options.force)
     snapshot = trader.lake.snapshot()
     rows = snapshot.sql(
         "select rank, ticker, action, target_weight, score, reasons from decisions.daily where session = ? order by rank", [session]

@@ -13,6 +13,7 @@ from trader_pipeline.decisions.engine import Candidates
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.paper_portfolio import engine_of, issuers_of
+from trader_pipeline.flows.serving import entered
 from trader_pipeline.lake import Change, Lake, Snapshot
 from trader_pipeline.schema import contracts
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -20,12 +21,16 @@ from trader_pipeline.schema.outputs import DECISIONS
 from trader_pipeline.settings import Settings
 
 _STAMPS = ("made_at", "run_id")
+_RESTS_ON = ("model_id", "data_version")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideOutcome:
-    """What decisions.daily holds of the session. `horizon_weights` are the weights of the ML score by horizon."""
+    """What decisions.daily holds of the session. `horizon_weights` are the weights of the ML score by horizon.
+
+    `kept` says that its entry is over, so that what was decided stands, whatever the settings are now.
+    """
 
     rows: int
     buys: int
@@ -34,10 +39,14 @@ class DecideOutcome:
     ml_share: float
     horizon_weights: dict[int, float]
     changed: bool
+    kept: bool = False
 
 
-def decide(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.datetime, run_id: str) -> DecideOutcome:
+def decide(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.datetime, run_id: str, force: bool = False) -> DecideOutcome:
     """Blend, size and limit the session's names and publish; leaves the table alone when the decisions are what it holds.
+
+    What was decided on these predictions stays once their entry is over at `made_at`: made again it would be hindsight. `force` makes it
+    anew.
 
     Raises `NoModelError` when the session has no predictions, `BlockedByDataError` when the rows break what consumers were promised.
     """
@@ -48,10 +57,15 @@ def decide(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.date
             f"predictions.daily has no row of {session}, so there is nothing to decide on; run `trader predict --session {session}`"
         )
     weights = _horizon_weights(snapshot, predictions["model_id"][0].as_py())
-    decided = engine_of(settings.decisions).decide(_candidates(snapshot, session, predictions, weights))
-    rows = _stamped(decided, predictions, session, made_at, run_id)
-    old = snapshot.sql("select * from decisions.daily where session = ? order by ticker", [session])
-    changed = not rows.drop_columns(list(_STAMPS)).equals(DECISIONS.conform(old).drop_columns(list(_STAMPS)))
+    old = DECISIONS.conform(snapshot.sql("select * from decisions.daily where session = ? order by ticker", [session]))
+    kept = entered(session, made_at) and not force and old.num_rows > 0 and all(old[k][0] == predictions[k][0] for k in _RESTS_ON)
+    if kept:
+        rows, changed = old, False
+        _log.info("run %s: the entry of %s is over: what was decided stays; --force makes it anew, in hindsight", run_id, session)
+    else:
+        decided = engine_of(settings.decisions).decide(_candidates(snapshot, session, predictions, weights))
+        rows = _stamped(decided, predictions, session, made_at, run_id)
+        changed = not rows.drop_columns(list(_STAMPS)).equals(old.drop_columns(list(_STAMPS)))
     if changed:
         require_kept(contracts.DECISIONS, session, rows)
         lake.publish(Change.upsert(DECISIONS, rows, by=("session",)))
@@ -64,6 +78,7 @@ def decide(lake: Lake, settings: Settings, *, session: dt.date, made_at: dt.date
         ml_share=rows["ml_share"][0].as_py() or 0.0,
         horizon_weights=dict(zip(HORIZONS_SESSIONS, weights.tolist(), strict=True)),
         changed=changed,
+        kept=kept,
     )
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -100,8 +101,21 @@ def evaluate(
 
     Raises `NoModelError` without a model, `InsufficientHistoryError` when its folds are too short to calibrate on.
     """
+    return judge(lake, _newest(lake.snapshot(), as_of), run_id=run_id, decisions=decisions, ensemble=ensemble)
+
+
+def is_current(snapshot: Snapshot, model_id: str) -> bool:
+    """Say whether the model's calibration was fitted by the formulas of this code: others' slopes belong to other base rates."""
+    rows = snapshot.sql("select distinct judged_by from training.calibration where model_id = ?", [model_id])
+    return bool(rows["judged_by"].to_pylist() == [CODE_VERSION])
+
+
+def judge(
+    lake: Lake, run: Mapping[str, Any], *, run_id: str, decisions: DecisionSettings = _DEFAULTS, ensemble: EnsembleSettings = _ENSEMBLE
+) -> EvaluateOutcome:
+    """Calibrate and judge the model of this row of training.runs, as `evaluate` does the newest."""
     snapshot = lake.snapshot()
-    found = _found(snapshot, as_of)
+    found = _found(snapshot, run)
     inputs = _inputs_version(snapshot, found, decisions, ensemble)
     if any(snapshot.inputs(table) != inputs for table in EVALUATED):
         material = _material(snapshot, found, ensemble)
@@ -114,8 +128,8 @@ def evaluate(
     return _outcome(snapshot, found.run["model_id"], changed=False)
 
 
-def _found(snapshot: Snapshot, as_of: dt.datetime) -> Found:
-    runs = snapshot.sql(
+def _newest(snapshot: Snapshot, as_of: dt.datetime) -> dict[str, Any]:
+    runs: list[dict[str, Any]] = snapshot.sql(
         "select * from training.runs r where as_of <= ? and exists (select 1 from predictions.out_of_fold o where o.model_id = r.model_id) "
         "order by as_of desc, finished_at desc, model_id limit 1",
         [as_of],
@@ -124,13 +138,16 @@ def _found(snapshot: Snapshot, as_of: dt.datetime) -> Found:
         raise NoModelError(
             f"no model trained on what was known at {as_of:%Y-%m-%d %H:%M} UTC has out-of-fold forecasts; train one: `trader run`"
         )
-    run = runs[0]
+    return runs[0]
+
+
+def _found(snapshot: Snapshot, run: Mapping[str, Any]) -> Found:
     targets = snapshot.sql(
         "select * from features.targets where session <= (select max(session) from core.accepted_bars where known_at <= ?)", [run["as_of"]]
     )
     grid = panel.Grid.of(targets)
     labels = {horizon: labels_of(targets, grid, horizon) for horizon in HORIZONS_SESSIONS}
-    return Found(run=run, grid=grid, targets=targets, labels=labels)
+    return Found(run=dict(run), grid=grid, targets=targets, labels=labels)
 
 
 def _material(snapshot: Snapshot, found: Found, settings: EnsembleSettings) -> Material:
@@ -180,7 +197,8 @@ def _calibration_row(material: Material, fold: int, model: str, horizon: int, fi
     judged = material.judged(model, horizon)
     known_NT = judged.rows_NT if fold == SERVING_FOLD else judged.before_NT(fold)
     keys = {"model_id": material.run["model_id"], "fold": fold, "model": model, "horizon_sessions": horizon}
-    return keys | fitted.to_row() | {"rows": int(known_NT.sum()), "known_at": material.run["as_of"]}
+    facts = {"rows": int(known_NT.sum()), "known_at": material.run["as_of"], "judged_by": CODE_VERSION}
+    return keys | fitted.to_row() | facts
 
 
 def _judgement(snapshot: Snapshot, material: Material, decisions: DecisionSettings) -> dict[Table, pa.Table]:

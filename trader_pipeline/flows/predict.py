@@ -13,7 +13,7 @@ from trader_pipeline import calendar
 from trader_pipeline.champion import serving_run
 from trader_pipeline.errors import NoModelError
 from trader_pipeline.features import PANEL
-from trader_pipeline.flows import gate
+from trader_pipeline.flows import evaluate, gate
 from trader_pipeline.flows.ahead import earnings_inside, ex_dividend_inside
 from trader_pipeline.flows.contracts import require_kept
 from trader_pipeline.flows.gate import Block
@@ -67,6 +67,8 @@ def is_due(lake: Lake, settings: Settings, *, session: dt.date, as_of: dt.dateti
             run = serving_run(snapshot, session, as_of)
         except NoModelError:
             return True
+        if not evaluate.is_current(snapshot, run["model_id"]):
+            return True
         rows = _published(snapshot, session, run["model_id"])
     return not (rows.num_rows and export.is_current(settings.dataset_home / "exports", rows))
 
@@ -77,6 +79,7 @@ def predict(
     """Forecast every ticker of the session at every horizon, publish, and write the export; only mends the export when up to date.
 
     What was published of a session whose entry is over at `made_at` stays: made again it would be hindsight. `force` makes it anew.
+    A model that was judged by older formulas is judged again first.
 
     Raises `NoModelError` without a usable model, `BlockedByDataError` when the last checks failed, when the session's features are
     missing or stale, when the model tells no ticker apart or when the rows break what consumers were promised. `force` goes on after
@@ -89,6 +92,9 @@ def predict(
     changed = False
     if not kept:
         run = serving_run(snapshot, session, as_of)
+        if not evaluate.is_current(snapshot, run["model_id"]):
+            evaluate.judge(lake, run, run_id=run_id, decisions=settings.decisions, ensemble=settings.ensemble)
+            snapshot = lake.snapshot()
         rows = _published(snapshot, session, run["model_id"])
         changed = not rows.num_rows
     if changed:

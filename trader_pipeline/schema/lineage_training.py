@@ -93,6 +93,6 @@ CALIBRATION = Lineage(
             "outperform_shrink": RANK,
         },
     },
-    made={"horizon_sessions": HORIZON},
+    made={"horizon_sessions": HORIZON, "judged_by": "a constant: flows/evaluate.py"},
 )
 LINEAGES = (RUNS, ATTEMPTS, TRIALS, CURVES, IMPORTANCE, CALIBRATION)

@@ -127,7 +127,7 @@ CALIBRATION = Table(
     layer="training",
     name="calibration",
     key=("model_id", "fold", "model", "horizon_sessions"),
-    version=2,
+    version=3,
     migrations=(CALIBRATION_2,),
     description="Parameters that turn outputs of the ensemble and of its members into probabilities. Fold f was fitted on folds < f, purged; fold -1 on all folds and serves.",
     columns=(
@@ -175,6 +175,12 @@ CALIBRATION = Table(
         number("attainable", "probability", "99th percentile of |p_up - base_rate|: confidence 1."),
         count("rows", "rows", "Labels it was fitted on."),
         KNOWN_AT,
+        text(
+            "judged_by",
+            "Version of the formulas that it was fitted by; a model of another one is judged again before it predicts.",
+            nullable=True,
+            since=3,
+        ),
     ),
 )
 TABLES = (RUNS, ATTEMPTS, TRIALS, CURVES, IMPORTANCE, CALIBRATION)

@@ -13,7 +13,7 @@ from trader_pipeline.training.checkpoints import CheckpointStore, State
 from trader_pipeline.training.curriculum import calm_first
 from trader_pipeline.training.escalation import Escalation
 from trader_pipeline.training.module import NetworkModule
-from trader_pipeline.training.windows import ShuffledWindows
+from trader_pipeline.training.windows import Judged, ShuffledWindows
 
 _DAY_S = 86_400.0
 _ETA_AFTER_STEPS = 20
@@ -23,7 +23,7 @@ class Keeper(lightning.Callback):
     """Holds how far a fit is. What it saves is enough to go on to the same bytes; `identity` says what a state must have come from."""
 
     def __init__(
-        self, module: NetworkModule, store: CheckpointStore, batches: ShuffledWindows, tail: Sequence[Tensor], identity: str
+        self, module: NetworkModule, store: CheckpointStore, batches: ShuffledWindows, tail: Sequence[Judged], identity: str
     ) -> None:
         self.module, self.store, self.batches, self.tail, self.identity = module, store, batches, tail, identity
         self.escalation = Escalation(module, self._roll_back)
@@ -37,16 +37,19 @@ class Keeper(lightning.Callback):
         return patience is not None and math.isfinite(self.best) and len(self.epochs) - 1 - self.best_epoch >= patience
 
     def resume(self) -> None:
-        """Go on from the newest whole checkpoint; say so, and say it when one was damaged, or is of another recipe."""
+        """Go on from the newest whole checkpoint; say so, and say it when one was damaged, or is of another recipe.
+
+        A fit that starts again forgets them all: one of them would be taken for its own best.
+        """
         found, damaged = self.store.newest()
         for file in damaged:
             self.module.tell("checkpoint_damaged", file=file)
         if damaged and found is None:
-            self.module.tell("starts_again", why="no checkpoint is whole")
+            self._start_again("no checkpoint is whole")
         if found is None:
             return
         if found.facts["identity"] != self.identity:
-            self.module.tell("starts_again", why="the checkpoints are of other settings, data or weights")
+            self._start_again("the checkpoints are of other settings, data or weights")
             return
         state.restore(self.module, found)
         facts = found.facts
@@ -55,6 +58,11 @@ class Keeper(lightning.Callback):
         self.module.tell("resumed", step=self.module.step, epoch=len(self.epochs))
         for event in self.epochs:
             self.module.report(event)
+
+    def _start_again(self, why: str) -> None:
+        self.module.tell("starts_again", why=why)
+        if self.module.ranks.is_first:
+            self.store.clear()
 
     def save(self, validation_loss: float = math.nan) -> None:
         """Keep the state as it is now; of several ranks the first writes. Raises `DiskFullError`, `NotWritableError`."""

@@ -70,6 +70,13 @@ class CheckpointStore:
             if entry not in kept:
                 (self.folder / entry["file"]).unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Forget all that is kept; the manifest forgets first."""
+        every = self.entries()
+        durable.write_atomic(self.folder / _MANIFEST, b"[]")
+        for entry in every:
+            (self.folder / entry["file"]).unlink(missing_ok=True)
+
     def newest(self) -> tuple[State | None, list[str]]:
         """Return the newest state whose bytes are whole, None without one, and the files that were passed over."""
         damaged: list[str] = []

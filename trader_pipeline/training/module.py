@@ -30,7 +30,7 @@ from trader_pipeline.training.optimisation import Optimisation, rate_factor
 from trader_pipeline.training.optimisers import optimiser
 from trader_pipeline.training.ranks import ALONE, Ranks
 from trader_pipeline.training.sharding import shard, whole
-from trader_pipeline.training.windows import PanelTensors
+from trader_pipeline.training.windows import Judged, PanelTensors
 
 Report = Callable[[Mapping[str, object]], None]
 
@@ -122,13 +122,14 @@ class NetworkModule(lightning.LightningModule):
         self.train_sum.zero_()
         return total / steps if steps else math.nan
 
-    def tail_loss(self, tail: Sequence[Tensor]) -> float:
-        """Return the mean loss of the given windows, each weighted by its labels; NaN without any window."""
+    def tail_loss(self, tail: Sequence[Judged]) -> float:
+        """Return the mean loss of the given windows, each weighted by the labels that it judges; NaN without any window."""
         total, weight = 0.0, 0
         self.network.eval()
         with torch.no_grad(), self.average.in_place() if self.average else nullcontext():
-            for starts_B in tail:
-                inputs, targets = self.data.gather(starts_B, self.window)
+            for starts_B, skip in tail:
+                inputs, every = self.data.gather(starts_B, self.window)
+                targets = every.since(skip)
                 counts = targets.counts()
                 loss = self.computed.loss(inputs, targets, counts, self.class_weights)
                 labels = int(counts.sum())

@@ -43,6 +43,10 @@ class Targets(NamedTuple):
         hidden = ~present.unsqueeze(-1)
         return self._replace(**{name: getattr(self, name).masked_fill(hidden, torch.nan) for name in ("score", "residual", "auxiliary")})
 
+    def since(self, skip: int) -> "Targets":
+        """Return windows of targets [..., L, H] without those of the first `skip` sessions."""
+        return self.map(lambda labels: torch.cat([torch.full_like(labels[..., :skip, :], torch.nan), labels[..., skip:, :]], dim=-2))
+
     def map(self, change: Callable[[Tensor], Tensor]) -> "Targets":
         """Return each tensor changed."""
         return Targets(*map(change, self))

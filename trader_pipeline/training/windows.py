@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -95,9 +96,17 @@ class ShuffledWindows:
         yield from torch.split(starts[torch.randperm(len(starts), generator=generator)], self.batch)
 
 
-def every_window(first: int, end: int, *, length: int) -> list[Tensor]:
-    """Return window starts in order, one a batch, the last window ending at `end`: for the validation tail."""
+class Judged(NamedTuple):
+    """A batch of windows that is judged from position `skip` on: what stands before it was learnt, or judged in the window before."""
+
+    starts_B: Tensor
+    skip: int = 0
+
+
+def every_window(first: int, end: int, *, length: int) -> list[Judged]:
+    """Return the windows that judge each session of [first, end) once, in order, one a batch; the last ends at `end`."""
     starts = list(range(first, end - length + 1, length))
     if not starts or starts[-1] + length < end:
         starts.append(max(0, end - length))
-    return [torch.tensor([start]) for start in starts]
+    judged = [first, *(start + length for start in starts[:-1])]
+    return [Judged(torch.tensor([start]), until - start) for start, until in zip(starts, judged, strict=True)]

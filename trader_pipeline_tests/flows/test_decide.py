@@ -42,6 +42,21 @@ def test_a_second_time_changes_nothing(judged):
     assert (judged.lake.root / "HEAD").read_text() == before
 
 
+def test_what_was_decided_stays_once_its_entry_is_over(judged):
+    """A daily run of an entered session (its report was gone) under other limits."""
+    predict(judged.lake, judged.settings, session=SESSION, as_of=AS_OF, made_at=MADE_AT, run_id="r")
+    run(judged)
+    before = judged.lake.snapshot().read(DECISIONS)
+    tight = judged.settings.model_copy(update={"decisions": DecisionSettings(name_limit=0.05)})
+    ask = {"session": SESSION, "made_at": calendar.open_at("XNYS", dt.date(2020, 2, 10)) + dt.timedelta(seconds=1), "run_id": "late"}
+    outcome = decide(judged.lake, tight, **ask)
+    assert (outcome.kept, outcome.changed) == (True, False)
+    assert judged.lake.snapshot().read(DECISIONS).equals(before)
+    assert decide(judged.lake, tight, **ask | {"made_at": MADE_AT}).changed, "it can still be entered"
+    assert not decide(judged.lake, judged.settings, **ask).changed
+    assert decide(judged.lake, judged.settings, **ask, force=True).changed
+
+
 def test_nothing_to_decide_on(judged):
     with pytest.raises(NoModelError, match=r"predictions.daily has no row of 2020-02-07.*trader predict --session 2020-02-07"):
         run(judged)

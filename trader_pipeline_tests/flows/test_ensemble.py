@@ -9,7 +9,7 @@ import pytest
 from trader_pipeline import calendar, panel
 from trader_pipeline.ensembles.combine import CONFIDENCE_FLOOR, combine
 from trader_pipeline.flows import train
-from trader_pipeline.flows.evaluate import _found, _material, evaluate
+from trader_pipeline.flows.evaluate import _found, _material, _newest, evaluate
 from trader_pipeline.flows.pooled import pooled_out_of_fold
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.flows.serving import served_calibrations
@@ -142,7 +142,9 @@ def test_the_ensemble_made_again_from_what_is_stored_is_the_one_that_was_judged(
     seeing(home, "momentum")
     model_id = judge(home, weights="regime", average="confidence")
     snapshot = home.lake.snapshot()
-    judged = _material(snapshot, _found(snapshot, AS_OF), EnsembleSettings(weights="regime", average="confidence")).ensemble.pooled
+    judged = _material(
+        snapshot, _found(snapshot, _newest(snapshot, AS_OF)), EnsembleSettings(weights="regime", average="confidence")
+    ).ensemble.pooled
     again = pooled_out_of_fold(snapshot, model_id)
     assert again.num_rows == judged.num_rows
     for name in ("score", "scaled_mean", "scaled_q95", "up_signal"):

@@ -130,8 +130,14 @@ def test_a_fit_that_is_done_is_not_done_again_and_tells_its_epochs(tmp_path):
     again, told_again = fit_once(tmp_path, settings)
     assert again == first
     assert [e for e in told_again if e["event"] == "epoch"] == [e for e in told if e["event"] == "epoch"]
-    _, other = fit_once(tmp_path, replace(settings, weight_decay=0.2))
-    assert [e["why"] for e in other if e["event"] == "starts_again"] == ["the checkpoints are of other settings, data or weights"]
+
+
+def test_a_fit_that_starts_again_takes_none_of_what_was_there_for_its_best(tmp_path):
+    good, worse = replace(SETTINGS, epochs=2), replace(SETTINGS, epochs=1, learning_rate=1e-7)
+    fit_once(tmp_path / "a", good)
+    kept, events = fit_once(tmp_path / "a", worse)
+    assert [e["why"] for e in events if e["event"] == "starts_again"] == ["the checkpoints are of other settings, data or weights"]
+    assert kept == fit_once(tmp_path / "b", worse)[0]
 
 
 def test_without_patience_every_epoch_is_trained_and_the_last_is_kept(tmp_path):

@@ -9,6 +9,7 @@ import torch
 from trader_pipeline.training.losses import weighted_loss
 from trader_pipeline.training.optimisation import Optimisation, rate_factor
 from trader_pipeline.training.ranks import Ranks
+from trader_pipeline.training.windows import Judged
 from trader_pipeline_tests.training.small_module import BATCHES, LENGTH, SESSIONS, module, tensors, train, weights
 
 
@@ -38,10 +39,28 @@ def test_the_average_follows_the_weights_and_validation_uses_it():
     own = weights(trained)
     average = torch.cat([value.flatten() for value in trained.average.weights.values()])
     assert 0 < (average - own).abs().max() < (own - weights(module(tensors()))).abs().max()
-    with_average = trained.tail_loss(BATCHES[:1])
+    tail = [Judged(BATCHES[0])]
+    with_average = trained.tail_loss(tail)
     assert torch.equal(weights(trained), own)
     trained.average = None
-    assert trained.tail_loss(BATCHES[:1]) != with_average
+    assert trained.tail_loss(tail) != with_average
+
+
+def test_labels_that_a_window_skips_are_not_judged():
+    """The first sessions of a validation window may be of the training: whatever they held would flatter the loss."""
+    taught, other = module(tensors()), tensors()
+    start, skip = 16, 3
+    other.targets.score[:, start : start + skip] = 9.0
+    other.targets.residual[:, start : start + skip] = 9.0
+    other.targets.market[start : start + skip] = 9.0
+    other.targets.auxiliary[:, start : start + skip] = 9.0
+
+    def loss(data, skip):
+        taught.data = data
+        return taught.tail_loss([Judged(torch.tensor([start]), skip)])
+
+    assert loss(other, skip) == loss(tensors(), skip)
+    assert loss(other, skip - 1) != loss(tensors(), skip - 1)
 
 
 def test_noise_is_drawn_by_seed_and_step():

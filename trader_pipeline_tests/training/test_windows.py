@@ -18,10 +18,16 @@ def test_an_epoch_covers_the_sessions_once_and_draws_anew():
     assert [int(s) for batch in again for s in batch] == first
 
 
-def test_the_tail_is_covered_to_its_last_session():
-    assert [int(s) for s in every_window(100, 171, length=32)] == [100, 132, 139]
-    assert [int(s) for s in every_window(100, 164, length=32)] == [100, 132]
-    assert [int(s) for s in every_window(100, 110, length=32)] == [78]
+def test_each_session_of_the_tail_is_judged_once_and_none_before_it():
+    def judged(first, end, length):
+        return [
+            s for starts_B, skip in every_window(first, end, length=length) for s in range(int(starts_B) + skip, int(starts_B) + length)
+        ]
+
+    for first, end, length in ((100, 171, 32), (100, 164, 32), (100, 110, 32), (10, 20, 32)):
+        assert judged(first, end, length)[: end - first] == list(range(first, end))
+    assert judged(100, 171, 32) == list(range(100, 171))
+    assert [(int(s), skip) for s, skip in every_window(100, 110, length=32)] == [(78, 22)]
 
 
 def test_a_window_holds_the_sessions_it_names():
