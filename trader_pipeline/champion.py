@@ -13,9 +13,15 @@ from trader_pipeline.snapshot import Snapshot
 EXCHANGE = "XNYS"
 PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
 
+_ALARMS = (
+    "select model_id, horizon_sessions, model, horizon_sessions || ' sessions' || if(model = 'ensemble', '', ', ' || model) || ': ' "
+    "|| leak_alarm as said from evaluation.scorecard where leak_alarm is not null "
+    "qualify model = 'ensemble' or not bool_or(model = 'ensemble') over (partition by model_id, horizon_sessions)"
+)
+"""The ensemble's leak alarms, and where it rings none its members': one that leaks is thinned by the others, not mended."""
 _RUNS = (
-    "with told as (select model_id, string_agg(horizon_sessions || ' sessions: ' || leak_alarm, '; ' order by horizon_sessions) alarm "
-    "from evaluation.scorecard where model = 'ensemble' and leak_alarm is not null group by model_id), "
+    f"with alarms as ({_ALARMS}), told as (select model_id, string_agg(said, '; ' order by horizon_sessions, model) alarm "  # noqa: S608 - our own text
+    "from alarms group by model_id), "
     "fitted as (select distinct model_id, true calibrated from training.calibration where fold = -1 and model = 'ensemble') "
     "select r.*, coalesce(calibrated, false) calibrated, alarm from training.runs r left join fitted using (model_id) "
     "left join told using (model_id) where as_of <= $as_of and ($session is null or trained_through < $session) "
@@ -27,6 +33,13 @@ def runs_at(snapshot: Snapshot, as_of: dt.datetime, session: dt.date | None = No
     """Return the runs that were trained on what was known at `as_of`, and had seen nothing of `session`, with `calibrated` and `alarm`."""
     runs: list[dict[str, Any]] = snapshot.sql(_RUNS, {"as_of": as_of, "session": session}).to_pylist()
     return runs
+
+
+def leak_alarms(snapshot: Snapshot, model_id: str) -> list[str]:
+    """Return the leak alarms of a judged model, of a member where the ensemble rings none, by horizon."""
+    query = f"select said from ({_ALARMS}) where model_id = ? order by horizon_sessions, model"  # noqa: S608 - our own text
+    rows = snapshot.sql(query, [model_id])
+    return [str(said) for said in rows["said"].to_pylist()]
 
 
 def decisions_at(snapshot: Snapshot, as_of: dt.datetime) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from trader_pipeline import panel
+from trader_pipeline.champion import leak_alarms
 from trader_pipeline.errors import InsufficientHistoryError, NoModelError
 from trader_pipeline.evaluation import scorecard
 from trader_pipeline.evaluation.judged import Floats, Judged, Labels, judged_of, labels_of
@@ -256,12 +257,11 @@ def _strategy(snapshot: Snapshot, material: Material, decisions: DecisionSetting
 
 def _outcome(snapshot: Snapshot, model_id: str, *, changed: bool) -> EvaluateOutcome:
     rows = snapshot.sql(
-        "select horizon_sessions h, verdict, leak_alarm from evaluation.scorecard where model_id = ? and model = ? order by h",
-        [model_id, ENSEMBLE],
+        "select horizon_sessions h, verdict from evaluation.scorecard where model_id = ? and model = ? order by h", [model_id, ENSEMBLE]
     ).to_pylist()
     return EvaluateOutcome(
         model_id=model_id,
         verdicts={row["h"]: row["verdict"] for row in rows},
-        leak_alarms=tuple(f"{row['h']} sessions: {row['leak_alarm']}" for row in rows if row["leak_alarm"]),
+        leak_alarms=tuple(leak_alarms(snapshot, model_id)),
         changed=changed,
     )

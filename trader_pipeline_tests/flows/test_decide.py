@@ -1,11 +1,15 @@
+import datetime as dt
+
 import pyarrow as pa
 import pytest
 
+from trader_pipeline import calendar
 from trader_pipeline.errors import BlockedByDataError, NoModelError
 from trader_pipeline.flows import decide as flow
 from trader_pipeline.flows.decide import decide
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.schema.outputs import DECISIONS
+from trader_pipeline.settings import DecisionSettings
 from trader_pipeline_tests.flows.conftest import AS_OF, MADE_AT, SESSION
 
 

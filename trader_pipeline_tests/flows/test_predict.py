@@ -36,6 +36,22 @@ def run(home, *, session=SESSION, as_of=AS_OF, settings=None, made_at=MADE_AT):
     return predict(home.lake, settings or home.settings, session=session, as_of=as_of, made_at=made_at, run_id="r")
 
 
+def test_a_model_that_older_formulas_judged_is_judged_again_before_it_predicts(judged):
+    """Its slopes belong to base rates that this code does not make any more."""
+    lake = judged.lake
+    right = lake.snapshot().read(CALIBRATION)
+    old = [row | {"judged_by": None, "up_score_slope": 5.0} for row in right.to_pylist()]
+    lake.publish(Change.upsert(CALIBRATION, pa.Table.from_pylist(old, CALIBRATION.arrow_schema)))
+    assert is_due(lake, judged.settings, session=SESSION, as_of=AS_OF, now=MADE_AT)
+    assert run(judged).changed
+    assert lake.snapshot().read(CALIBRATION).equals(right)
+    said = lake.snapshot().read(DAILY)["p_up"]
+    assert not is_due(lake, judged.settings, session=SESSION, as_of=AS_OF, now=MADE_AT)
+    lake.publish(Change.replace(DAILY, DAILY.empty()))
+    run(judged)
+    assert lake.snapshot().read(DAILY)["p_up"].equals(said)
+
+
 def head(home):
     return (home.lake.root / "HEAD").read_text()
 

@@ -88,6 +88,14 @@ def test_the_first_model_does_not_serve_under_an_alarm_until_somebody_says_so(ju
     assert serving(judged) == row["model_id"]
 
 
+def test_a_member_that_leaks_is_an_alarm_where_the_ensemble_rings_none(judged):
+    cards = judged.lake.snapshot().read(SCORECARD).to_pylist()
+    at_20 = [card | {"leak_alarm": "x" if card["horizon_sessions"] == 20 and card["model"] != "ensemble" else None} for card in cards]
+    judged.lake.publish(Change.upsert(SCORECARD, pa.Table.from_pylist(at_20, SCORECARD.arrow_schema)))
+    row = decide(judged)
+    assert (row["action"], row["serves"], row["why"]) == ("refused", None, "leak alarm: 20 sessions, ridge: x")
+
+
 def test_no_model_serves_under_an_alarm_before_it_was_decided_on(judged):
     cards = [card | {"leak_alarm": "rank IC +0.50 is over 0.20"} for card in judged.lake.snapshot().read(SCORECARD).to_pylist()]
     judged.lake.publish(Change.replace(SCORECARD, pa.Table.from_pylist(cards, SCORECARD.arrow_schema)))

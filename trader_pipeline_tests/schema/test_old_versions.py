@@ -107,8 +107,12 @@ _AFTER_SCALES = {
     5: (0.006596239789898317, 0.5646903820816864, 0.023857348614698265, 15180),
 }
 EXPECTED["training.calibration", 1] = [
-    ("m", -1, "ensemble", h, *_SHRUNK[h], scale, *[None] * 13, *_AFTER_SCALES[h], instant("2020-02-07T21:30"))
+    ("m", -1, "ensemble", h, *_SHRUNK[h], scale, *[None] * 13, *_AFTER_SCALES[h], instant("2020-02-07T21:30"), None)
     for h, scale in ((1, 0.9754193679822561), (5, 0.9894338917038523))
+]
+_SCALES = tuple(k / 4 for k in range(1, 11))
+EXPECTED["training.calibration", 2] = [
+    ("m", -1, "ensemble", 5, *_SHRUNK[5], 0.75, 0.125, *_SCALES, True, None, *_AFTER_SCALES[5], instant("2020-02-07T21:30"), None)
 ]
 _AT = instant("2020-02-07T22:04")
 EXPECTED["predictions.daily", 1] = [
