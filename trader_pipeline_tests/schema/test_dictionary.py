@@ -9,7 +9,7 @@ from trader_pipeline.flows.dictionary import (
     data_dictionary,
     features_page,
     rules_page,
-    settings_table,
+    settings_page,
 )
 from trader_pipeline.schema import TABLES
 from trader_pipeline.schema.columns import number, text
@@ -66,9 +66,9 @@ def test_every_table_and_feature_is_in_it():
     assert all(f"| `{feature.name}` | float32 |" in page for feature in FEATURES)
 
 
-def test_the_settings_table_names_variables_and_hides_nothing_but_secrets():
-    rows = settings_table().splitlines()
+def test_the_settings_page_names_variables_and_hides_nothing_but_secrets():
+    rows = settings_page().splitlines()
     assert "| `TRADER_YAHOO__REQUESTS_PER_HOUR` | `1800` | Pace shared by all processes that use the same gate file. |" in rows
     assert "| `TRADER_HOME` | `~/.local/share/trader` | Everything that the project writes. |" in rows
     assert any(row.startswith("| `TRADER_WEBHOOK_URL` | unset |") and row.endswith("Secret. |") for row in rows)
-    assert str(Path.home()) not in settings_table()
+    assert str(Path.home()) not in settings_page()
