@@ -15,6 +15,7 @@ import pytorch_lightning as lightning
 import torch
 
 from trader_pipeline import durable
+from trader_pipeline.errors import TrainingError
 from trader_pipeline.models import hl_gauss
 from trader_pipeline.models.examples import Examples, Labels, labelled
 from trader_pipeline.models.forecast import present
@@ -111,11 +112,7 @@ def _train(
     )
     if isinstance(data, Mapped):
         context.report({"event": "panel_mapped", "model": name, "fold": context.fold})
-    if settings.learning_rate is None:
-        tried = rate_range(network, data, batches, micro_windows=together)
-        batches.epoch = 0
-        context.report({"event": "rate_range", "model": name, "fold": context.fold, **tried._asdict()})
-        settings = replace(settings, learning_rate=tried.pick)
+    settings = _with_rate(network, data, batches, settings, context)
     context.report({"event": "settings", "model": name, "fold": context.fold, **_settings(network, settings), "seed": _seed(context)})
     inputs, _ = data.gather(torch.tensor([span[0]]), window)
     meter = meter_of(network, inputs, tickers=len(examples.grid.tickers), sessions=window, dtype=machine(settings.compute).dtype)
@@ -140,6 +137,29 @@ def _train(
         beside.append(Tracing(module, context.profile / f"{name}-fold{context.fold}.json"))
     _fit(module, keeper, epochs, beside)
     return store.best(last=settings.patience is None)
+
+
+def _with_rate(network: Network, data: PanelTensors, batches: ShuffledWindows, settings: Optimisation, context: FitContext) -> Optimisation:
+    """Return the settings with the rate of the recipe, which the range test of the first fold judges, or without one with its pick.
+
+    Where the recipe has a rate a test that cannot be made (memory, a loss that is not finite) is told and stops nothing.
+    """
+    given = settings.learning_rate
+    if given is not None and (context.fold != 0 or context.skip_preflight):
+        return settings
+    told: dict[str, object] = {"event": "rate_range", "model": kind_of(network.config), "fold": context.fold}
+    try:
+        tried = rate_range(network, data, batches, micro_windows=1 if given else batches.batch)
+    except (TrainingError, torch.OutOfMemoryError) as error:
+        if given is None:
+            raise
+        context.report(told | {"rates": [], "losses": [], "pick": None, "used": given, "warning": f"no range test: {error}"})
+        return settings
+    finally:
+        batches.epoch = 0
+    used = tried.pick if given is None else given
+    context.report(told | tried._asdict() | {"used": used, "warning": tried.warning(used)})
+    return replace(settings, learning_rate=used)
 
 
 def _settings(network: Network, settings: Optimisation) -> dict[str, object]:

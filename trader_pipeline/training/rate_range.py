@@ -30,6 +30,13 @@ class RateRange(NamedTuple):
     losses: list[float]
     pick: float
 
+    def warning(self, used: float) -> str | None:
+        """Return what to say of a rate that is over the one of the lowest loss, from which on the loss rises; None of a lower one."""
+        best = self.rates[int(np.argmin(self.losses))]
+        if used <= best:
+            return None
+        return f"the learning rate {used:.2g} is over {best:.2g}, where the range test's loss was lowest; it picks {self.pick:.2g}"
+
 
 def rate_range(network: Network, data: PanelTensors, batches: Iterable[Tensor], *, micro_windows: int) -> RateRange:
     """Try the rates on `batches`, over and over. Raises `TrainingError` when not even the lowest can be tried."""

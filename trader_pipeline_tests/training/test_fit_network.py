@@ -12,6 +12,7 @@ from trader_pipeline.errors import NoModelError, TrainingError
 from trader_pipeline.models.network_member import NetworkMember
 from trader_pipeline.models.panel_former import PanelFormerConfig
 from trader_pipeline.training import faults, preflight
+from trader_pipeline.training import fit_network as fit
 from trader_pipeline.training.curriculum import calm_first
 from trader_pipeline.training.fit_network import fit_network
 from trader_pipeline.training.optimisation import Optimisation
@@ -172,6 +173,36 @@ def test_the_learning_rate_can_be_picked_and_a_fit_be_profiled(tmp_path):
     assert json.loads((tmp_path / "profile/panel_former-fold1.json").read_text())["traceEvents"]
     assert re.fullmatch(r"\S+ takes [1-9]\d?% of the time on the CPU", profiled["bottleneck"])
     assert profiled["outside_kernels"] is None
+
+
+def first_fold(folder, **settings):
+    told = []
+    context = FitContext(seed=0, fold=0, report=told.append, scratch=folder)
+    fit_network(examples(planted(sessions=300), 200), context, SIZE, replace(SETTINGS, epochs=1, **settings))
+    (tried,) = [e for e in told if e["event"] == "rate_range"]
+    (used,) = [e["optimisation"]["learning_rate"] for e in told if e["event"] == "settings"]
+    assert tried["used"] == used
+    return tried
+
+
+def test_the_range_test_of_the_first_fold_judges_the_recipes_rate_and_leaves_it(tmp_path):
+    sound = first_fold(tmp_path / "sound", learning_rate=1e-5)
+    assert (sound["used"], sound["warning"], sound["rates"][0]) == (1e-5, None, 1e-5)
+    high = first_fold(tmp_path / "high", learning_rate=0.5)
+    assert high["used"] == 0.5
+    assert high["warning"].startswith("the learning rate 0.5 is over ")
+    assert high["pick"] == sound["pick"]
+
+
+def test_a_range_test_that_cannot_be_made_stops_no_fit_that_has_a_rate(tmp_path, monkeypatch):
+    def no_memory(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(fit, "rate_range", no_memory)
+    tried = first_fold(tmp_path / "a")
+    assert (tried["pick"], tried["warning"]) == (None, "no range test: CUDA out of memory")
+    with pytest.raises(torch.OutOfMemoryError):
+        first_fold(tmp_path / "b", learning_rate=None)
 
 
 def test_settings_are_told_whole_with_what_decides_the_last_bits(member):
