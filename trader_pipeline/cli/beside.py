@@ -47,7 +47,7 @@ def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] =
         return
     line(f"{left['waiting']} predictions wait for the end of their horizon.")
     if left["without_outcome"]:
-        line(f"{left['without_outcome']} are over without an outcome: a price at their entry or exit was never accepted.")
+        line(f"{left['without_outcome']} are over without an outcome: no accepted price at entry or exit, or no run since.")
     if summary:
         line("\nOf those that came to their end (in_time: made before the entry; the others are hindsight; ended: delisted before, with")
         line("the return of TRADER_PAPER__DELISTING_RETURN, which a merger gets as well):")

@@ -15,7 +15,7 @@ qualify row_number() over (partition by session order by known_at desc) = 1 orde
 """
 
 
-def outcomes(snapshot: Snapshot, rows: Sequence[Mapping[str, Any]], *, entry: str, delisting_return: float) -> list[dict[str, Any]]:
+def outcomes(snapshot: Snapshot, rows: Sequence[dict[str, Any]], *, entry: str, delisting_return: float) -> list[dict[str, Any]]:
     """Return those of `rows` that were entered, with where they left: at the last accepted close, and the delisting's return from there.
 
     Rows are of predictions.paper_log with `entry_session`, and `exit_session` the end of the horizon, which the security did not

@@ -38,8 +38,8 @@ with sessions as (
 select count(*) filter (is_over is not true) as waiting, count(*) filter (is_over) as without_outcome from unlogged
 """
 """How many predictions wait for the end of their horizon by the session $newest, and how many are over without an outcome: a price at
-entry or exit is not accepted, or there was no probability. One that was logged counts once, also where its prediction is gone or made
-anew."""
+entry or exit is not accepted, there was no probability, or no run has logged them yet. One that was logged counts once, also where its
+prediction is gone or made anew."""
 
 _MADE_AT = instant("made_at", "When the row was computed.")
 
