@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trader_pipeline import calendar
+from trader_pipeline.entry import CLOSE, entry_of
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.reports.prices import Closes, adjusted_closes
 from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
@@ -53,8 +54,25 @@ class Facts:
 
     @cached_property
     def trade_at(self) -> dt.datetime:
-        """The next open: where a prediction of this session enters."""
+        """The next open: the first at which a prediction of this session can be traded on."""
         return calendar.open_at(self.exchange, calendar.offset(self.exchange, self.session, 1))
+
+    @cached_property
+    def at_close(self) -> bool:
+        """Whether a prediction enters at the close that it was made after, for the market has no opens."""
+        return entry_of(self.snapshot) == CLOSE
+
+    @property
+    def entry(self) -> str:
+        """Where a prediction of this session enters: `the open of 2020-02-10`."""
+        return f"the close of {self.session}" if self.at_close else f"the open of {self.trade_at:%Y-%m-%d}"
+
+    @property
+    def fills(self) -> str:
+        """Where labels and paper trades are filled."""
+        return (
+            "fills at the close that the forecast was made after, where nobody could have traded" if self.at_close else "fills at the open"
+        )
 
     @cached_property
     def forecasts(self) -> list[Row]:

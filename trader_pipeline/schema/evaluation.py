@@ -55,7 +55,7 @@ BACKTEST = Table(
     name="backtest",
     year_of="session",
     key=("model_id", "session"),
-    description="Paper portfolio on out-of-fold scores: long only, a fifth of the equity enters at each next open and leaves at the close of t + 5.",
+    description="Paper portfolio on out-of-fold scores: long only, a fifth of the equity enters at each next open (in a market without opens at the close of t, where nobody could once it was known) and leaves at the close of t + 5.",
     columns=(
         MODEL_ID,
         SESSION,
