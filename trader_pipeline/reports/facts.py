@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline import calendar
+from trader_pipeline import calendar, formats
 from trader_pipeline.entry import CLOSE, entry_of
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.reports.prices import Closes, adjusted_closes
@@ -134,6 +134,20 @@ class Facts:
         """evaluation.backtest of the model as arrays by column, [T]; empty arrays where there is none."""
         table = self.snapshot.sql("select * from evaluation.backtest where model_id = ? order by session", [self.model_id])
         return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+
+    @cached_property
+    def against_benchmark(self) -> dict[int, Row]:
+        """The rows of evaluation.strategy that hold the paper portfolio against the benchmark, by cost multiple."""
+        rows = self.ask("select * from evaluation.strategy where model_id = ? and against = 'benchmark'", [self.model_id])
+        return {row["cost_multiple"]: row for row in rows}
+
+    def sharpe_difference(self, cost_multiple: int) -> str:
+        """Return the Sharpe ratio less the benchmark's, and its interval, at so many times the costs."""
+        row = self.against_benchmark.get(cost_multiple)
+        if row is None:
+            return formats.MISSING
+        value, low, high = (formats.number(row[name], sign=True) for name in ("difference", "low", "high"))
+        return f"{value} ({low} to {high})"
 
     @property
     def has_backtest(self) -> bool:

@@ -245,4 +245,9 @@ COVERAGE_CURVE = Table(
         count("windows", "windows", "Non-overlapping windows."),
     ),
 )
+IC_WINDOWS = """
+select horizon_sessions, count(rank_ic) // horizon_sessions as ic_windows from evaluation.sessions where model_id = $model_id
+group by horizon_sessions order by horizon_sessions
+"""
+"""Non-overlapping windows behind the ensemble's rank IC, which speaks of the sessions of all folds, by horizon."""
 TABLES = (SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY, SESSIONS, COVERAGE_CURVE)

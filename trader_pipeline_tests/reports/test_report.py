@@ -127,6 +127,11 @@ def test_confidence_stands_beside_its_edge_and_each_window_beside_what_it_counts
     assert "Windows of rank IC, which speaks of the sessions of all folds: 299 at 1 session, 59 at 5 sessions," in text
 
 
+def test_sharpe_differences_are_those_of_the_strategy_table(written):
+    text = plain(written[3])
+    assert text.count("+0.20 (\N{MINUS SIGN}0.30 to +0.70)") == 1 + 3, "risk, and one a cost multiple"
+
+
 def test_a_hostile_name_is_text(written):
     assert "<script" not in written[3]
     assert "&lt;script&gt;" in written[3]

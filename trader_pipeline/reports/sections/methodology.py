@@ -7,7 +7,7 @@ from trader_pipeline.reports.facts import Facts, Row
 from trader_pipeline.reports.section import AnyBlock, Bullets, Grid, Missing, Section
 from trader_pipeline.reports.sections import ensemble
 
-_LABELS = "The score is trained on the rank of the beta-residual return, the distribution on the return in units of volatility."
+_TARGETS = "The score is trained on the rank of the beta-residual return, the distribution on the return in units of volatility."
 _VALIDATION = (
     "Validation: expanding walk-forward; before each test block as many sessions are left out as the longest label reaches, and an embargo "
     "beyond. Probabilities and intervals are calibrated on earlier folds only, and shrunk to the base rate where the folds show no skill."
@@ -50,7 +50,10 @@ def _features(run: Row) -> str:
 
 def _labels(facts: Facts) -> str:
     enters = "at that close, for the data hold no opens" if facts.at_close else "at the next open"
-    return f"Labels: a forecast made after the close of a session enters {enters} and leaves at the close 1, 5, 20 or 60 sessions on. {_LABELS}"
+    return (
+        f"Labels: a forecast made after the close of a session enters {enters} and leaves at the close 1, 5, 20 or 60 sessions on. "
+        f"{_TARGETS}"
+    )
 
 
 def _models(run: Row) -> str:
