@@ -94,6 +94,7 @@ def test_live_forecasts_that_came_due_stand_beside_the_backtest_without_hindsigh
     """Of ten logged sessions one was predicted after its entry."""
     (row,) = re.findall(r'<tr><th scope="row">1</th><td>[\d.]+</td>.*?</tr>', text.split('aria-label="Live')[1])
     assert f"<td>{9 * len(published.NAMES)}</td>" in row
+    assert "Counts 1 forecast on names that were delisted before the horizon ended; backtests leave such out" in words(text)
     lake = published.publish(settings_of(tmp_path))
     log = lake.snapshot().read(PAPER_LOG)
     hindsight = pa.array([False] * log.num_rows)
