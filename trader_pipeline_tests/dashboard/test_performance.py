@@ -57,8 +57,8 @@ def test_calibration_intervals_and_paths_are_told(text):
     ]
     assert words(text).count("± 0.40") == 4
     assert 'title="Worth 640 independent rows"' in text
-    assert "−0.25 … +0.65 by the kernel (HAC) error" in words(text)
-    assert "−0.28 … +0.68 by the stationary bootstrap" in words(text)
+    assert "\N{MINUS SIGN}0.25 … +0.65 by the kernel (HAC) error" in words(text)
+    assert "\N{MINUS SIGN}0.28 … +0.68 by the stationary bootstrap" in words(text)
     assert "9 backtest paths: Sharpe ratio 1.20 in the median, 5–95 % 0.70 … 1.60, 0 % of them under 0, 33 % under momentum's" in words(
         text
     )
