@@ -144,3 +144,22 @@ def test_without_opens_the_entry_is_the_close_that_was_predicted_from(lived):
         assert (row["entry"], row["entry_session"], row["in_time"]) == ("close", row["session"], True)
         assert row["entry_price"] == bars[row["ticker"], row["session"]]["close"]
         assert row["exit_session"] == calendar.offset(EXCHANGE, row["session"], 1)
+
+
+def test_without_opens_a_delisting_costs_what_was_predicted_at_the_last_close_too(lived):
+    lake = lake_of(lived)
+    changed(lake, ACCEPTED_BARS, open=lambda _: None)
+    changed(
+        lake,
+        TICKER_MAP,
+        ended=lambda row: "delisted" if row["ticker"] == "EEE" else row["ended"],
+        valid_to=lambda row: LAST if row["ticker"] == "EEE" else row["valid_to"],
+    )
+    over = dt.date(2020, 2, 13)
+    keep_paper_log(lake, as_of=close(over), logged_at=close(over), run_id="r")
+    bars = {b["session"]: b["close"] for b in lake.snapshot().read(ACCEPTED_BARS).to_pylist() if b["ticker"] == "EEE"}
+    rows = [row for row in log_of(lived) if row["ended"]]
+    assert [(row["session"], row["horizon_sessions"]) for row in rows] == [(FIRST, 5), (SECOND, 5), (LAST, 1)]
+    for row in rows:
+        assert (row["entry_session"], row["exit_session"]) == (row["session"], LAST)
+        assert row["realised_return"] == pytest.approx(bars[LAST] / bars[row["session"]] * 0.7 - 1)
