@@ -186,6 +186,17 @@ class DecisionSettings(BaseModel):
     abstain_novelty: float = Field(0.995, ge=0, le=1, description="A forecast on inputs more novel than this abstains.")
 
 
+class PaperSettings(BaseModel):
+    """How the paper log follows predictions."""
+
+    delisting_return: float = Field(
+        -0.3,
+        ge=-1,
+        description="Return from the last close of a security that is delisted before the horizon ends: -0.3 is NYSE's (Shumway 1997), "
+        "-0.55 Nasdaq's (Shumway & Warther 1999). Tables hold neither the venue nor a merger's cash terms.",
+    )
+
+
 class AlertSettings(BaseModel):
     """Who is told by mail, and how often of the same thing. `TRADER_WEBHOOK_URL` is the webhook."""
 
@@ -245,6 +256,7 @@ class Settings(BaseSettings):
     nlp: NlpSettings = NlpSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
     decisions: DecisionSettings = DecisionSettings()
+    paper: PaperSettings = PaperSettings()
     alerts: AlertSettings = AlertSettings()
     serve: ServeSettings = ServeSettings()
 

@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
 def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] = "", *, as_json: Json = False) -> None:
     """Show how predictions came out at each horizon, net of cost: those made in time, and apart from them those made in hindsight."""
     from trader_pipeline import lake
-    from trader_pipeline.flows.paper_log import SUMMARY, WAITING
+    from trader_pipeline.flows.paper_log import SUMMARY
+    from trader_pipeline.schema.predicted import NOT_LOGGED
     from trader_pipeline.settings import Settings
 
     snapshot = lake.open(Settings().dataset_home)
@@ -34,18 +35,22 @@ def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] =
     values = {"ticker": ticker.upper() or None}
     summary = snapshot.sql(SUMMARY, values).to_pylist()
     newest = snapshot.sql(
-        "select session, ticker, horizon_sessions, in_time, p_up, return_mean, entry_session, entry_price, exit_session, exit_price, "
-        "realised_return, net_return from predictions.paper_log where $ticker is null or ticker = $ticker "
+        "select session, ticker, horizon_sessions, in_time, p_up, return_mean, entry, entry_session, entry_price, exit_session, "
+        "exit_price, ended, realised_return, net_return from predictions.paper_log where $ticker is null or ticker = $ticker "
         "order by exit_session desc, ticker, horizon_sessions limit $shown",
         values | {"shown": _SHOWN},
     ).to_pylist()
-    waiting = snapshot.sql(WAITING, values).column(0)[0].as_py()
+    last = snapshot.sql("select max(session) as last from core.accepted_bars")["last"][0].as_py()
+    (left,) = snapshot.sql(NOT_LOGGED, values | {"newest": last}).to_pylist()
     if as_json:
-        print_json("paper", {"summary": summary, "newest": newest, "waiting": waiting})
+        print_json("paper", {"summary": summary, "newest": newest} | left)
         return
-    line(f"{waiting} predictions wait for the end of their horizon.")
+    line(f"{left['waiting']} predictions wait for the end of their horizon.")
+    if left["without_outcome"]:
+        line(f"{left['without_outcome']} are over without an outcome: no accepted price at entry or exit, or no run since.")
     if summary:
-        line("\nOf those that ended (in_time: made before the entry; the others are hindsight):")
+        line("\nOf those that came to their end (in_time: made before the entry; the others are hindsight; ended: delisted before, with")
+        line("the return of TRADER_PAPER__DELISTING_RETURN, which a merger gets as well):")
         grid(summary)
         line("\nThe last to end:")
         grid(newest)

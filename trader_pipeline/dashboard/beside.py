@@ -7,7 +7,7 @@ from typing import Any
 
 from trader_pipeline.dashboard.queries import Row, ask
 from trader_pipeline.lake import Snapshot
-from trader_pipeline.schema.predicted import LOST, NEW, SAME
+from trader_pipeline.schema.predicted import LOST, NEW, NOT_LOGGED, SAME
 
 MOVES_SHOWN = 8
 LOGGED_SHOWN = 12
@@ -16,7 +16,7 @@ ENSEMBLE = "ensemble"
 _SUMMARY = """
 select horizon_sessions, count(*) as rows, count(distinct session) as sessions, avg((position * realised_return > 0)::int) as hit_rate,
     avg(position * realised_return) as gross_return, avg(net_return) as net_return, avg(realised_return) as realised_return,
-    avg(benchmark_return) as benchmark_return
+    avg(benchmark_return) as benchmark_return, count(ended) as ended
 from predictions.paper_log where in_time group by 1 order by 1
 """
 
@@ -100,10 +100,8 @@ def logged(snapshot: Snapshot, ticker: str) -> list[Row]:
 
 
 def paper(snapshot: Snapshot) -> dict[str, Any]:
-    """Return how the predictions that were made in time came out by horizon, and how many are hindsight or wait for their end."""
-    counts = ask(
-        snapshot,
-        "select (select count(*) from predictions.paper_log where not in_time) as hindsight, (select count(*) from predictions.daily "
-        "anti join predictions.paper_log using (session, ticker, horizon_sessions)) as waiting",
-    )[0]
+    """Return how the predictions that were made in time came out by horizon, and how many are hindsight, wait or have no outcome."""
+    counts = ask(snapshot, "select count(*) as hindsight from predictions.paper_log where not in_time")[0]
+    last = ask(snapshot, "select max(session) as last from core.accepted_bars")[0]["last"]
+    counts |= ask(snapshot, NOT_LOGGED, {"ticker": None, "newest": last})[0]
     return {"horizons": ask(snapshot, _SUMMARY)} | counts

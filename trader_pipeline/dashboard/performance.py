@@ -16,7 +16,7 @@ _LABEL_WIDTH = 46
 KINDS = ("regime", "sector", "volatility", "confidence", "year")
 
 _LIVE = """
-select l.horizon_sessions, count(*) as rows, count(distinct l.session) as sessions,
+select l.horizon_sessions, count(*) as rows, count(ended) as ended, count(distinct l.session) as sessions,
   min(l.session) as first_session, max(l.session) as last_session,
   avg(((l.p_up > 0.5) = (realised_return > 0))::int) as accuracy, avg(((l.base_rate > 0.5) = (realised_return > 0))::int) as base_rate,
   avg((l.p_up - (realised_return > 0)::int) ^ 2) as brier, avg((realised_return between q05 and q95)::int) as inside_90

@@ -10,6 +10,7 @@ import pyarrow as pa
 from trader_pipeline.dashboard.remembered import once_a_snapshot
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
+from trader_pipeline.schema.evaluation import IC_WINDOWS
 from trader_pipeline.schema.quality import FORCED_SESSION
 
 Row = dict[str, Any]
@@ -141,11 +142,9 @@ def scorecard(snapshot: Snapshot, model_id: str) -> list[Row]:
 
     `windows` are the accuracy's; `ic_windows` the rank IC's, which speaks of the sessions of all folds.
     """
-    query = """
-        select s.*, c.ic_windows from evaluation.scorecard s left join
-            (select horizon_sessions, count(rank_ic) // horizon_sessions as ic_windows from evaluation.sessions
-             where model_id = $model_id group by horizon_sessions) c using (horizon_sessions)
-        where model_id = $model_id and model = 'ensemble' order by horizon_sessions"""
+    query = f"""
+        select s.*, c.ic_windows from evaluation.scorecard s left join ({IC_WINDOWS}) c using (horizon_sessions)
+        where model_id = $model_id and model = 'ensemble' order by horizon_sessions"""  # noqa: S608 - a constant
     return ask(snapshot, query, {"model_id": model_id})
 
 

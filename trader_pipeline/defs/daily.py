@@ -101,17 +101,25 @@ def prediction_changes(context: dg.AssetExecutionContext, trader: dg.ResourcePar
     return table_result(trader.lake.snapshot(), predicted.CHANGES, shown)
 
 
+_LOGGED_FROM = [outputs.DAILY, features.TARGETS, core.ACCEPTED_BARS, core.CORPORATE_ACTIONS, core.TICKER_MAP]
+
+
 @dg.multi_asset(
     name="paper_log",
-    specs=[table_spec(predicted.PAPER_LOG, group="daily", deps=[outputs.DAILY, features.TARGETS, core.ACCEPTED_BARS])],
+    specs=[table_spec(predicted.PAPER_LOG, group="daily", deps=_LOGGED_FROM)],
     partitions_def=SESSIONS,
 )
 def paper_log(context: dg.AssetExecutionContext, trader: dg.ResourceParam[Trader], options: RunOptions) -> dg.MaterializeResult:
     """Log the predictions whose horizon has ended."""
     outcome = keep_paper_log(
-        trader.lake, as_of=as_of(context, trader, options), logged_at=dt.datetime.now(dt.UTC), run_id=context.run.run_id
+        trader.lake,
+        as_of=as_of(context, trader, options),
+        logged_at=dt.datetime.now(dt.UTC),
+        run_id=context.run.run_id,
+        settings=trader.settings.paper,
     )
-    return table_result(trader.lake.snapshot(), predicted.PAPER_LOG, {"added": outcome.added, "waiting": outcome.waiting})
+    counts = ("added", "ended", "waiting", "without_outcome")
+    return table_result(trader.lake.snapshot(), predicted.PAPER_LOG, {name: getattr(outcome, name) for name in counts})
 
 
 @dg.asset(

@@ -43,13 +43,13 @@ def benchmark_returns(snapshot: Snapshot, grid: Grid, daily_return_NT: Floats, *
         "qualify row_number() over (partition by session order by known_at desc) = 1 order by session",
         {"as_of": as_of, "name": name},
     )
-    own = _returns(bars, snapshot.actions(as_of, name))
+    own = total_returns(bars, snapshot.actions(as_of, name))
     returns = dense(bars.append_column("return", pa.array(own)), Grid((name,), grid.sessions), "return")[0]
     return name, np.nan_to_num(returns)
 
 
-def _returns(bars: pa.Table, actions: pa.Table) -> Floats:
-    """Return the total return from each bar to the next; the first has none: NaN."""
+def total_returns(bars: pa.Table, actions: pa.Table) -> Floats:
+    """Return one ticker's total return from each bar to the next; the first has none: NaN. Bars ascend."""
     sessions, close = bars["session"].to_numpy().astype("datetime64[D]"), bars["close"].to_numpy()
     days, value = actions["session"].to_numpy().astype("datetime64[D]"), actions["value"].to_numpy()
     split = np.asarray(pc.equal(actions["kind"], "split").to_numpy())

@@ -9,6 +9,7 @@ from trader_pipeline import panel
 from trader_pipeline.decisions import scores
 from trader_pipeline.decisions.backtest import Costs, backtest
 from trader_pipeline.decisions.engine import InvestmentDecisionEngine
+from trader_pipeline.entry import CLOSE, entry_of
 from trader_pipeline.evaluation.judged import NO_FOLD, Judged
 from trader_pipeline.flows.benchmark import benchmark_returns
 from trader_pipeline.lake import Snapshot
@@ -24,7 +25,7 @@ def portfolio_features(snapshot: Snapshot, grid: panel.Grid) -> dict[str, scores
     """Return what the portfolio reads of features.panel, each [N, T]. Without any open it enters at the close, as the labels do."""
     rows = snapshot.sql(f"select ticker, session, {', '.join(_FEATURES)} from features.panel")  # noqa: S608 - names are constants
     features = panel.dense_columns(rows, grid, _FEATURES)
-    if not np.isfinite(features["intraday_return_1d"]).any():
+    if entry_of(snapshot) == CLOSE:
         features["intraday_return_1d"] = features["return_1d"]
     return features
 

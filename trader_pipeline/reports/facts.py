@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trader_pipeline import calendar
+from trader_pipeline import calendar, formats
+from trader_pipeline.entry import CLOSE, entry_of
 from trader_pipeline.lake import Snapshot
 from trader_pipeline.reports.prices import Closes, adjusted_closes
 from trader_pipeline.schema.contracts import DECISIONS, PREDICTIONS
@@ -53,8 +54,25 @@ class Facts:
 
     @cached_property
     def trade_at(self) -> dt.datetime:
-        """The next open: where a prediction of this session enters."""
+        """The next open: the first at which a prediction of this session can be traded on."""
         return calendar.open_at(self.exchange, calendar.offset(self.exchange, self.session, 1))
+
+    @cached_property
+    def at_close(self) -> bool:
+        """Whether a prediction enters at the close that it was made after, for the market has no opens."""
+        return entry_of(self.snapshot) == CLOSE
+
+    @property
+    def entry(self) -> str:
+        """Where a prediction of this session enters: `the open of 2020-02-10`."""
+        return f"the close of {self.session}" if self.at_close else f"the open of {self.trade_at:%Y-%m-%d}"
+
+    @property
+    def fills(self) -> str:
+        """Where labels and paper trades are filled."""
+        return (
+            "fills at the close that the forecast was made after, where nobody could have traded" if self.at_close else "fills at the open"
+        )
 
     @cached_property
     def forecasts(self) -> list[Row]:
@@ -116,6 +134,20 @@ class Facts:
         """evaluation.backtest of the model as arrays by column, [T]; empty arrays where there is none."""
         table = self.snapshot.sql("select * from evaluation.backtest where model_id = ? order by session", [self.model_id])
         return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+
+    @cached_property
+    def against_benchmark(self) -> dict[int, Row]:
+        """The rows of evaluation.strategy that hold the paper portfolio against the benchmark, by cost multiple."""
+        rows = self.ask("select * from evaluation.strategy where model_id = ? and against = 'benchmark'", [self.model_id])
+        return {row["cost_multiple"]: row for row in rows}
+
+    def sharpe_difference(self, cost_multiple: int) -> str:
+        """Return the Sharpe ratio less the benchmark's, and its interval, at so many times the costs."""
+        row = self.against_benchmark.get(cost_multiple)
+        if row is None:
+            return formats.MISSING
+        value, low, high = (formats.number(row[name], sign=True) for name in ("difference", "low", "high"))
+        return f"{value} ({low} to {high})"
 
     @property
     def has_backtest(self) -> bool:

@@ -56,16 +56,6 @@ def sharpe_interval(returns_T: npt.ArrayLike) -> Estimate:
     return Estimate(value=measures.sharpe(returns), low=float(low), high=float(high))
 
 
-def sharpe_difference(ours_T: npt.ArrayLike, market_T: npt.ArrayLike) -> Estimate:
-    """Return the difference of two annualised Sharpe ratios over the same sessions with its 95 % interval; both share the draws."""
-    both = np.column_stack([np.asarray(ours_T, dtype=np.float64), np.asarray(market_T, dtype=np.float64)])
-    both = both[np.isfinite(both).all(axis=1)]
-    if len(both) < 2:  # noqa: PLR2004 - a deviation needs two
-        return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
-    low, high = np.nanquantile(_resampled(both[:, 0]) - _resampled(both[:, 1]), [0.025, 0.975])
-    return Estimate(value=measures.sharpe(both[:, 0]) - measures.sharpe(both[:, 1]), low=float(low), high=float(high))
-
-
 def annual_return(returns_T: npt.ArrayLike) -> float:
     """Return the compounded growth a year, as a fraction; NaN rows dropped."""
     returns = np.asarray(returns_T, dtype=np.float64)

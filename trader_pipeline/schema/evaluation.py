@@ -55,7 +55,7 @@ BACKTEST = Table(
     name="backtest",
     year_of="session",
     key=("model_id", "session"),
-    description="Paper portfolio on out-of-fold scores: long only, a fifth of the equity enters at each next open and leaves at the close of t + 5.",
+    description="Paper portfolio on out-of-fold scores: long only, a fifth of the equity enters at each next open (in a market without opens at the close of t, where nobody could once it was known) and leaves at the close of t + 5.",
     columns=(
         MODEL_ID,
         SESSION,
@@ -245,4 +245,9 @@ COVERAGE_CURVE = Table(
         count("windows", "windows", "Non-overlapping windows."),
     ),
 )
+IC_WINDOWS = """
+select horizon_sessions, count(rank_ic) // horizon_sessions as ic_windows from evaluation.sessions where model_id = $model_id
+group by horizon_sessions order by horizon_sessions
+"""
+"""Non-overlapping windows behind the ensemble's rank IC, which speaks of the sessions of all folds, by horizon."""
 TABLES = (SCORECARD, BACKTEST, SEGMENTS, TASKS, STRATEGY, SESSIONS, COVERAGE_CURVE)

@@ -25,7 +25,7 @@ TARGETS = Table(
     name="targets",
     year_of="session",
     key=("ticker", "session"),
-    description="Labels of a prediction made after the close of `session`: enter at the next open, leave at the close of t + h. Null where the future is not known.",
+    description="Labels of a prediction made after the close of `session`: enter at the next open (in a market without opens at the close of t), leave at the close of t + h. Null where the future is not known.",
     columns=(
         TICKER,
         SESSION,

@@ -49,7 +49,14 @@ PAPER_LOG = Lineage(
             "position, net_return": "p_up",
         },
         "features.targets": {"realised_return, net_return": _of("forward_return"), "benchmark_return": _of("benchmark_return")},
-        "core.accepted_bars": {"entry_price": "open", "exit_price": "close"},
+        "core.accepted_bars": {
+            "entry, entry_session": "open",
+            "entry_price, realised_return, net_return": "open, close",
+            "exit_price": "close",
+            "exit_session": "session",
+        },
+        "core.corporate_actions": {"realised_return, net_return": "kind, value"},
+        "core.ticker_map": {"ended": "ended", "exit_session, realised_return, net_return": "ended, valid_to", "entry": "role"},
     },
     made={"cost": "a constant: decisions/backtest.py", "logged_at, data_version, run_id": RUN},
 )

@@ -42,7 +42,7 @@ DAILY = Table(
     version=2,
     year_of="session",
     key=("session", "ticker", "horizon_sessions"),
-    description="The published forecast: the members weighed by training.ensemble_weights, calibrated. Simple returns from the next open to the close of t + h, not annualised.",
+    description="The published forecast: the members weighed by training.ensemble_weights, calibrated. Simple returns from the next open (without opens from the close of t) to the close of t + h, not annualised.",
     columns=(
         SESSION,
         TICKER,

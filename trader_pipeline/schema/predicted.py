@@ -24,6 +24,23 @@ NEW, LOST, FLIPPED, MOVED, SAME = "new", "lost", "flipped", "moved", "same"
 DATA, MODEL_CAUSE, PRICE = "data", "model", "price"
 """Column `cause` of predictions.changes."""
 
+NOT_LOGGED = """
+with sessions as (
+    select session, row_number() over (order by session) as place from (
+        select distinct session from core.accepted_bars
+        where session <= $newest and session >= (select min(session) from predictions.daily)
+    )
+), unlogged as (
+    select (select max(place) from sessions) - s.place >= p.horizon_sessions as is_over
+    from predictions.daily p left join sessions s using (session) anti join predictions.paper_log l using (session, ticker, horizon_sessions)
+    where $ticker is null or p.ticker = $ticker
+)
+select count(*) filter (is_over is not true) as waiting, count(*) filter (is_over) as without_outcome from unlogged
+"""
+"""How many predictions wait for the end of their horizon by the session $newest, and how many are over without an outcome: a price at
+entry or exit is not accepted, there was no probability, or no run has logged them yet. One that was logged counts once, also where its
+prediction is gone or made anew."""
+
 _MADE_AT = instant("made_at", "When the row was computed.")
 
 EXPLANATIONS = Table(
@@ -95,33 +112,52 @@ CHANGES = Table(
 PAPER_LOG = Table(
     layer="predictions",
     name="paper_log",
+    version=2,
     year_of="session",
     key=("session", "ticker", "horizon_sessions"),
-    description="How predictions came out, added when the horizon has ended and never changed: enter at the next open, leave at the close of t + h.",
+    description="How predictions came out, added when the horizon has ended and never changed: enter at the next open (without opens at the close of t), leave at the close of t + h, or when delisted.",
     columns=(
         SESSION,
         TICKER,
         HORIZON,
         MODEL_ID,
         instant("predicted_at", "made_at of the prediction."),
-        flag("in_time", "Whether the prediction was made before its entry. One made later is hindsight and counts for nothing."),
+        flag(
+            "in_time", "Whether the prediction was made before the next session opened. One made later is hindsight and counts for nothing."
+        ),
         number("return_mean", "fraction", "Predicted return."),
         number("p_up", "probability", "Predicted probability that the return is > 0."),
         number("base_rate", "probability", "Base rate that stood beside it."),
         number("score", "z", "Predicted score."),
         flag("abstained", "Whether the prediction abstained."),
-        day("entry_session", "The session after."),
-        number("entry_price", "price_unit / share", "Open of the entry session, as traded."),
-        day("exit_session", "t + h."),
+        day("entry_session", "The session after; where `entry` is close, t itself."),
+        number("entry_price", "price_unit / share", "Open of the entry session, as traded; where `entry` is close, its close."),
+        day("exit_session", "t + h; of a security that ended before, its last session."),
         number("exit_price", "price_unit / share", "Close of the exit session, as traded."),
-        number("realised_return", "fraction", "Simple return from entry to exit over splits and dividends, before cost."),
-        number("benchmark_return", "fraction", "The benchmark's over the same span."),
+        number(
+            "realised_return",
+            "fraction",
+            "Simple return from entry to exit over splits and dividends, before cost; where `ended`, with the delisting return.",
+        ),
+        number("benchmark_return", "fraction", "The benchmark's from entry to t + h."),
         count("position", "-", "1 where p_up is above one half, else -1: what following the prediction holds.", nullable=True),
         number("cost", "fraction", "Half spread 2 bp and commission 0.5 bp, in and out; no market impact, no borrow."),
         number("net_return", "fraction", "position * realised_return - cost."),
         instant("logged_at", "When the row was added; its figures are those known then."),
         DATA_VERSION,
         RUN_ID,
+        text(
+            "entry",
+            "open: of the session after; close: of t, in a market without opens, where nobody could enter once it was known. Version 1 said open of both.",
+            nullable=True,
+            since=2,
+        ),
+        text(
+            "ended",
+            "Why the security ended before the horizon did, as in core.ticker_map: delisted or presumed; null where it did not. Version 1 left such out.",
+            nullable=True,
+            since=2,
+        ),
     ),
 )
 TABLES = (EXPLANATIONS, CHANGES, PAPER_LOG)

@@ -1,10 +1,11 @@
 """What `trader predict` says of changes when there are none to show."""
 
 import datetime as dt
+import json
 
 import pytest
 
-from trader_pipeline.cli.beside import changed, tell, warn_of_another_model
+from trader_pipeline.cli.beside import changed, paper, tell, warn_of_another_model
 from trader_pipeline.lake import Change, Lake
 from trader_pipeline.schema.outputs import DAILY
 from trader_pipeline.schema.predicted import CHANGES
@@ -31,6 +32,22 @@ def test_predictions_of_a_model_that_serves_no_longer_are_said_to_be(home, capsy
     said = capsys.readouterr().err
     assert said.startswith(f"warning: the predictions of 2020-02-07 are of model another, not of {published.MODEL_ID}, which serves: ")
     assert "`trader predict --session 2020-02-07 --force` makes them anew, in hindsight" in said
+
+
+def test_the_paper_log_counts_the_delisted_and_what_has_no_outcome(home, capsys, monkeypatch):
+    monkeypatch.setenv("TRADER_HOME", str(home[0].home))
+    monkeypatch.setenv("TRADER_DATASET", "deep")
+    paper(as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    (in_time, hindsight) = told["summary"]
+    assert [(row["in_time"], row["rows"], row["ended"]) for row in (in_time, hindsight)] == [(True, 99, 1), (False, 11, 0)]
+    assert in_time["net_return_of_survivors"] != in_time["net_return"]
+    assert (told["waiting"], told["without_outcome"]) == (77, 11)
+    assert {row["entry"] for row in told["newest"]} == {"open"}
+    paper()
+    said = capsys.readouterr().out
+    assert "77 predictions wait for the end of their horizon." in said
+    assert "11 are over without an outcome" in said
 
 
 def test_what_changed_has_the_session_it_changed_since(home):

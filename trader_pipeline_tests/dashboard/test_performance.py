@@ -8,7 +8,7 @@ import pytest
 
 from trader_pipeline.dashboard.plot import Plot, around, every, rolling
 from trader_pipeline.lake import Change
-from trader_pipeline.schema.evaluation import SCORECARD
+from trader_pipeline.schema.evaluation import SCORECARD, STRATEGY
 from trader_pipeline.schema.predicted import PAPER_LOG
 from trader_pipeline.schema.serving import PROMOTIONS
 from trader_pipeline.schema.training import CALIBRATION
@@ -45,6 +45,37 @@ def test_nothing_to_select_is_said(deep):
     assert "nothing can be selected" in deep.get("/performance?horizon=60").text
 
 
+def words(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html).replace("\N{NO-BREAK SPACE}", " "))
+
+
+def test_calibration_intervals_and_paths_are_told(text):
+    rows = re.findall(r'<td class="text" title="(ECE [^"]*)">([^<]*)</td></tr>', text)
+    assert rows == [
+        (f"ECE 1.8 % (noise floor 2.1 %), {h} sessions", told)
+        for h, told in zip((1, 5, 20, 60), ("met", "met", "not met", "–"), strict=True)
+    ]
+    assert words(text).count("± 0.40") == 4
+    assert 'title="Worth 640 independent rows"' in text
+    assert "\N{MINUS SIGN}0.25 … +0.65 by the kernel (HAC) error" in words(text)
+    assert "\N{MINUS SIGN}0.28 … +0.68 by the stationary bootstrap" in words(text)
+    assert "9 backtest paths: Sharpe ratio 1.20 in the median, 5–95 % 0.70 … 1.60, 0 % of them under 0, 33 % under momentum's" in words(
+        text
+    )
+
+
+def test_rows_of_older_versions_show_what_they_have(tmp_path):
+    lake = published.publish(settings_of(tmp_path))
+    for table in (SCORECARD, STRATEGY):
+        late = [column.name for column in table.columns if column.since == table.version]
+        lake.publish(Change.replace(table, lake.snapshot().read(table).drop_columns(late)))
+    text = words(client_of(settings_of(tmp_path)).get("/performance").text)
+    assert "kernel (HAC)" not in text
+    assert "backtest path" not in text
+    assert "met –" not in text
+    assert text.count("2.1 – ") == 4, "a noise floor, and no word on whether calibration is met"
+
+
 def test_a_horizon_that_is_none_is_the_default(deep, text):
     assert deep.get("/performance?horizon=7").text == text
 
@@ -63,6 +94,7 @@ def test_live_forecasts_that_came_due_stand_beside_the_backtest_without_hindsigh
     """Of ten logged sessions one was predicted after its entry."""
     (row,) = re.findall(r'<tr><th scope="row">1</th><td>[\d.]+</td>.*?</tr>', text.split('aria-label="Live')[1])
     assert f"<td>{9 * len(published.NAMES)}</td>" in row
+    assert "Counts 1 forecast on names that were delisted before the horizon ended; backtests leave such out" in words(text)
     lake = published.publish(settings_of(tmp_path))
     log = lake.snapshot().read(PAPER_LOG)
     hindsight = pa.array([False] * log.num_rows)

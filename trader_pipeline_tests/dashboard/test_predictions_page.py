@@ -139,8 +139,10 @@ def test_what_changed_stands_on_both_pages_with_its_cause(deep):
 
 def test_the_paper_log_keeps_hindsight_apart(deep):
     page, ticker = (section(deep.get(path).text, "paper") for path in ("/", "/ticker/AAPL"))
-    assert re.search(r"1 session\s+99\s+9\s", page), "ten sessions of eleven names, one of them made too late"
-    assert "88 predictions wait" in page
+    assert re.search(r"1 session\s+99\s+1\s+9\s", page), "ten sessions of eleven names, one of them made too late; one name was delisted"
+    assert "77 predictions wait" in page
+    assert "11 are over without an outcome" in page
     assert "11 made after their entry are left out as hindsight" in page
     assert ticker.count("hindsight") == 1
+    assert section(deep.get("/ticker/BA").text, "paper").count("delisted") == ticker.count("delisted") + 1
     assert "No prediction of this ticker" in section(deep.get("/ticker/SPY").text, "paper")

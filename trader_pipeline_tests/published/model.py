@@ -54,6 +54,8 @@ def evaluation(days, rng):
             }
             card |= {"brier": 0.249, "brier_skill": 0.002 if h < 20 else -0.006, "ece": 0.018, "ece_noise_floor": 0.021}
             card |= {"interval_90_coverage": 0.893, "rows": 3080 - 11 * h, "windows": 280 // h, "oracle_rank_ic": None}
+            card |= {"brier_skill_half_width": 0.004, "ece_n_effective": 640.0 / h, "calibrated": {1: True, 5: True, 20: False}.get(h)}
+            card |= {"calibration": f"ECE 1.8 % (noise floor 2.1 %), {h} sessions"}
             cards.append(card | {"verdict": verdict, "leak_alarm": None, "known_at": KNOWN})
     yield Change.replace(SCORECARD, pa.Table.from_pylist(cards))
     market = rng.normal(0.0005, 0.009, 300)
@@ -108,11 +110,13 @@ def judged_in_depth(days, rng):
         "difference": 0.2,
         "low": -0.3,
         "high": 0.7,
-        "bootstrap_low": -0.3,
-        "bootstrap_high": 0.7,
+        "bootstrap_low": -0.28,
+        "bootstrap_high": 0.68,
     }
     sharpe |= {"probabilistic_sharpe": 0.99, "deflated_sharpe": 0.9, "trials": 4, "trials_effective": 1.5, "overfitting_probability": 0.4}
     sharpe |= {"cvar_95": 0.02, "max_drawdown": 0.2, "turnover": 0.3, "sessions": 300}
+    sharpe |= {"hac_low": -0.25, "hac_high": 0.65, "paths": 9, "path_sharpe_05": 0.7, "path_sharpe_median": 1.2, "path_sharpe_95": 1.6}
+    sharpe |= {"paths_below_zero": 0.0, "paths_below_baseline": 1 / 3}
     strategy = [stamp | sharpe | {"against": a, "cost_multiple": k} for a in ("momentum", "benchmark") for k in (0, 1, 2)]
     yield Change.replace(STRATEGY, frame(STRATEGY, strategy))
 

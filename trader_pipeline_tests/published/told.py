@@ -60,6 +60,7 @@ def paper_log(days, rng):
             row |= {"in_time": session != days[-3], "return_mean": 0.0007, "p_up": up, "base_rate": 0.52, "score": 0.1, "abstained": False}
             row |= {"entry_session": leave, "entry_price": 100.0, "exit_session": leave, "exit_price": 100 * (1 + realised)}
             row |= {"realised_return": realised, "benchmark_return": 0.001, "position": position, "cost": 0.0005}
+            row |= {"entry": "open", "ended": "delisted" if (session, ticker) == (days[-12], "BA") else None}
             rows.append(
                 row | {"net_return": position * realised - 0.0005, "logged_at": MADE_AT, "data_version": DATA_VERSION, "run_id": RUN_ID}
             )

@@ -69,15 +69,8 @@ def test_the_sharpe_interval_covers_the_truth_about_as_often_as_it_says():
     assert 51 <= held <= 60  # 57 expected of 60 at 95 %
 
 
-def test_the_difference_of_a_series_with_itself_is_exactly_zero():
-    returns = np.random.default_rng(1).normal(0, 0.01, 100)
-    difference = statistics.sharpe_difference(returns, returns)
-    assert (difference.value, difference.low, difference.high) == (0.0, 0.0, 0.0)
-
-
 def test_too_little_data_is_no_number():
     assert np.isnan(statistics.sharpe_interval([0.01]).value)
-    assert np.isnan(statistics.sharpe_difference([0.01], [0.02]).low)
 
 
 def test_filtered_returns_take_the_latest_volatility():

@@ -7,10 +7,11 @@ import pytest
 
 from trader_pipeline.flows.gate import Block, forced_session
 from trader_pipeline.flows.report import report
-from trader_pipeline.lake import Lake
+from trader_pipeline.lake import Change, Lake
 from trader_pipeline.reports import SECTIONS
 from trader_pipeline.reports.facts import Facts
 from trader_pipeline.reports.section import Bullets
+from trader_pipeline.schema.core import ACCEPTED_BARS
 from trader_pipeline.settings import Settings
 from trader_pipeline_tests import published
 
@@ -126,6 +127,11 @@ def test_confidence_stands_beside_its_edge_and_each_window_beside_what_it_counts
     assert "Windows of rank IC, which speaks of the sessions of all folds: 299 at 1 session, 59 at 5 sessions," in text
 
 
+def test_sharpe_differences_are_those_of_the_strategy_table(written):
+    text = plain(written[3])
+    assert text.count("+0.20 (\N{MINUS SIGN}0.30 to +0.70)") == 1 + 3, "risk, and one a cost multiple"
+
+
 def test_a_hostile_name_is_text(written):
     assert "<script" not in written[3]
     assert "&lt;script&gt;" in written[3]
@@ -169,3 +175,19 @@ def test_a_forced_session_says_what_the_gate_said(tmp_path):
 
 def test_a_session_that_was_not_forced_does_not_say_so(written):
     assert "although the gate" not in plain(written[3])
+
+
+def test_a_market_of_closes_alone_never_speaks_of_the_open(written, tmp_path):
+    text = plain(written[3])
+    for said in ("enters at the next open", "fills at the open", "from the open of 2020-02-10"):
+        assert said in text
+    settings = settings_of(tmp_path)
+    lake = published.publish(settings)
+    bars = lake.snapshot().read(ACCEPTED_BARS)
+    lake.publish(Change.replace(ACCEPTED_BARS, bars.drop_columns(["open"])))
+    text = plain(report(lake, settings, session=published.SESSION, made_at=published.MADE_AT).read_text())
+    assert "enters at that close, for the data hold no opens" in text
+    assert "from the close of 2020-02-07" in text
+    assert text.count("fills at the close that the forecast was made after, where nobody could have traded") == 2
+    for said in ("enters at the next open", "fills at the open", "from the open of", "from the next open"):
+        assert said not in text

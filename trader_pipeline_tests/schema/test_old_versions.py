@@ -125,7 +125,27 @@ EXPECTED["predictions.daily", 1] = [
         *(True, "old", "0" * 64, _AT, "old", None, None, None, None),
     ),
 ]
-YEARS = {"predictions.daily": 2020, "core.accepted_bars": 2020, "core.macro": 2020, "raw.own_bars": 2024, "raw.fetch_attempts": 2024}
+_ENTERED = day("2020-02-06")
+EXPECTED["predictions.paper_log", 1] = [
+    (
+        *(day("2020-02-05"), "AAPL", 1, "old", instant("2020-02-05T22:04"), True, 0.00075, 0.5125, 0.51, -0.25, False),
+        *(_ENTERED, 320.0, _ENTERED, 325.0, 0.015625, 0.00125, 1, 0.0005, 0.015125),
+        *(instant("2020-02-06T22:04"), "0" * 64, "old", None, None),
+    ),
+    (
+        *(day("2020-02-05"), "NEWB", 1, "old", instant("2020-02-07T22:04"), False, None, 0.5, 0.5, 0.5, True),
+        *(_ENTERED, None, _ENTERED, None, 0.25, None, -1, 0.0005, -0.2505),
+        *(instant("2020-02-07T22:04"), "0" * 64, "old", None, None),
+    ),
+]
+YEARS = {
+    "predictions.daily": 2020,
+    "predictions.paper_log": 2020,
+    "core.accepted_bars": 2020,
+    "core.macro": 2020,
+    "raw.own_bars": 2024,
+    "raw.fetch_attempts": 2024,
+}
 pytestmark = pytest.mark.filterwarnings("error")
 
 

@@ -39,7 +39,7 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
             sources=_READ,
         ),
         Grid(
-            title=f"Forecasts over {HEADLINE_SESSIONS} sessions, from the open of {facts.trade_at:%Y-%m-%d}",
+            title=f"Forecasts over {HEADLINE_SESSIONS} sessions, from {facts.entry}",
             columns=(
                 "<Ticker",
                 "<Name",

@@ -102,7 +102,7 @@ def _backtest(facts: Facts) -> list[str]:
     folds = facts.ask("select count(distinct fold) as n from training.trials where model_id = ? and fold >= 0", [facts.model_id])[0]["n"]
     path = f"One path: the backtest is {formats.plural(len(returns), 'session')} ({days[0]} to {days[-1]})"
     growth = f"of {formats.plural(folds, 'walk-forward fold')}, growth {formats.percent(annual_return(returns))} a year"
-    return [f"{path} {growth}. Costs are modelled, not measured; no taxes, no borrowing, fills at the open."]
+    return [f"{path} {growth}. Costs are modelled, not measured; no taxes, no borrowing, {facts.fills}."]
 
 
 def _data(facts: Facts) -> list[str]:

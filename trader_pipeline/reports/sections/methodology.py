@@ -7,17 +7,12 @@ from trader_pipeline.reports.facts import Facts, Row
 from trader_pipeline.reports.section import AnyBlock, Bullets, Grid, Missing, Section
 from trader_pipeline.reports.sections import ensemble
 
-_LABELS = (
-    "Labels: a forecast made after the close of a session enters at the next open and leaves at the close 1, 5, 20 or 60 sessions on. "
-    "The score is trained on the rank of the beta-residual return, the distribution on the return in units of volatility."
-)
+_TARGETS = "The score is trained on the rank of the beta-residual return, the distribution on the return in units of volatility."
 _VALIDATION = (
     "Validation: expanding walk-forward; before each test block as many sessions are left out as the longest label reaches, and an embargo "
     "beyond. Probabilities and intervals are calibrated on earlier folds only, and shrunk to the base rate where the folds show no skill."
 )
-_ASSUMPTIONS = (
-    "Assumptions: fills at the open, half a spread and a commission on every trade, a risk-free rate of 0, no taxes, no borrowing."
-)
+_ASSUMPTIONS = "half a spread and a commission on every trade, a risk-free rate of 0, no taxes, no borrowing."
 
 
 def build(facts: Facts) -> Sequence[AnyBlock]:
@@ -25,7 +20,15 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
     run = facts.run
     if run is None:
         return [Missing(text="The training run of the model is not in the lake.", command="trader run")]
-    items = (_data(facts), _features(run), _LABELS, _models(run), _VALIDATION, _decisions(facts), _ASSUMPTIONS)
+    items = (
+        _data(facts),
+        _features(run),
+        _labels(facts),
+        _models(run),
+        _VALIDATION,
+        _decisions(facts),
+        f"Assumptions: {facts.fills}, {_ASSUMPTIONS}",
+    )
     read = ("core.accepted_bars", "training.runs", "training.trials")
     return [Bullets(items=items, sources=read), *_folds(facts), *_calibration(facts), *ensemble.blocks(facts)]
 
@@ -43,6 +46,14 @@ def _data(facts: Facts) -> str:
 def _features(run: Row) -> str:
     count = len([name for name in run["features"].split(",") if name])
     return f"Features: {count}, over up to 252 sessions, on forward-adjusted prices, so that a later split never changes history."
+
+
+def _labels(facts: Facts) -> str:
+    enters = "at that close, for the data hold no opens" if facts.at_close else "at the next open"
+    return (
+        f"Labels: a forecast made after the close of a session enters {enters} and leaves at the close 1, 5, 20 or 60 sessions on. "
+        f"{_TARGETS}"
+    )
 
 
 def _models(run: Row) -> str:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from trader_pipeline import formats, measures
 from trader_pipeline.reports.facts import Facts
 from trader_pipeline.reports.section import AnyBlock, Grid, Missing, Section
-from trader_pipeline.reports.statistics import annual_return, annual_volatility, sharpe_difference, sharpe_interval, volatility_filtered
+from trader_pipeline.reports.statistics import annual_return, annual_volatility, sharpe_interval, volatility_filtered
 
 WINDOW = 250
 """Sessions behind the VaR whose exceptions are counted."""
@@ -31,7 +31,6 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
 
 def _paper(facts: Facts) -> Grid:
     ours, market = facts.backtest["strategy_return"], facts.backtest["benchmark_return"]
-    difference = sharpe_difference(ours, market)
     rows = [
         ("Growth a year", *(formats.percent(annual_return(r), sign=True) for r in (ours, market))),
         ("Volatility a year", *(formats.percent(annual_volatility(r)) for r in (ours, market))),
@@ -44,10 +43,10 @@ def _paper(facts: Facts) -> Grid:
         title=f"Paper portfolio, {facts.backtest['session'][0]} to {facts.backtest['session'][-1]}, {facts.return_kind}, net of costs",
         columns=("<", "Strategy", facts.benchmark),
         rows=tuple(rows),
-        note=f"One-session losses, historical, positive = loss. Sharpe difference {formats.number(difference.value, sign=True)} "
-        f"(95 %: {formats.number(difference.low, sign=True)} to {formats.number(difference.high, sign=True)}), stationary bootstrap. "
+        note=f"One-session losses, historical, positive = loss. Sharpe difference {facts.sharpe_difference(1)}, "
+        "95 % interval by Ledoit & Wolf. "
         f"The mean exposure of the strategy was {formats.percent(float(np.nanmean(facts.backtest['exposure'])))}.",
-        sources=_READ,
+        sources=(*_READ, "evaluation.strategy"),
     )
 
 

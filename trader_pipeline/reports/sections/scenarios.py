@@ -78,7 +78,9 @@ def _prices(facts: Facts, held: dict[str, float]) -> AnyBlock:
         title=f"Held names, price level after {NAME_HORIZON} sessions",
         columns=("<Ticker", "Weight", "Last close", *(name for name, _ in SCENARIOS)),
         rows=tuple(cells(row) for row in rows),
-        note="Quantile returns count from the next open; the last close stands in for it.",
+        note="Quantile returns count from the last close."
+        if facts.at_close
+        else "Quantile returns count from the next open; the last close stands in for it.",
         sources=(*_READ, "core.accepted_bars"),
     )
 

@@ -9,6 +9,7 @@ from trader_pipeline.reports import figures
 from trader_pipeline.reports.facts import Facts, Row
 from trader_pipeline.reports.section import AnyBlock, Figure, Grid, Missing, Section
 from trader_pipeline.reports.source_line import source_line
+from trader_pipeline.schema.evaluation import IC_WINDOWS
 
 _READ = ("evaluation.scorecard",)
 
@@ -49,14 +50,9 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
 
 
 def _ic_windows(facts: Facts) -> str:
-    rows = facts.ask(
-        "select horizon_sessions, count(rank_ic) // horizon_sessions as windows from evaluation.sessions where model_id = ? "
-        "group by horizon_sessions order by horizon_sessions",
-        [facts.model_id],
-    )
-    return (
-        ", ".join(f"{formats.count(row['windows'])} at {formats.plural(row['horizon_sessions'], 'session')}" for row in rows) or "unknown"
-    )
+    rows = facts.ask(IC_WINDOWS, {"model_id": facts.model_id})
+    told = [f"{formats.count(row['ic_windows'])} at {formats.plural(row['horizon_sessions'], 'session')}" for row in rows]
+    return ", ".join(told) or "unknown"
 
 
 def _known(value: float | None) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from trader_pipeline import formats, measures
 from trader_pipeline.reports.facts import Facts, Floats
 from trader_pipeline.reports.section import AnyBlock, Grid, Missing, Section
-from trader_pipeline.reports.statistics import annual_return, sharpe_difference, sharpe_interval
+from trader_pipeline.reports.statistics import annual_return, sharpe_interval
 
 COST_MULTIPLES = (0, 1, 2)
 
@@ -14,8 +14,8 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
     """Show the paper portfolio at 0, 1 and 2 times the modelled costs."""
     if not facts.has_backtest:
         return [Missing(text="No backtest whose costs could be varied.", command="trader run")]
-    gross, cost, market = (facts.backtest[name] for name in ("gross_return", "cost", "benchmark_return"))
-    rows = tuple(_line(multiple, gross - multiple * cost, market) for multiple in COST_MULTIPLES)
+    gross, cost = facts.backtest["gross_return"], facts.backtest["cost"]
+    rows = tuple(_line(multiple, gross - multiple * cost, facts.sharpe_difference(multiple)) for multiple in COST_MULTIPLES)
     yearly = float(cost.mean()) * measures.SESSIONS_PER_YEAR
     turnover = float(facts.backtest["turnover"].mean()) * measures.SESSIONS_PER_YEAR
     return [
@@ -25,23 +25,18 @@ def build(facts: Facts) -> Sequence[AnyBlock]:
             rows=rows,
             note=f"The model charges half the spread and a commission on {formats.number(turnover, 0)} times the equity traded a year: "
             f"{formats.percent(yearly, 2)} of equity a year. Risk-free rate 0, {facts.return_kind}.",
-            sources=("evaluation.backtest",),
+            sources=("evaluation.backtest", "evaluation.strategy"),
         )
     ]
 
 
-def _line(multiple: int, returns: Floats, market: Floats) -> tuple[str, ...]:
-    sharpe, excess = sharpe_interval(returns), sharpe_difference(returns, market)
+def _line(multiple: int, returns: Floats, difference: str) -> tuple[str, ...]:
+    sharpe = sharpe_interval(returns)
     return (
         f"{multiple} ×",
         formats.percent(annual_return(returns), sign=True),
         f"{formats.number(sharpe.value)} ({formats.number(sharpe.low)} to {formats.number(sharpe.high)})",
-        " ".join(
-            [
-                formats.number(excess.value, sign=True),
-                f"({formats.number(excess.low, sign=True)} to {formats.number(excess.high, sign=True)})",
-            ]
-        ),
+        difference,
         formats.percent(measures.max_drawdown(returns)),
     )
 
