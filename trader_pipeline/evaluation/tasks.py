@@ -1,6 +1,7 @@
 """The user's targets, one row and one line each: what was reached, beside its base rate, at which coverage, met or not.
 
-A target is met where the lower end of the 95 % interval reaches it, the base rate is beaten, and at least 20 windows stand behind it.
+A target is met where the lower end of the 95 % interval reaches it, the base rate is beaten, and at least 20 windows stand behind it;
+of a target that is itself estimated the interval is that of value - target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -109,30 +110,41 @@ def index_direction(outcome: Outcome, benchmark_return_NT: Floats) -> Row:
     return {"name": f"index_direction_{outcome.horizon}d", **facts, "line": _line(facts, "always up")}
 
 
+def sharpe_factor(baseline: float) -> float:
+    """Return the factor that raises a baseline's Sharpe ratio by 15 % of its size: 1.15, or 0.85 where it is negative."""
+    return float(1 + SHARPE_GAIN * np.sign(baseline))
+
+
 def sharpe_gain(strategy: Mapping[str, Any]) -> Row:
-    """Return the Sharpe ratio net of costs against the baseline's raised by 15 %; `strategy` is the row of evaluation.strategy."""
-    baseline, difference = strategy["baseline_sharpe"], strategy["difference"]
-    target = baseline + SHARPE_GAIN * abs(baseline)
-    low, high = baseline + strategy["low"], baseline + strategy["high"]
-    passed = bool(low >= target)
-    half = (strategy["high"] - strategy["low"]) / 2
+    """Return the Sharpe ratio net of costs against the baseline's raised by 15 %; `strategy` is the row of evaluation.strategy.
+
+    The baseline is estimated on the same sessions, so what must not be under 0 is the lower end of the interval of value - target.
+    """
+    baseline, value = strategy["baseline_sharpe"], strategy["sharpe"]
+    target = sharpe_factor(baseline) * baseline
+    passed = bool(strategy["over_target_low"] >= 0)
     line = (
-        f"Sharpe {strategy['sharpe']:.2f} vs {baseline:.2f} {strategy['against']} (difference {difference:+.2f} ±{half:.2f}), "
-        f"target {target:.2f} (+{100 * SHARPE_GAIN:.0f} %): {'met' if passed else 'not met'}"
+        f"Sharpe {value:.2f} vs {baseline:.2f} {strategy['against']} ({_told('difference', strategy['difference'], strategy['high'])}), "
+        f"target {target:.2f} (+{100 * SHARPE_GAIN:.0f} %, {_told('over it', value - target, strategy['over_target_high'])}): "
+        f"{'met' if passed else 'not met'}"
     )
     return {
         "name": "sharpe_gain",
         "target": target,
-        "value": strategy["sharpe"],
+        "value": value,
         "base_rate": baseline,
         "coverage": 1.0,
         "n_effective": float(strategy["sessions"]),
         "windows": strategy["sessions"],
-        "low": low,
-        "high": high,
+        "low": strategy["sharpe_low"],
+        "high": strategy["sharpe_high"],
         "passed": passed,
         "line": line,
     }
+
+
+def _told(name: str, value: float, high: float) -> str:
+    return f"{name} {value:+.2f} " + (f"±{high - value:.2f}" if np.isfinite(high) else "without an interval")
 
 
 def _interval(outcome: Outcome, rows_NT: Flags) -> measures.Interval:

@@ -3,6 +3,7 @@ import pytest
 
 from trader_pipeline.evaluation import tasks
 from trader_pipeline.evaluation.outcome import outcome_of
+from trader_pipeline.evaluation.sharpe_difference import contrast
 from trader_pipeline_tests.evaluation.planted import LEVELS, planted
 
 NAMES, SESSIONS = 12, 900
@@ -109,10 +110,26 @@ def test_index_direction_stands_beside_always_up():
 
 
 def test_sharpe_is_asked_for_fifteen_percent_more():
-    strategy = {"sharpe": 1.3, "baseline_sharpe": 1.0, "difference": 0.3, "low": 0.1, "high": 0.5, "against": "momentum", "sessions": 900}
+    strategy = {"sharpe": 1.3, "sharpe_low": 0.4, "sharpe_high": 2.2, "baseline_sharpe": 1.0, "difference": 0.3, "low": 0.16, "high": 0.44}
+    strategy |= {"over_target_low": -0.05, "over_target_high": 0.35, "against": "momentum", "sessions": 900}
     row = tasks.sharpe_gain(strategy)
-    assert (row["target"], row["low"], row["passed"]) == (pytest.approx(1.15), pytest.approx(1.1), False)
-    assert row["line"] == "Sharpe 1.30 vs 1.00 momentum (difference +0.30 ±0.20), target 1.15 (+15 %): not met"
-    assert tasks.sharpe_gain(strategy | {"low": 0.16})["passed"]
+    assert (row["target"], row["passed"]) == (pytest.approx(1.15), False), "the baseline is not known to the last digit"
+    assert (row["low"], row["high"]) == (0.4, 2.2), "of the value"
+    assert row["line"] == "Sharpe 1.30 vs 1.00 momentum (difference +0.30 ±0.14), target 1.15 (+15 %, over it +0.15 ±0.20): not met"
+    assert tasks.sharpe_gain(strategy | {"over_target_low": 0.0})["passed"]
     assert tasks.sharpe_gain(strategy | {"baseline_sharpe": -1.0})["target"] == pytest.approx(-0.85)
-    assert not tasks.sharpe_gain(strategy | {"low": float("nan"), "high": float("nan")})["passed"]
+    untold = tasks.sharpe_gain(strategy | dict.fromkeys(("low", "high", "over_target_low", "over_target_high"), float("nan")))
+    assert "difference +0.30 without an interval" in untold["line"]
+    assert not untold["passed"]
+
+
+@pytest.mark.parametrize("size", [0.1, -0.1])
+def test_a_gain_of_just_fifteen_percent_is_seldom_met(size):
+    """200 pairs, correlation 0.99, true ratios `size` and what is asked: met by chance alone, 2.5 %; over 12 are two in a thousand."""
+    rng, met = np.random.default_rng(0), 0
+    for seed in range(200):
+        first, second = rng.standard_normal((2, 500))
+        own = tasks.sharpe_factor(size) * size + 0.99 * first + np.sqrt(1 - 0.99**2) * second
+        low, _ = contrast(own, size + first, weight=tasks.sharpe_factor(size), studentised=199, seed=seed)
+        met += low >= 0
+    assert 0 < met <= 12
