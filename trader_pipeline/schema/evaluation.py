@@ -39,7 +39,12 @@ SCORECARD = Table(
             "95th percentile of the ECE of a perfectly calibrated forecaster on labels that overlap and names that move together as these do.",
         ),
         number("ece_n_effective", "rows", "Independent rows that would pin the mean calibration error as well.", since=3),
-        flag("calibrated", "Whether ece is at most ece_noise_floor and brier_skill at least 0.", nullable=True, since=3),
+        flag(
+            "calibrated",
+            "Whether ece is at most ece_noise_floor and brier_skill at least 0; null under 20 windows.",
+            nullable=True,
+            since=3,
+        ),
         text("calibration", "One line: ECE, noise floor, Brier skill, interval.", nullable=True, since=3),
         number("interval_90_coverage", "fraction", "Share of labels inside q05..q95."),
         count("rows", "rows", "Labels judged."),
