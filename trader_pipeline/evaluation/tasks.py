@@ -35,24 +35,30 @@ def stock_direction(outcome: Outcome, issuers: Sequence[str]) -> Row:
 
 
 def selective_stock_direction(outcome: Outcome, issuers: Sequence[str]) -> Row:
-    """Return the largest coverage at which 70 % is reached over a base rate that is beaten for sure; the smallest one where it never is."""
+    """Return the largest coverage at which the target is met; else the largest whose mean reaches it; else the smallest.
+
+    The mean counts only over a base rate that is beaten for sure. A coverage is one of confidences seen whole, as `coverage_curve` says.
+    """
     curve = coverage_curve(outcome)
-    reached = [p for p in curve if p["value"] >= TARGET_ACCURACY and p["low"] > p["base_rate"] and p["windows"] >= FEWEST_WINDOWS]
+    met = [p for p in curve if _met(p)]
+    near = [p for p in curve if p["value"] >= TARGET_ACCURACY and p["low"] > p["base_rate"] and p["windows"] >= FEWEST_WINDOWS]
     name = f"selective_stock_direction_{outcome.horizon}d"
     if not curve:
         nothing = _facts(measures.Interval(mean=np.nan, half_width=np.nan, windows=0), np.nan, outcome.rows_NT, issuers, coverage=np.nan)
         return {"name": name, **nothing, "line": "no forecast is more confident than another, target 70 %: not met"}
-    point = reached[0] if reached else curve[-1]
+    point = (*met, *near, curve[-1])[0]
     interval = measures.Interval(mean=point["value"], half_width=point["value"] - point["low"], windows=point["windows"])
     facts = _facts(interval, point["base_rate"], point["chosen_NT"], issuers, coverage=point["coverage"])
     said = f"{100 * facts['coverage']:.0f} % coverage: {_line(facts, 'base')}"
-    return {"name": name, **facts, "line": f"reached at {said}" if reached else f"70 % is never reached; at {said}"}
+    told = "reached at" if met else "reached by the mean alone, at" if near else "70 % is never reached; at"
+    return {"name": name, **facts, "line": f"{told} {said}"}
 
 
 def coverage_curve(outcome: Outcome) -> list[Row]:
     """Return accuracy, base rate and interval of the most confident forecasts at each coverage, the largest first.
 
-    Empty where no forecast is more confident than another. `chosen_NT` are the rows.
+    Empty where no forecast is more confident than another. `chosen_NT` are the rows. The edges are quantiles of the confidences of all
+    folds together: which forecasts are the most confident tenth is known only at the end, and a fold may hold more of them than another.
     """
     rows = outcome.rows_NT
     confidence = outcome.confidence_NT[rows]
@@ -153,18 +159,21 @@ def _interval(outcome: Outcome, rows_NT: Flags) -> measures.Interval:
 
 def _facts(interval: measures.Interval, base: float, rows_NT: Flags, issuers: Sequence[str], *, coverage: float) -> Row:
     count = len({issuers[ticker] for ticker in np.flatnonzero(rows_NT.any(axis=1)).tolist()}) if issuers else 0
-    low = interval.mean - interval.half_width
-    return {
+    facts = {
         "target": TARGET_ACCURACY,
         "value": interval.mean,
         "base_rate": base,
         "coverage": coverage,
         "n_effective": segments.effective_hits(interval, rows=int(rows_NT.sum()), issuers=count),
         "windows": interval.windows,
-        "low": low,
+        "low": interval.mean - interval.half_width,
         "high": interval.mean + interval.half_width,
-        "passed": bool(low >= TARGET_ACCURACY and interval.mean > base and interval.windows >= FEWEST_WINDOWS),
     }
+    return facts | {"passed": _met(facts)}
+
+
+def _met(point: Row) -> bool:
+    return bool(point["low"] >= TARGET_ACCURACY and point["value"] > point["base_rate"] and point["windows"] >= FEWEST_WINDOWS)
 
 
 def _line(facts: Row, beside: str) -> str:

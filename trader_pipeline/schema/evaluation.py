@@ -148,7 +148,11 @@ TASKS = Table(
             "fraction",
             "What needs no model: always-up or the own base rate; mean reversion or HAR; the baseline's Sharpe ratio.",
         ),
-        number("coverage", "fraction", "Share of the forecasts that the value speaks of."),
+        number(
+            "coverage",
+            "fraction",
+            "Share of the forecasts that the value speaks of; of selective_stock_direction the most confident ones of all folds seen together, as in evaluation.coverage_curve.",
+        ),
         number("n_effective", "calls", "Independent calls behind the value."),
         count("windows", "windows", "Non-overlapping windows; under 20 nothing is met."),
         number("low", "fraction", "Lower end of the value's own 95 % interval."),
@@ -249,7 +253,7 @@ COVERAGE_CURVE = Table(
     layer="evaluation",
     name="coverage_curve",
     key=("model_id", "horizon_sessions", "asked"),
-    description="The ensemble's accuracy on its most confident forecasts alone, out of fold. No row where no forecast is more confident than another.",
+    description="The ensemble's accuracy on its most confident forecasts alone, out of fold; how confident the most confident are is seen from all folds together, so known only afterwards. No row where no forecast is more confident than another.",
     columns=(
         MODEL_ID,
         HORIZON,

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,34 @@ def test_selective_direction_tells_the_coverage_where_it_is_reached_or_never():
     assert never["line"].startswith("70 % is never reached; at 5 % coverage: ")
     nothing = tasks.selective_stock_direction(outcome(strength=0.0, drift=0.5, noise=0.3, score_strength=-0.2), ISSUERS)
     assert nothing["line"] == "no forecast is more confident than another, target 70 %: not met"
+
+
+def sure(*, share, names=20, sessions=3000):
+    """Forecasts of independent hits: 90 % of the most confident tenth, `share` of the rest of the confident half, one half else."""
+    rng, shape = np.random.default_rng(0), (names, sessions)
+    confidence = rng.uniform(size=shape)
+    hit = rng.uniform(size=shape) < np.where(confidence > 0.9, 0.9, np.where(confidence > 0.5, share, 0.5))
+    known = {"rows_NT": np.ones(shape, dtype=bool), "judgeable_NT": np.ones(shape, dtype=bool), "base_rate": lambda _rows: 0.5}
+    return SimpleNamespace(confidence_NT=confidence, hit_NT=hit, horizon=5, **known)
+
+
+def test_selective_direction_takes_the_coverage_at_which_it_is_met_before_one_at_which_it_seems_to_be():
+    """At 50 % coverage the mean is 70.3 % and its lower end is not over 70 %; at 40 % both are."""
+    outcome = sure(share=0.655)
+    half, less = (point for point in tasks.coverage_curve(outcome) if point["asked"] in {0.5, 0.4})
+    assert half["low"] < 0.70 < half["value"]
+    row = tasks.selective_stock_direction(outcome, [str(n) for n in range(20)])
+    assert row["passed"]
+    assert row["coverage"] == less["coverage"] == pytest.approx(0.4, abs=0.001)
+    assert row["line"].startswith("reached at 40 % coverage: ")
+    assert row["line"].endswith(": met")
+
+
+def test_selective_direction_says_where_the_mean_alone_reaches_it():
+    row = tasks.selective_stock_direction(sure(share=0.655, names=3, sessions=300), ["A", "B", "C"])
+    assert row["low"] < 0.70 < row["value"]
+    assert not row["passed"]
+    assert row["line"].startswith("reached by the mean alone, at 50 % coverage: ")
 
 
 def test_volatility_direction_knows_what_the_forecast_knows():
