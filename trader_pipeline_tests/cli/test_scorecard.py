@@ -1,5 +1,7 @@
 """The promises of `trader scorecard`, on real data."""
 
+import pytest
+
 from trader_pipeline_tests.conftest import trader
 
 FIRST = [f"stock_direction_{horizon}d" for horizon in (1, 5, 20, 60)]
@@ -24,6 +26,13 @@ def test_json_has_all_of_it(demo):
         (against, multiple) for against in ("momentum", "benchmark") for multiple in (0, 1, 2)
     ]
     assert card["strategy"][0]["trials"] == 4
+    assert {row["horizon_sessions"] for row in card["coverage_curve"]} <= {1, 5, 20, 60}
+    assert card["coverage_curve"][0].keys() >= {"asked", "coverage", "accuracy", "base_rate", "low", "high", "windows"}
+    serving = [row for row in card["ensemble_weights"] if row["fold"] == -1]
+    members = {"ridge", "lightgbm", "panel_former"}
+    assert len(serving) == 4 * 3 * len(members), "horizon, regime, member"
+    assert sum(row["weight"] for row in serving) == pytest.approx(4 * 3)
+    assert {(row["model"], row["other"]) for row in card["diversity"]} >= {("lightgbm", "ridge"), ("panel_former", "ridge")}
     assert len(card["worst"]) == 2
     assert "flattered" in card["names"]
 
