@@ -52,7 +52,8 @@ def _tell(facts: Mapping[str, Any]) -> None:
     for row in facts["tasks"]:
         line(f"{row['name']:<{width}}  {row['line']}")
     line("\nWhere it fails most: " + ("; ".join(facts["worst"]) or "no segment with 20 windows lies under its base rate"))
-    line("\nCalibration of the ensemble out of fold; met: the ECE is within what a perfect forecaster shows, Brier skill 0 or more")
+    line("\nCalibration of the ensemble out of fold; met: the ECE is within what a perfect forecaster shows, Brier skill 0 or more,")
+    line("told from 20 windows on")
     for row in (row for row in facts["scorecard"] if row["model"] == "ensemble"):
         line(f"{row['horizon_sessions']:>2} sessions  {row['calibration'] or _NOT_TOLD}")
     line("\nOut of fold, by horizon and model")

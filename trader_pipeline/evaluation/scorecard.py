@@ -55,7 +55,7 @@ def score_outcome(outcome: Outcome, *, oracle_NT: Floats | None = None) -> dict[
         "ece": ece,
         "ece_noise_floor": floor,
         "ece_n_effective": effective_rows(p_up, up, rows, horizon),
-        "calibrated": calibrated(ece, floor, skill),
+        "calibrated": calibrated(ece, floor, skill, windows=accuracy.windows),
         "calibration": calibration_verdict(ece, floor, skill, skill_half, windows=accuracy.windows),
         "interval_90_coverage": interval_coverage(outcome.quantiles_QNT[:, rows], judged.labels.scaled_return_NT[rows]),
         "rows": int(rows.sum()),
@@ -91,15 +91,19 @@ def noise_floor(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int, *,
     return measures.ece_noise_floor(p_up_NT[rows_NT], up_NT[rows_NT], spells(session, horizon), level=level)
 
 
-def calibrated(ece: float, floor: float, skill: float) -> bool:
-    """Return whether the ECE lies inside the band of a perfectly calibrated forecaster, `floor`, and the Brier skill is not negative."""
-    return ece <= floor and skill >= -_ROUNDING
+def calibrated(ece: float, floor: float, skill: float, *, windows: int) -> bool | None:
+    """Return whether the ECE lies inside the band of a perfectly calibrated forecaster, `floor`, and the Brier skill is not negative.
+
+    None under 20 windows: their band is so wide that a forecaster who is ten points off lies in it, too.
+    """
+    return bool(ece <= floor and skill >= -_ROUNDING) if windows >= FEWEST_WINDOWS else None
 
 
 def calibration_verdict(ece: float, floor: float, skill: float, half_width: float, *, windows: int = FEWEST_WINDOWS) -> str:
     """Return for example `ECE 2.42 % over the noise floor of 1.75 %, Brier skill -0.01 % (±0.04): not met`; few windows as in `verdict`.
 
-    The interval has two digits that say something, so that a skill of next to nothing shows its sign.
+    Where `calibrated` is None it ends with `not told from so few windows`. The interval has two digits that say something, so that a
+    skill of next to nothing shows its sign.
     """
     side = f"{'within' if ece <= floor else 'over'} the noise floor of {100 * floor:.2f} %"
     if np.isnan(floor):
@@ -108,7 +112,7 @@ def calibration_verdict(ece: float, floor: float, skill: float, half_width: floa
     width = f"±{100 * half_width:.{digits}f}" if np.isfinite(half_width) else "too few windows for an interval"
     few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
     said = 100 * skill if abs(skill) > _ROUNDING else 0.0
-    outcome = "met" if calibrated(ece, floor, skill) else "not met"
+    outcome = {True: "met", False: "not met", None: "not told from so few windows"}[calibrated(ece, floor, skill, windows=windows)]
     return f"ECE {100 * ece:.2f} % {side}, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
 
 

@@ -1,4 +1,4 @@
-"""What evaluation says of the newest judged model, as one answer: tasks, scorecard, segments, strategy, and where it fails."""
+"""What evaluation says of the newest judged model as one answer: targets, skill, strategy, segments, members, where it fails."""
 
 import datetime as dt
 from typing import Any
@@ -18,11 +18,15 @@ HINDSIGHT = {
 """What the names of a dataset were chosen by."""
 
 _TABLES = {
-    "tasks": "position",
-    "scorecard": "horizon_sessions, model",
-    "strategy": "against desc, cost_multiple",
-    "segments": "model, horizon_sessions, kind, segment",
+    "evaluation.tasks": "position",
+    "evaluation.scorecard": "horizon_sessions, model",
+    "evaluation.coverage_curve": "horizon_sessions, asked desc",
+    "evaluation.strategy": "against desc, cost_multiple",
+    "evaluation.segments": "model, horizon_sessions, kind, segment",
+    "training.ensemble_weights": "fold, horizon_sessions, regime, model",
+    "training.diversity": "horizon_sessions, model, other",
 }
+"""What is answered under the table's name, and its order."""
 
 
 def published_scorecard(snapshot: Snapshot, dataset: str, *, as_of: dt.datetime) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def published_scorecard(snapshot: Snapshot, dataset: str, *, as_of: dt.datetime)
     if judged is None:
         raise NotMadeError(snapshot.missing("evaluation.tasks"))
     chosen = judged["model_id"]
-    rows = {name: _rows(snapshot, name, order, chosen) for name, order in _TABLES.items()}
+    rows = {table.partition(".")[2]: _rows(snapshot, table, order, chosen) for table, order in _TABLES.items()}
     failing = [row for row in rows["segments"] if row["model"] == "ensemble" and row["worst"]]
     members = snapshot.sql(
         "select year(session) as year, count(distinct ticker) as tickers from features.targets "
@@ -54,7 +58,7 @@ def published_scorecard(snapshot: Snapshot, dataset: str, *, as_of: dt.datetime)
 
 def _rows(snapshot: Snapshot, table: str, order: str, model_id: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = snapshot.sql(
-        f"select * from evaluation.{table} where model_id = ? order by {order}",  # noqa: S608 - names are constants
+        f"select * from {table} where model_id = ? order by {order}",  # noqa: S608 - names are constants
         [model_id],
     ).to_pylist()
     return found

@@ -13,7 +13,8 @@ from trader_pipeline import measures
 from trader_pipeline.evaluation import overfitting, sharpe
 from trader_pipeline.evaluation.backtest_paths import backtest_paths, path_measures
 from trader_pipeline.evaluation.judged import Floats
-from trader_pipeline.evaluation.sharpe_difference import difference
+from trader_pipeline.evaluation.sharpe_difference import contrast, difference
+from trader_pipeline.evaluation.tasks import sharpe_factor
 from trader_pipeline.flows.paper_portfolio import HOLDING_SESSIONS
 from trader_pipeline.lake import Snapshot
 
@@ -61,6 +62,7 @@ def strategy_rows(
         against = {MOMENTUM: _net(baseline, multiple), BENCHMARK: own["benchmark_return"].to_numpy()}
         alone = {
             "sharpe": _ANNUAL * sharpe.ratio(net),
+            **_ends("sharpe", contrast(net, net, weight=0)),
             "probabilistic_sharpe": sharpe.probabilistic(net),
             "deflated_sharpe": sharpe.deflated(net, trials=effective, variance=variance),
             "trials": trials,
@@ -73,6 +75,7 @@ def strategy_rows(
         }
         for name, other in against.items():
             found = difference(net, other)
+            over_target = contrast(net, other, weight=sharpe_factor(sharpe.ratio(other)))
             rows.append(
                 alone
                 | {"against": name, "cost_multiple": multiple, "baseline_sharpe": _ANNUAL * sharpe.ratio(other)}
@@ -80,8 +83,13 @@ def strategy_rows(
                 | {"difference": _ANNUAL * found.value, "low": _ANNUAL * found.low, "high": _ANNUAL * found.high}
                 | {"hac_low": _ANNUAL * found.hac_low, "hac_high": _ANNUAL * found.hac_high}
                 | {"bootstrap_low": _ANNUAL * found.bootstrap_low, "bootstrap_high": _ANNUAL * found.bootstrap_high}
+                | _ends("over_target", over_target)
             )
     return rows
+
+
+def _ends(name: str, interval: tuple[float, float]) -> dict[str, float]:
+    return {f"{name}_low": _ANNUAL * interval[0], f"{name}_high": _ANNUAL * interval[1]}
 
 
 def _net(days: pa.Table, multiple: int) -> Floats:

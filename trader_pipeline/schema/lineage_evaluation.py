@@ -73,7 +73,8 @@ SEGMENTS = Lineage(
 )
 _REACHED = "value, base_rate, coverage, n_effective, windows, low, high, passed, line"
 _SHARPES = (
-    "sharpe, baseline_sharpe, difference, low, high, hac_low, hac_high, bootstrap_low, bootstrap_high, probabilistic_sharpe, "
+    "sharpe, sharpe_low, sharpe_high, baseline_sharpe, difference, low, high, over_target_low, over_target_high, "
+    "hac_low, hac_high, bootstrap_low, bootstrap_high, probabilistic_sharpe, "
     "deflated_sharpe, trials_effective, overfitting_probability, paths, path_sharpe_05, path_sharpe_median, path_sharpe_95, "
     "paths_below_zero, paths_below_baseline, cvar_95, max_drawdown, turnover, sessions"
 )
@@ -85,7 +86,9 @@ TASKS = Lineage(
         "predictions.out_of_fold": {_REACHED: f"{_P_UP}, {SCALED_QUANTILES}"},
         "features.targets": {_REACHED: f"{FORWARD}, {SCALED}, volatility_daily, benchmark_return_60d"},
         "core.ticker_map": {"n_effective": "issuer_id"},
-        "evaluation.strategy": {f"target, {_REACHED}": "sharpe, baseline_sharpe, difference, low, high, sessions"},
+        "evaluation.strategy": {
+            f"target, {_REACHED}": "sharpe, sharpe_low, sharpe_high, baseline_sharpe, difference, high, over_target_low, over_target_high, sessions"
+        },
     },
     made={"name, position": "the tasks, constants"},
 )

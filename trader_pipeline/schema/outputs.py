@@ -54,7 +54,7 @@ DAILY = Table(
         number(
             "base_rate",
             "probability",
-            "Share of the last 1,000 labels that do not overlap > 0 of this ticker and horizon, shrunk to the universe's.",
+            "Share of the labels > 0 of this ticker and horizon, shrunk to the universe's, of the last 1,000 that do not overlap: 4 and 20 years at 1 and 5 sessions, all there are at 20 and 60.",
         ),
         number("score", "z", "Mean over the members of their cross-sectionally standardized predictions of residual_rank."),
         number("confidence", "0-1", "Calibrated |p_up - base_rate| as a share of what is attainable."),

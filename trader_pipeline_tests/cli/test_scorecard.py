@@ -1,5 +1,7 @@
 """The promises of `trader scorecard`, on real data."""
 
+import pytest
+
 from trader_pipeline_tests.conftest import trader
 
 FIRST = [f"stock_direction_{horizon}d" for horizon in (1, 5, 20, 60)]
@@ -24,6 +26,13 @@ def test_json_has_all_of_it(demo):
         (against, multiple) for against in ("momentum", "benchmark") for multiple in (0, 1, 2)
     ]
     assert card["strategy"][0]["trials"] == 4
+    assert {row["horizon_sessions"] for row in card["coverage_curve"]} <= {1, 5, 20, 60}
+    assert card["coverage_curve"][0].keys() >= {"asked", "coverage", "accuracy", "base_rate", "low", "high", "windows"}
+    serving = [row for row in card["ensemble_weights"] if row["fold"] == -1]
+    members = {"ridge", "lightgbm", "panel_former"}
+    assert len(serving) == 4 * 3 * len(members), "horizon, regime, member"
+    assert sum(row["weight"] for row in serving) == pytest.approx(4 * 3)
+    assert {(row["model"], row["other"]) for row in card["diversity"]} >= {("lightgbm", "ridge"), ("panel_former", "ridge")}
     assert len(card["worst"]) == 2
     assert "flattered" in card["names"]
 
@@ -37,7 +46,9 @@ def test_the_targets_come_first_for_people(demo):
     assert "Where it fails most: " in ran.out
     told = [text for text in lines if "noise floor of" in text]
     assert [text.split()[:2] for text in told] == [[str(h), "sessions"] for h in (1, 5, 20, 60)]
-    assert all(text.endswith((": met", ": not met")) and "Brier skill" in text for text in told)
+    assert all("Brier skill" in text for text in told)
+    assert all(text.endswith((": met", ": not met")) for text in told[:3])
+    assert told[3].endswith(": not told from so few windows"), "14 windows"
     assert "backtest paths, the trial that was best in the train blocks held in the test blocks, net of costs once: 9 paths" in ran.out
     assert "hac_low" in ran.out
 

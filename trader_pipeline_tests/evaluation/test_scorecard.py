@@ -23,7 +23,10 @@ def test_a_miss_of_calibration_is_told_as_one():
     assert told(0.01, 0.0175, -1e-16, 0.0) == "ECE 1.00 % within the noise floor of 1.75 %, Brier skill +0.00 % (±0.00): met", (
         "the base rate"
     )
-    assert told(0.01, 0.02, 0.001, 0.002, windows=14).endswith("(±0.20, 14 windows): met")
+    for ece in (0.01, 0.05):
+        assert told(ece, 0.02, 0.001, 0.002, windows=14).endswith("(±0.20, 14 windows): not told from so few windows")
+        assert scorecard.calibrated(ece, 0.02, 0.001, windows=19) is None
+        assert scorecard.calibrated(ece, 0.02, 0.001, windows=20) is (ece < 0.02)
     assert told(0.01, 0.0175, -7.3e-7, 6e-6).endswith("Brier skill -0.00007 % (±0.00060): not met"), "a miss by little is one"
     assert "too few windows for an interval" in told(0.01, 0.02, 0.001, float("nan"), windows=1)
 
@@ -32,7 +35,8 @@ def test_a_base_rate_of_another_market_is_no_calibrated_forecast():
     """Labels that went up less often before, as where closes stood still: the forecasts have skill, the level is wrong."""
     judged = planted(score_strength=0.2)
     row = scorecard.score(judged)
-    assert row["calibrated"] == (row["ece"] <= row["ece_noise_floor"] and row["brier_skill"] >= 0)
+    assert row["calibrated"] is True
+    assert row["calibration"].endswith(": met")
     lower = np.where(np.isfinite(judged.labels.base_rate_NT), 0.3, np.nan)
     off = scorecard.score(replace(judged, labels=replace(judged.labels, base_rate_NT=lower)))
     assert off["ece"] > off["ece_noise_floor"]
@@ -60,7 +64,7 @@ def test_a_planted_signal_is_found():
     assert row["base_rate"] == pytest.approx(0.52, abs=0.015)
     assert row["accuracy"] - row["accuracy_half_width"] > row["base_rate"]
     assert row["brier_skill"] > 0.01
-    assert row["ece"] < 1.5 * row["ece_noise_floor"]
+    assert row["ece"] <= row["ece_noise_floor"]
     assert row["interval_90_coverage"] == pytest.approx(0.90, abs=0.01)
     assert row["coverage"] == 1
     assert row["rows"] == 30 * (600 - 1)
@@ -70,15 +74,38 @@ def test_a_planted_signal_is_found():
 
 
 def test_a_null_market_promises_nothing():
-    """Five seeds, ten names, h = 5: no skill, no alarm, calibrated."""
+    """Five seeds, ten names, h = 5: no skill, no alarm."""
     for seed in range(5):
         row = scorecard.score(planted(strength=0.0, horizon=5, names=10, sessions=900, seed=seed))
         assert abs(row["rank_ic"]) < 3 / 1.96 * row["rank_ic_half_width"]
         assert row["accuracy"] < row["base_rate"] + 0.03
-        assert row["ece"] < 2 * row["ece_noise_floor"]
         assert row["brier_skill"] < 0.005
         assert row["interval_90_coverage"] == pytest.approx(0.90, abs=0.03)
         assert row["leak_alarm"] is None
+
+
+def test_a_null_market_stays_within_its_floor_as_often_as_it_should():
+    """100 seeds, one half known as the base rate: 95 %, less what slopes fitted on noise cost (93 % of 1,000 seeds).
+
+    Of 100 at 93 %, fewer than 84 and all are one chance in a thousand each.
+    """
+    inside = 0
+    for seed in range(100):
+        judged = planted(drift=0.0, names=5, sessions=300, seed=seed)
+        half = np.where(np.isfinite(judged.labels.base_rate_NT), 0.5, np.nan)
+        row = scorecard.score(replace(judged, labels=replace(judged.labels, base_rate_NT=half)))
+        inside += row["ece"] <= row["ece_noise_floor"]
+    assert 84 <= inside <= 99
+
+
+def test_a_forecaster_that_is_off_is_not_calibrated_where_windows_are_few():
+    """Ten points off over 13 windows of 60 sessions: of so few nothing is told."""
+    judged = planted(horizon=60, names=10, sessions=1320)
+    off = np.where(np.isfinite(judged.labels.base_rate_NT), judged.labels.base_rate_NT - 0.1, np.nan)
+    row = scorecard.score(replace(judged, labels=replace(judged.labels, base_rate_NT=off)))
+    assert row["windows"] == 13
+    assert row["calibrated"] is None
+    assert row["calibration"].endswith("13 windows): not told from so few windows")
 
 
 def test_the_oracle_is_judged_on_the_same_rows():

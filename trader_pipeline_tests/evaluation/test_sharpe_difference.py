@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trader_pipeline.evaluation import sharpe_difference
-from trader_pipeline.evaluation.sharpe_difference import difference, standard_error
+from trader_pipeline.evaluation.sharpe_difference import contrast, difference, standard_error
 from trader_pipeline_tests.evaluation.pairs import KINDS, pairs
 
 
@@ -79,6 +79,37 @@ def test_a_series_differs_from_itself_and_its_multiple_by_nothing():
     for b in (a, 3 * a):
         found = difference(a, b, draws=20)
         assert _intervals(found) == [pytest.approx((0, 0), abs=1e-12)] * 3
+
+
+@pytest.mark.parametrize("differing", [[700], [3, 400, 900, 1300], range(700, 760)])
+def test_series_that_differ_in_few_sessions_have_no_studentised_interval(differing):
+    """Most block samples hold no difference at all: their errors are rounding."""
+    rng = np.random.default_rng(0)
+    b = rng.normal(0.0004, 0.01, 1500)
+    a = b.copy()
+    a[list(differing)] += rng.normal(0, 0.01, len(differing))
+    found = difference(a, b, draws=50, studentised=499)
+    assert np.isnan([found.low, found.high]).all()
+    assert 0 < found.hac_high - found.hac_low < 0.1
+
+
+def test_series_that_differ_in_some_sessions_have_one():
+    rng = np.random.default_rng(0)
+    b = rng.normal(0.0004, 0.01, 1500)
+    a = b.copy()
+    a[rng.choice(1500, 20, replace=False)] += rng.normal(0, 0.01, 20)
+    found = difference(a, b, draws=50, studentised=499)
+    assert 0.8 < (found.high - found.low) / (found.hac_high - found.hac_low) < 1.5
+
+
+def test_a_weight_of_nothing_leaves_one_ratio():
+    """Lo 2002 for normal returns: the error of a ratio s over T sessions is sqrt((1 + s^2 / 2) / T)."""
+    a, b = 0.2 + np.random.default_rng(4).standard_normal((2, 4000))
+    low, high = contrast(a, b, weight=0, studentised=999)
+    assert (high - low) / 2 == pytest.approx(1.96 * ((1 + 0.2**2 / 2) / 4000) ** 0.5, rel=0.1)
+    assert low < 0.2 < high
+    found = difference(a, b, draws=50, studentised=999)
+    assert contrast(a, b, studentised=999) == (found.low, found.high)
 
 
 def test_a_difference_counts_shared_sessions():

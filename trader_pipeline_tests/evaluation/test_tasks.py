@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from trader_pipeline.evaluation import tasks
 from trader_pipeline.evaluation.outcome import outcome_of
+from trader_pipeline.evaluation.sharpe_difference import contrast
 from trader_pipeline_tests.evaluation.planted import LEVELS, planted
 
 NAMES, SESSIONS = 12, 900
@@ -50,6 +53,34 @@ def test_selective_direction_tells_the_coverage_where_it_is_reached_or_never():
     assert never["line"].startswith("70 % is never reached; at 5 % coverage: ")
     nothing = tasks.selective_stock_direction(outcome(strength=0.0, drift=0.5, noise=0.3, score_strength=-0.2), ISSUERS)
     assert nothing["line"] == "no forecast is more confident than another, target 70 %: not met"
+
+
+def sure(*, share, names=20, sessions=3000):
+    """Forecasts of independent hits: 90 % of the most confident tenth, `share` of the rest of the confident half, one half else."""
+    rng, shape = np.random.default_rng(0), (names, sessions)
+    confidence = rng.uniform(size=shape)
+    hit = rng.uniform(size=shape) < np.where(confidence > 0.9, 0.9, np.where(confidence > 0.5, share, 0.5))
+    known = {"rows_NT": np.ones(shape, dtype=bool), "judgeable_NT": np.ones(shape, dtype=bool), "base_rate": lambda _rows: 0.5}
+    return SimpleNamespace(confidence_NT=confidence, hit_NT=hit, horizon=5, **known)
+
+
+def test_selective_direction_takes_the_coverage_at_which_it_is_met_before_one_at_which_it_seems_to_be():
+    """At 50 % coverage the mean is 70.3 % and its lower end is not over 70 %; at 40 % both are."""
+    outcome = sure(share=0.655)
+    half, less = (point for point in tasks.coverage_curve(outcome) if point["asked"] in {0.5, 0.4})
+    assert half["low"] < 0.70 < half["value"]
+    row = tasks.selective_stock_direction(outcome, [str(n) for n in range(20)])
+    assert row["passed"]
+    assert row["coverage"] == less["coverage"] == pytest.approx(0.4, abs=0.001)
+    assert row["line"].startswith("reached at 40 % coverage: ")
+    assert row["line"].endswith(": met")
+
+
+def test_selective_direction_says_where_the_mean_alone_reaches_it():
+    row = tasks.selective_stock_direction(sure(share=0.655, names=3, sessions=300), ["A", "B", "C"])
+    assert row["low"] < 0.70 < row["value"]
+    assert not row["passed"]
+    assert row["line"].startswith("reached by the mean alone, at 50 % coverage: ")
 
 
 def test_volatility_direction_knows_what_the_forecast_knows():
@@ -109,10 +140,26 @@ def test_index_direction_stands_beside_always_up():
 
 
 def test_sharpe_is_asked_for_fifteen_percent_more():
-    strategy = {"sharpe": 1.3, "baseline_sharpe": 1.0, "difference": 0.3, "low": 0.1, "high": 0.5, "against": "momentum", "sessions": 900}
+    strategy = {"sharpe": 1.3, "sharpe_low": 0.4, "sharpe_high": 2.2, "baseline_sharpe": 1.0, "difference": 0.3, "low": 0.16, "high": 0.44}
+    strategy |= {"over_target_low": -0.05, "over_target_high": 0.35, "against": "momentum", "sessions": 900}
     row = tasks.sharpe_gain(strategy)
-    assert (row["target"], row["low"], row["passed"]) == (pytest.approx(1.15), pytest.approx(1.1), False)
-    assert row["line"] == "Sharpe 1.30 vs 1.00 momentum (difference +0.30 ±0.20), target 1.15 (+15 %): not met"
-    assert tasks.sharpe_gain(strategy | {"low": 0.16})["passed"]
+    assert (row["target"], row["passed"]) == (pytest.approx(1.15), False), "the baseline is not known to the last digit"
+    assert (row["low"], row["high"]) == (0.4, 2.2), "of the value"
+    assert row["line"] == "Sharpe 1.30 vs 1.00 momentum (difference +0.30 ±0.14), target 1.15 (+15 %, over it +0.15 ±0.20): not met"
+    assert tasks.sharpe_gain(strategy | {"over_target_low": 0.0})["passed"]
     assert tasks.sharpe_gain(strategy | {"baseline_sharpe": -1.0})["target"] == pytest.approx(-0.85)
-    assert not tasks.sharpe_gain(strategy | {"low": float("nan"), "high": float("nan")})["passed"]
+    untold = tasks.sharpe_gain(strategy | dict.fromkeys(("low", "high", "over_target_low", "over_target_high"), float("nan")))
+    assert "difference +0.30 without an interval" in untold["line"]
+    assert not untold["passed"]
+
+
+@pytest.mark.parametrize("size", [0.1, -0.1])
+def test_a_gain_of_just_fifteen_percent_is_seldom_met(size):
+    """200 pairs, correlation 0.99, true ratios `size` and what is asked: met by chance alone, 2.5 %; over 12 are two in a thousand."""
+    rng, met = np.random.default_rng(0), 0
+    for seed in range(200):
+        first, second = rng.standard_normal((2, 500))
+        own = tasks.sharpe_factor(size) * size + 0.99 * first + np.sqrt(1 - 0.99**2) * second
+        low, _ = contrast(own, size + first, weight=tasks.sharpe_factor(size), studentised=199, seed=seed)
+        met += low >= 0
+    assert 0 < met <= 12

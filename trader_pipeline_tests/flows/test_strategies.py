@@ -67,6 +67,20 @@ def test_paths_are_net_of_each_multiple_of_the_costs_and_held_against_each_basel
         assert row["paths_below_baseline"] >= row["paths_below_zero"] or row["baseline_sharpe"] < 0
 
 
+def test_a_baseline_that_is_raised_is_as_uncertain_as_it_was(tmp_path):
+    """The interval of sharpe - 1.15 x baseline is round that, and wider than the difference's where the two hardly differ."""
+    own = portfolio(1)
+    near = own.set_column(own.column_names.index("gross_return"), "gross_return", pa.array(own["gross_return"].to_numpy() * 0.99 + 1e-5))
+    rows = strategy_rows(lake_of(tmp_path), "own", own, near, {"ridge": own, "trees": portfolio(2)})
+    for row in rows:
+        factor = 1.15 if row["baseline_sharpe"] > 0 else 0.85
+        middle = row["sharpe"] - factor * row["baseline_sharpe"]
+        assert (row["over_target_low"] + row["over_target_high"]) / 2 == pytest.approx(middle)
+        assert (row["sharpe_low"] + row["sharpe_high"]) / 2 == pytest.approx(row["sharpe"])
+    momentum = rows[0]
+    assert momentum["over_target_high"] - momentum["over_target_low"] > 2 * (momentum["high"] - momentum["low"]) > 0
+
+
 def test_two_distinct_trials_deflate(tmp_path):
     members = {"ridge": portfolio(1), "trees": portfolio(2)}
     row = first(lake_of(tmp_path, trials=[("own", "ridge"), ("own", "trees")]), members)

@@ -60,7 +60,7 @@ _SKILL = (*(0.52, 0.02, 0.7, False, 1.0, 0.01, 0.02, 0.249, 0.001, None, 0.01, 0
 _SAID = ("53.0 % vs 52.0 % base (±2.0), target 70 %: not met", None, instant("2024-06-07T20:30"))
 EXPECTED["evaluation.scorecard", 1] = [(*_CARD, None, *_SKILL, *_SAID)]
 EXPECTED["evaluation.scorecard", 2] = [(*_CARD, 0.54, *_SKILL, *_SAID)]
-_SHARPE = (*(0.9, 0.75, 0.15, -0.25, 0.55), *(None, None), *(-0.2, 0.5, 0.99, 0.95, 4, 1.5))
+_SHARPE = (*(0.9, None, None), *(0.75, 0.15, -0.25, 0.55), *[None] * 4, *(-0.2, 0.5, 0.99, 0.95, 4, 1.5))
 _RISK = (*[None] * 6, *(0.02, 0.25, 0.3, 1384), instant("2024-06-07T20:30"))
 EXPECTED["evaluation.strategy", 1] = [
     ("20240607-abc", against, multiple, *_SHARPE, overfitted, *_RISK)
