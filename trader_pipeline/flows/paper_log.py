@@ -35,6 +35,9 @@ select ticker, session, open, close from core.accepted_bars where session in (se
 qualify row_number() over (partition by ticker, session order by known_at desc) = 1
 """
 
+_DEFAULTS = PaperSettings()
+_log = logging.getLogger(__name__)
+
 SUMMARY = """
 select horizon_sessions, in_time, count(*) as rows, count(distinct session) as sessions, count(ended) as ended,
     avg((position * realised_return > 0)::int) as hit_rate, avg((realised_return > 0)::int) as always_up,
@@ -58,12 +61,6 @@ class PaperOutcome:
     ended: int
     waiting: int
     without_outcome: int
-
-
-_DEFAULTS = PaperSettings()
-
-
-_log = logging.getLogger(__name__)
 
 
 def keep_paper_log(
