@@ -7,7 +7,7 @@ import datetime as dt
 from typing import Any
 
 from trader_pipeline import calendar
-from trader_pipeline.errors import NoModelError
+from trader_pipeline.errors import NoModelError, UsageError
 from trader_pipeline.snapshot import Snapshot
 
 EXCHANGE = "XNYS"
@@ -88,13 +88,23 @@ def state_of(model_id: str, decisions: list[dict[str, Any]], serves: str | None)
     return "approved" if last["action"] == PROMOTED else str(last["action"])
 
 
-def newest_judged(snapshot: Snapshot, as_of: dt.datetime) -> dict[str, Any] | None:
-    """Return model_id, known_at and state at `as_of` of the newest judged model, None before the first."""
-    rows = snapshot.sql("select model_id, max(known_at) known_at from evaluation.tasks group by 1 order by 2 desc, 1 limit 1").to_pylist()
+def judged_model(snapshot: Snapshot, as_of: dt.datetime, model_id: str = "") -> dict[str, Any] | None:
+    """Return model_id, known_at and state at `as_of` of a judged model: the one named, else the one that serves, else the newest.
+
+    None before the first. Raises `UsageError` for a name that no judged model has.
+    """
+    serves = serving(snapshot, as_of)
+    rows = snapshot.sql(
+        "select model_id, max(t.known_at) known_at from evaluation.tasks t left join training.runs r using (model_id) group by 1 "
+        "order by model_id = $named desc, model_id is not distinct from $serves desc, 2 desc, max(finished_at) desc, 1",
+        {"named": model_id, "serves": serves},
+    ).to_pylist()
     if not rows:
         return None
     row: dict[str, Any] = rows[0]
-    return row | {"state": state_of(row["model_id"], decisions_at(snapshot, as_of), serving(snapshot, as_of))}
+    if model_id and row["model_id"] != model_id:
+        raise UsageError(f"no judged model is named {model_id!r}; `trader models` lists them")
+    return row | {"state": state_of(row["model_id"], decisions_at(snapshot, as_of), serves)}
 
 
 def serving_run(snapshot: Snapshot, session: dt.date, as_of: dt.datetime) -> dict[str, Any]:

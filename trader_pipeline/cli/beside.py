@@ -88,6 +88,10 @@ def verify(settings: "Settings", session: str, as_of: str, *, as_json: bool) -> 
         line(f"\n{found.session} as known at {found.as_of:%Y-%m-%d %H:%M} UTC, {found.rows} rows by model {found.model_id}: {verdict}")
         if found.differences:
             grid(list(found.differences[:_SHOWN]))
+            if len(found.differences) > _SHOWN:
+                line(f"and {len(found.differences) - _SHOWN} more; --json has all")
+            if found.published_by != found.code_version:
+                line("Other code published it: formulas that changed since may be all that differs; docs/runbook.md says how to tell.")
         if found.stored != found.expected:
             line("predictions.daily is not what was exported.")
     if not found.same:

@@ -14,7 +14,7 @@ _CALIBRATION = ("brier_skill", "brier_skill_half_width", "ece", "ece_noise_floor
 _STRATEGY = ("against", "cost_multiple", "sharpe", "baseline_sharpe", "difference")
 _INTERVALS = ("low", "high", "hac_low", "hac_high", "bootstrap_low", "bootstrap_high")
 _SEGMENT = ("horizon_sessions", "kind", "segment", "accuracy", "base_rate", "low", "high", "coverage", "n_effective", "windows", "rank_ic")
-_NOT_TOLD = "not measured when this model was judged"
+_NOT_TOLD = "not measured when this model was judged; `trader predict --force` has it judged again"
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
 def scorecard(
     sample: Annotated[Sample | None, typer.Option(help="A sample; it is run first where that was not done. Empty: TRADER_DATASET.")] = None,
     *,
+    model: Annotated[str, typer.Option(help="A model's id, as `trader models` lists them; empty: the one that serves.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")] = False,
 ) -> None:
     """Print the published model's targets, scorecard, Sharpe ratio and error patterns, each beside what needs no model."""
@@ -37,7 +38,7 @@ def scorecard(
     if sample is not None:
         due(settings, as_of=None, tickers=(), quiet=as_json)
     as_of = default_as_of(settings, now=dt.datetime.now(dt.UTC))
-    facts = published_scorecard(lake.open(settings.dataset_home), settings.dataset, as_of=as_of)
+    facts = published_scorecard(lake.open(settings.dataset_home), settings.dataset, as_of=as_of, model_id=model)
     if as_json:
         print_json("scorecard", facts)
         return
@@ -51,7 +52,7 @@ def _tell(facts: Mapping[str, Any]) -> None:
     width = max(len(row["name"]) for row in facts["tasks"])
     for row in facts["tasks"]:
         line(f"{row['name']:<{width}}  {row['line']}")
-    line("\nWhere it fails most: " + ("; ".join(facts["worst"]) or "no segment with 20 windows lies under its base rate"))
+    line("\nWhere it is furthest under its base rate: " + ("; ".join(facts["worst"]) or "nowhere, of segments with 20 windows"))
     line("\nCalibration of the ensemble out of fold; met: the ECE is within what a perfect forecaster shows, Brier skill 0 or more,")
     line("told from 20 windows on")
     for row in (row for row in facts["scorecard"] if row["model"] == "ensemble"):
@@ -91,4 +92,4 @@ def _columns(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> list[
 
 
 def _or_dash(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{value:.3f}"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from trader_pipeline.champion import newest_judged, serving
+from trader_pipeline.champion import judged_model, serving
 from trader_pipeline.dashboard import performance, queries
 from trader_pipeline.dashboard.site import Site
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
@@ -25,7 +25,7 @@ def router(site: Site) -> APIRouter:
 
 def _page(site: Site, request: Request, horizon: int) -> Response:
     snapshot = site.reader.snapshot()
-    judged = newest_judged(snapshot, site.clock()) if snapshot else None
+    judged = judged_model(snapshot, site.clock()) if snapshot else None
     listed = queries.sessions(snapshot) if snapshot else []
     if snapshot is None or judged is None:
         return site.page(request, "performance.html", state=site.state(snapshot, listed[0] if listed else None), judged=None)

@@ -1,9 +1,9 @@
-"""What evaluation says of the newest judged model as one answer: targets, skill, strategy, segments, members, where it fails."""
+"""What evaluation says of a judged model as one answer: targets, skill, strategy, segments, members, where it fails."""
 
 import datetime as dt
 from typing import Any
 
-from trader_pipeline.champion import newest_judged
+from trader_pipeline.champion import judged_model
 from trader_pipeline.errors import NotMadeError
 from trader_pipeline.lake import Snapshot
 
@@ -29,12 +29,12 @@ _TABLES = {
 """What is answered under the table's name, and its order."""
 
 
-def published_scorecard(snapshot: Snapshot, dataset: str, *, as_of: dt.datetime) -> dict[str, Any]:
-    """Return everything of the newest judged model, whether it serves at `as_of`, and the universe by year.
+def published_scorecard(snapshot: Snapshot, dataset: str, *, as_of: dt.datetime, model_id: str = "") -> dict[str, Any]:
+    """Return everything of the judged model that is named, else of the one that serves at `as_of`, and the universe by year.
 
     Raises `NotMadeError` without one.
     """
-    judged = newest_judged(snapshot, as_of)
+    judged = judged_model(snapshot, as_of, model_id)
     if judged is None:
         raise NotMadeError(snapshot.missing("evaluation.tasks"))
     chosen = judged["model_id"]

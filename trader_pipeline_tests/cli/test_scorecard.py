@@ -43,7 +43,7 @@ def test_the_targets_come_first_for_people(demo):
     assert lines[0].startswith("deep, model ")
     assert lines[3].startswith("stock_direction_1d ")
     assert all("target 70 %: not met" in line for line in lines[3:7])
-    assert "Where it fails most: " in ran.out
+    assert "Where it is furthest under its base rate: " in ran.out
     told = [text for text in lines if "noise floor of" in text]
     assert [text.split()[:2] for text in told] == [[str(h), "sessions"] for h in (1, 5, 20, 60)]
     assert all("Brier skill" in text for text in told)

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 
 from trader_pipeline import calendar
-from trader_pipeline.champion import serving_run
+from trader_pipeline.champion import judged_model, serving_run
 from trader_pipeline.errors import NoModelError, SchemaError, UsageError
 from trader_pipeline.flows import promotion
 from trader_pipeline.flows.promotion import GATE, compared, consider, models, promote, rollback
 from trader_pipeline.lake import Change
 from trader_pipeline.measures import Interval
 from trader_pipeline.schema.columns import HORIZONS_SESSIONS
-from trader_pipeline.schema.evaluation import SCORECARD
+from trader_pipeline.schema.evaluation import SCORECARD, TASKS
 from trader_pipeline.schema.features import TARGETS
 from trader_pipeline.schema.outputs import OUT_OF_FOLD
 from trader_pipeline.schema.serving import PROMOTIONS
@@ -94,6 +94,28 @@ def test_a_member_that_leaks_is_an_alarm_where_the_ensemble_rings_none(judged):
     judged.lake.publish(Change.upsert(SCORECARD, pa.Table.from_pylist(at_20, SCORECARD.arrow_schema)))
     row = decide(judged)
     assert (row["action"], row["serves"], row["why"]) == ("refused", None, "leak alarm: 20 sessions, ridge: x")
+
+
+def test_the_scorecard_is_of_the_model_that_serves_unless_another_is_named(judged):
+    lake, first = judged.lake, judged.lake.snapshot().read(RUNS)["model_id"][0].as_py()
+    model(judged, "newer", as_of=AS_OF + LATER)
+    lake.publish(
+        Change.append(
+            TASKS,
+            lake.snapshot().sql("select * replace ('newer' as model_id, known_at + interval 7 day as known_at) from evaluation.tasks"),
+        )
+    )
+
+    def shown(named=""):
+        row = judged_model(lake.snapshot(), AS_OF + LATER, named)
+        return row["model_id"], row["state"]
+
+    assert shown() == ("newer", "serving"), "nothing was decided: the newest serves"
+    decide(judged)
+    assert shown() == (first, "serving")
+    assert shown("newer") == ("newer", "not decided")
+    with pytest.raises(UsageError, match="no judged model is named 'x'"):
+        shown("x")
 
 
 def test_no_model_serves_under_an_alarm_before_it_was_decided_on(judged):

@@ -73,8 +73,8 @@ def _decisions(facts: Facts) -> str:
 
 def _folds(facts: Facts) -> list[AnyBlock]:
     folds = facts.ask(
-        """select fold, min(train_first) as train_first, max(train_last) as train_last, min(test_first) as test_first,
-                  max(test_last) as test_last, max(rows) as rows
+        """select fold, min(train_first) as train_first, min(train_last) as last_longest, max(train_last) as train_last,
+                  min(test_first) as test_first, max(test_last) as test_last, max(rows) as rows
            from training.trials where model_id = ? and fold >= 0 group by fold order by fold""",
         [facts.model_id],
     )
@@ -83,11 +83,11 @@ def _folds(facts: Facts) -> list[AnyBlock]:
     return [
         Grid(
             title="Walk-forward folds",
-            columns=("Fold", "<Trained on", "<Tested on", "Labels, at most"),
+            columns=("Fold", "<Trained on labels of 60 … 1 sessions", "<Tested on", "Labels, at most"),
             rows=tuple(
                 (
                     str(row["fold"]),
-                    f"{row['train_first']} to {row['train_last']}",
+                    f"{row['train_first']} to {row['last_longest']} … {row['train_last']}",
                     f"{row['test_first']} to {row['test_last']}",
                     formats.count(row["rows"]),
                 )

@@ -40,7 +40,8 @@ def _book(facts: Facts) -> str:
         return ""
     best, worst = rows[0], rows[-1]
     ranked = (
-        f"{best['ticker']} leads and {worst['ticker']} trails the {len(rows)} names at {HEADLINE_SESSIONS} sessions: expected "
+        f"By score {best['ticker']} leads and {worst['ticker']} trails the {len(rows)} names at {HEADLINE_SESSIONS} sessions: "
+        f"{formats.percent(best['p_outperform'])} against {formats.percent(worst['p_outperform'])} to beat their peers, expected "
         f"{formats.percent(best['return_mean'], 2, sign=True)} (5–95 %: {formats.percent_range(best['q05'], best['q95'])}) against "
         f"{formats.percent(worst['return_mean'], 2, sign=True)} ({formats.percent_range(worst['q05'], worst['q95'])})."
     )
