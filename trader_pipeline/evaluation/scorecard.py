@@ -103,9 +103,10 @@ def calibration_verdict(ece: float, floor: float, skill: float, half_width: floa
     """Return for example `ECE 2.42 % over the noise floor of 1.75 %, Brier skill -0.01 % (±0.04): not met`; few windows as in `verdict`.
 
     Where `calibrated` is None it ends with `not told from so few windows`. The interval has two digits that say something, so that a
-    skill of next to nothing shows its sign.
+    skill of next to nothing shows its sign, and the ECE as many as tell it from its floor.
     """
-    side = f"{'within' if ece <= floor else 'over'} the noise floor of {100 * floor:.2f} %"
+    places = next((n for n in range(2, 6) if f"{100 * ece:.{n}f}" != f"{100 * floor:.{n}f}"), 2)
+    side = f"{'within' if ece <= floor else 'over'} the noise floor of {100 * floor:.{places}f} %"
     if np.isnan(floor):
         side = "beside no noise floor, the sessions are too few"
     digits = int(np.clip(1 - np.floor(np.log10(100 * half_width)), 2, 6)) if half_width > 0 else 2
@@ -113,7 +114,7 @@ def calibration_verdict(ece: float, floor: float, skill: float, half_width: floa
     few = f", {windows} windows" if np.isfinite(half_width) and windows < FEWEST_WINDOWS else ""
     said = 100 * skill if abs(skill) > _ROUNDING else 0.0
     outcome = {True: "met", False: "not met", None: "not told from so few windows"}[calibrated(ece, floor, skill, windows=windows)]
-    return f"ECE {100 * ece:.2f} % {side}, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
+    return f"ECE {100 * ece:.{places}f} % {side}, Brier skill {said:+.{digits}f} % ({width}{few}): {outcome}"
 
 
 def effective_rows(p_up_NT: Floats, up_NT: Floats, rows_NT: Flags, horizon: int) -> float:

@@ -23,6 +23,7 @@ def test_a_miss_of_calibration_is_told_as_one():
     assert told(0.01, 0.0175, -1e-16, 0.0) == "ECE 1.00 % within the noise floor of 1.75 %, Brier skill +0.00 % (±0.00): met", (
         "the base rate"
     )
+    assert told(0.018342, 0.018311, 0.001, 0.002).startswith("ECE 1.834 % over the noise floor of 1.831 %")
     for ece in (0.01, 0.05):
         assert told(ece, 0.02, 0.001, 0.002, windows=14).endswith("(±0.20, 14 windows): not told from so few windows")
         assert scorecard.calibrated(ece, 0.02, 0.001, windows=19) is None
