@@ -91,7 +91,7 @@ def _status_page(site: Site, request: Request) -> Response:
         lagging=[] if historical else status.lagging(snapshot, exchange, as_of),
         bars_by_source=status.bars_by_source(snapshot),
         ended=status.ended(snapshot),
-        training_runs=status.training_runs(snapshot),
+        training_runs=status.training_runs(snapshot, as_of),
         prediction_runs=status.prediction_runs(snapshot),
         disk=disk,
         daemon=daemon,

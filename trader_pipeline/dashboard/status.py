@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from trader_pipeline import calendar, durable, heartbeats
+from trader_pipeline import calendar, champion, durable, heartbeats
 from trader_pipeline.dashboard.queries import Row, ask
 from trader_pipeline.dashboard.trend import trends
 from trader_pipeline.lake import Snapshot
@@ -139,9 +139,18 @@ def ended(snapshot: Snapshot) -> list[Row]:
     return ask(snapshot, _ENDED)
 
 
-def training_runs(snapshot: Snapshot) -> list[Row]:
-    """Return the newest training runs."""
-    return ask(snapshot, "select * from training.runs order by finished_at desc limit 10")
+def training_runs(snapshot: Snapshot, as_of: dt.datetime) -> list[Row]:
+    """Return the newest training runs, each with its state at `as_of` and the last decision on it: its reason, and who made it."""
+    runs = ask(snapshot, "select * from training.runs order by finished_at desc limit 10")
+    decisions, serves = champion.decisions_at(snapshot, as_of), champion.serving(snapshot, as_of)
+    last = {row["model_id"]: row for row in reversed(decisions)}
+    nobody = {"why": None, "who": None, "decided_at": None}
+    return [
+        run
+        | {"state": champion.state_of(run["model_id"], decisions, serves)}
+        | {name: last.get(run["model_id"], nobody)[name] for name in nobody}
+        for run in runs
+    ]
 
 
 def prediction_runs(snapshot: Snapshot) -> list[Row]:

@@ -3,7 +3,13 @@
 import datetime as dt
 import re
 
+import pyarrow as pa
+
 from trader_pipeline import heartbeats
+from trader_pipeline.lake import Change
+from trader_pipeline.schema.serving import PROMOTIONS
+from trader_pipeline.schema.training import RUNS
+from trader_pipeline_tests import published
 from trader_pipeline_tests.dashboard.conftest import NEXT_MORNING, client_of, settings_of
 
 
@@ -40,3 +46,17 @@ def test_the_status_page_says_how_far_each_family_of_features_has_values(deep):
     assert momentum[1:8] == ["4", "present", "100", "%", "100", "%", "2018-09-04"]
     assert valuation[1:6] == ["4", "absent", "–", "–", "–"]
     assert 'aria-label="momentum: 2018 ' in deep.get("/status").text
+
+
+def test_the_status_page_says_which_model_serves_and_who_decided_it(tmp_path):
+    lake = published.publish(settings_of(tmp_path))
+    run = lake.snapshot().read(RUNS).to_pylist()[0] | {"model_id": "challenger", "finished_at": published.KNOWN}
+    row = {"model_id": "challenger", "action": "refused", "serves": published.MODEL_ID, "why": "not better <by 0.01>", "who": "gate"}
+    row |= {"decided_at": published.KNOWN, "counts_from": published.KNOWN, "run_id": "r"}
+    lake.publish(
+        Change.append(RUNS, pa.Table.from_pylist([run], RUNS.arrow_schema)),
+        Change.append(PROMOTIONS, pa.Table.from_pylist([row], PROMOTIONS.arrow_schema)),
+    )
+    text = re.sub(r"<[^>]+>", " ", client_of(settings_of(tmp_path)).get("/status").text)
+    assert re.search(rf"{published.MODEL_ID}\s+serving", text)
+    assert re.search(r"challenger\s+refused: not better &lt;by 0.01&gt; \(gate,", text)
