@@ -29,8 +29,10 @@ def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] =
     from trader_pipeline.flows.paper_log import SUMMARY
     from trader_pipeline.schema.predicted import NOT_LOGGED
     from trader_pipeline.settings import Settings
+    from trader_pipeline.sources import last_session_of
 
-    snapshot = lake.open(Settings().dataset_home)
+    settings = Settings()
+    snapshot = lake.open(settings.dataset_home)
     snapshot.require("predictions.daily")
     values = {"ticker": ticker.upper() or None}
     summary = snapshot.sql(SUMMARY, values).to_pylist()
@@ -45,7 +47,9 @@ def paper(ticker: Annotated[str, typer.Option(help="One ticker; empty: all.")] =
     if as_json:
         print_json("paper", {"summary": summary, "newest": newest} | left)
         return
-    line(f"{left['waiting']} predictions wait for the end of their horizon.")
+    ends = last_session_of(settings.dataset)
+    never = f", which these data, ending on {ends}, never reach" if ends and left["waiting"] else ""
+    line(f"{left['waiting']} predictions wait for the end of their horizon{never}.")
     if left["without_outcome"]:
         line(f"{left['without_outcome']} are over without an outcome: no accepted price at entry or exit, or no run since.")
     if summary:

@@ -76,7 +76,6 @@ def _status_page(site: Site, request: Request) -> Response:
         "status.html",
         state=site.state(snapshot, listed[0] if listed else None),
         strip=site.strip(snapshot, listed[0]) if listed else None,
-        historical=historical,
         stale_warning=site.settings.checks.stale_warning,
         as_of=as_of,
         commit=snapshot.commit,

@@ -68,7 +68,9 @@ class Site:
 
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
         """Render a template."""
-        shared = {"dataset": self.settings.dataset, "strip": None, "page": template.removesuffix(".html")}
+        dataset = self.settings.dataset
+        historical = dataset in states.HISTORICAL
+        shared = {"dataset": dataset, "historical": historical, "strip": None, "page": template.removesuffix(".html")}
         response: Response = self.templates.TemplateResponse(request, template, shared | values, status_code=status)
         response.headers["Vary"] = "HX-Request-Type"
         return response

@@ -46,7 +46,7 @@ def test_the_paper_log_counts_the_delisted_and_what_has_no_outcome(home, capsys,
     assert {row["entry"] for row in told["newest"]} == {"open"}
     paper()
     said = capsys.readouterr().out
-    assert "77 predictions wait for the end of their horizon." in said
+    assert "77 predictions wait for the end of their horizon, which these data, ending on 2020-02-07, never reach." in said
     assert "11 are over without an outcome" in said
 
 

@@ -146,3 +146,8 @@ def test_the_paper_log_keeps_hindsight_apart(deep):
     assert ticker.count("hindsight") == 1
     assert section(deep.get("/ticker/BA").text, "paper").count("delisted") == ticker.count("delisted") + 1
     assert "No prediction of this ticker" in section(deep.get("/ticker/SPY").text, "paper")
+
+
+def test_what_waits_on_a_sample_is_said_to_wait_for_ever(deep):
+    text = deep.get("/").text
+    assert "wait for the end of their horizon, which a sample, as it does not grow, never reaches" in text
