@@ -151,3 +151,8 @@ def test_the_paper_log_keeps_hindsight_apart(deep):
 def test_what_waits_on_a_sample_is_said_to_wait_for_ever(deep):
     text = deep.get("/").text
     assert "wait for the end of their horizon, which a sample, as it does not grow, never reaches" in text
+
+
+def test_the_words_of_the_decision_are_explained(deep):
+    text = deep.get("/").text
+    assert "Sell: clearly under the average of the names; the book is long only" in text
