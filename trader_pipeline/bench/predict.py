@@ -19,6 +19,7 @@ import torch
 from trader_pipeline import calendar, durable
 from trader_pipeline.dashboard import queries
 from trader_pipeline.features import FEATURES, PANEL
+from trader_pipeline.flows.evaluate import CODE_VERSION
 from trader_pipeline.flows.explain import explain
 from trader_pipeline.flows.predict import predict
 from trader_pipeline.flows.serving import EXCHANGE
@@ -147,10 +148,8 @@ def _trained(sha256: str, days: Any) -> tuple[Change, Change]:
     run |= {"as_of": calendar.known_at(EXCHANGE, before), "finished_at": calendar.known_at(EXCHANGE, before), "manifest_sha256": sha256}
     run |= {"trained_through": days[-62].item(), "first_session": days[0].item()}
     numbers = {column.name: 0.1 for column in CALIBRATION.columns if pa.types.is_floating(column.dtype)}
-    fitted = [
-        numbers | {"model_id": "bench", "fold": -1, "model": "ensemble", "horizon_sessions": h, "rows": 1, "known_at": run["as_of"]}
-        for h in HORIZONS_SESSIONS
-    ]
+    facts = {"model_id": "bench", "fold": -1, "model": "ensemble", "rows": 1, "known_at": run["as_of"], "judged_by": CODE_VERSION}
+    fitted = [numbers | facts | {"horizon_sessions": h} for h in HORIZONS_SESSIONS]
     return (
         Change.replace(RUNS, pa.Table.from_pylist([run], RUNS.arrow_schema)),
         Change.replace(CALIBRATION, pa.Table.from_pylist(fitted, CALIBRATION.arrow_schema)),
