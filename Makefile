@@ -27,7 +27,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	else $(BIN)/python -m pip install -q --disable-pip-version-check --prefer-binary -c constraints.txt -e '.[dev]'; fi
 	@touch $@
 
-demo: $(VENV)/.installed  ## Real data to predictions, decisions and a report, in about two minutes (SAMPLE=broad for the faulty one)
+demo: $(VENV)/.installed  ## Real data to predictions, decisions and a report, in two to three minutes (SAMPLE=broad for the faulty one)
 	$(BIN)/trader demo --sample $(SAMPLE)
 
 test: $(VENV)/.installed-dev  ## All tests that need no accelerator
