@@ -45,35 +45,13 @@ for i in range(times):
 DIES_AT_EVERY_STEP = (
     WRITER
     + """
-import shutil
-real_fsync = os.fsync
-def child(root, left):
-    def die(event, args):
-        nonlocal left
-        if event in ("fsync", "os.rename", "os.remove", "os.mkdir", "fcntl.flock") or (event == "open" and root in str(args[0])):
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    def fsync(descriptor):
-        die("fsync", ())
-        real_fsync(descriptor)
-    os.fsync = fsync
-    sys.addaudithook(die)
-    Lake(Path(root), "deep").publish(
+from trader_pipeline_tests.killed import at_every_step
+def act(root):
+    Lake(root, "deep").publish(
         Change.append(NOTES, notes(("B", "2020-01-03", 2), ("B", "2021-01-04", 3))),
         Change.replace(NAMES, pa.table({"ticker": ["B"]})),
     )
-    os._exit(0)
-for step in range(300):
-    root = f"{sys.argv[2]}/copy{step:03d}"
-    shutil.copytree(sys.argv[1], root)
-    pid = os.fork()
-    if pid == 0:
-        child(root, step)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    print(root, status, flush=True)
-    if status == 0:
-        break
+at_every_step(Path(sys.argv[1]), Path(sys.argv[2]), act, events=("os.rename", "os.remove", "os.mkdir", "fcntl.flock", "open"))
 """
 )
 

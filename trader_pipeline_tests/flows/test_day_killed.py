@@ -19,38 +19,16 @@ from trader_pipeline.schema.predicted import CHANGES, EXPLANATIONS
 from trader_pipeline_tests.flows.days import LAST, SECOND, TICKERS, close, day, due_day, lake_of, rebuilt, settings_of
 
 DIES_AT_EVERY_STEP = """
-import datetime as dt, os, signal, sys
+import os, sys
 from pathlib import Path
-from trader_pipeline_tests.flows.days import LAST, close, day, lake_of, settings_of
-import trader_pipeline.inference.content as content, shutil
+from trader_pipeline.inference import content
+from trader_pipeline_tests.flows.days import LAST, day, lake_of, settings_of
+from trader_pipeline_tests.killed import at_every_step
 content.code_version()
-settings = settings_of(Path(sys.argv[1]))
-real_fsync = os.fsync
-def child(home, left):
-    settings = settings_of(Path(home))
-    def die(event, args):
-        nonlocal left
-        if event in ("os.rename", "fsync") and (event == "fsync" or home in str(args[0])):
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    def fsync(descriptor):
-        die("fsync", ())
-        real_fsync(descriptor)
-    os.fsync = fsync
-    sys.addaudithook(die)
-    day(lake_of(settings), settings, LAST)
-    os._exit(0)
-for step in range(0, 400, 2):
-    home = f"{sys.argv[2]}/copy{step:03d}"
-    shutil.copytree(sys.argv[1], home, copy_function=os.link)  # what is written is renamed into place
-    pid = os.fork()
-    if not pid:
-        child(home, step)
-    _, status = os.waitpid(pid, 0)
-    print(home, os.WIFSIGNALED(status), flush=True)
-    if not os.WIFSIGNALED(status):
-        sys.exit(os.WEXITSTATUS(status))
+def act(home):
+    day(lake_of(settings_of(home)), settings_of(home), LAST)
+# links will do for copies: what is written is renamed into place
+at_every_step(Path(sys.argv[1]), Path(sys.argv[2]), act, events=("os.rename",), stride=2, copy=os.link)
 """
 
 
@@ -79,7 +57,7 @@ def test_kill_9_between_any_two_steps_leaves_yesterday_served_and_stale(the_day_
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    killed = [Path(line.split()[0]) for line in done.stdout.splitlines() if line.endswith("True")]
+    killed = [Path(line.split()[0]) for line in done.stdout.splitlines() if line.endswith(" -9")]
     seen = {home: newest_served(home) for home in killed}
     assert set(seen.values()) == {SECOND, LAST}, "some died before the commit point, some after"
     assert len(killed) > 10
